@@ -1,0 +1,95 @@
+// Every bound in one place. A constant here is a decision; what an operator may change is in
+// `Options` (options.h) and starts from the defaults below. Sizes are bytes, times milliseconds.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace lastcall {
+
+using Ms = std::int64_t;  // milliseconds; as an instant: of CLOCK_MONOTONIC
+
+namespace limits {
+
+// The ring. The completion queue holds a burst of every kind at once; the kernel keeps what
+// overflows, so this bounds work per turn, not correctness.
+inline constexpr unsigned submission_entries = 2048;
+inline constexpr unsigned completion_entries = 4 * submission_entries;
+inline constexpr unsigned completions_per_turn = 512;
+
+// Receive buffers lent to the kernel, per worker. The ring is FIFO: its whole size is what the
+// cache sees, so it is small, and a buffer goes back right after it was parsed.
+inline constexpr unsigned receive_buffers = 256;
+inline constexpr std::size_t receive_buffer_bytes = 2048;
+
+// Answers. A batch of pipelined answers grows from a small slab to a heap block; past
+// `output_bytes_max` the connection stops parsing until the client has read.
+inline constexpr std::size_t slab_bytes = 4096;
+inline constexpr std::size_t slabs_kept = 1024;
+inline constexpr std::size_t output_bytes_max = 256 * 1024;
+
+// Bytes received while a handler runs or an answer is on its way, per connection. Beyond it the
+// receive is cancelled and TCP's own window holds the client back.
+inline constexpr std::size_t spill_bytes = 16 * 1024;
+
+// A request.
+inline constexpr std::size_t header_bytes_min = 4 * 1024;  // of --max-header-bytes
+inline constexpr std::size_t header_bytes_default = 16 * 1024;
+inline constexpr std::size_t header_bytes_max = 1024 * 1024;
+inline constexpr std::size_t target_bytes_max = 8192;      // RFC 9112 section 3: at least 8,000
+inline constexpr std::size_t field_line_bytes_max = 8192;  // name and value
+inline constexpr std::size_t fields_max = 100;
+inline constexpr std::size_t trailer_fields_max = 32;
+inline constexpr std::size_t method_bytes_max = 64;
+inline constexpr std::size_t leading_blank_bytes_max = 16;  // CRLFs before a request line
+inline constexpr std::size_t chunk_digits_max = 16;
+inline constexpr std::size_t chunk_extension_bytes_max = 4096;  // the sum over one body
+inline constexpr std::size_t body_bytes_default = 1024 * 1024;
+inline constexpr std::size_t body_memory_default = 256 * 1024 * 1024;
+inline constexpr std::uint64_t body_rate_min = 512;  // bytes a second, after --body-timeout
+inline constexpr std::uint64_t write_rate_min = 128;  // bytes a second read by a slow client
+
+// Listening.
+inline constexpr int listen_backlog = 4096;
+inline constexpr std::size_t descriptors_reserved = 64;  // of RLIMIT_NOFILE, for all but clients
+inline constexpr std::size_t connections_max = 1 << 20;
+inline constexpr std::size_t admin_connections_max = 128;
+inline constexpr Ms accept_retry_ms = 100;  // after EMFILE and its kin
+inline constexpr unsigned workers_max = 256;
+
+// Time.
+inline constexpr Ms tick_ms = 4;             // of the timer wheel
+inline constexpr Ms heartbeat_ms = 1000;     // each worker turns at least this often
+inline constexpr Ms heartbeat_stale_ms = 10'000;  // liveness fails beyond it
+inline constexpr Ms linger_ms = 2000;        // reading on after our FIN
+inline constexpr Ms admin_linger_ms = 250;   // the same for probes, at the very end
+inline constexpr Ms duration_ms_max = 24 * 3600 * 1000;
+
+// The drain.
+inline constexpr Ms first_byte_ms = 3000;  // a fresh connection counts as in flight this long
+inline constexpr Ms settle_ms_min = 50;
+inline constexpr Ms settle_ms_max = 3200;
+inline constexpr Ms settle_blind_ms = 1200;  // where /proc/net/tcp cannot be read
+inline constexpr Ms settle_poll_ms = 10;
+inline constexpr Ms closing_poll_ms = 20;
+inline constexpr Ms close_ramp_first_ms = 1500;  // no `Connection: close` before this
+inline constexpr std::size_t idle_close_slice = 64;  // idle connections closed per poll, at least
+inline constexpr Ms budget_margin_ms = 3000;  // pre-stop + window + timeout + this <= grace period
+inline constexpr Ms watchdog_ms = 1000;       // past the deadline, the timer ends the process
+inline constexpr Ms signal_unread_ms = 500;   // then the watch thread reads it for a stuck loop
+
+// Logs.
+inline constexpr std::size_t log_queue_bytes = 256 * 1024;
+inline constexpr Ms log_flush_ms = 200;
+
+static_assert(completion_entries >= 4 * submission_entries);
+static_assert((receive_buffers & (receive_buffers - 1)) == 0, "a buffer ring is a power of two");
+static_assert(receive_buffer_bytes < header_bytes_min, "a head may fill more than one buffer");
+static_assert(spill_bytes >= 2 * receive_buffer_bytes);
+static_assert(target_bytes_max >= 8000 && header_bytes_default > target_bytes_max);
+static_assert(settle_ms_min < settle_blind_ms && settle_blind_ms < settle_ms_max);
+static_assert(watchdog_ms < budget_margin_ms, "the watchdog fires inside the grace period");
+static_assert(heartbeat_ms * 4 < heartbeat_stale_ms);
+
+}  // namespace limits
+}  // namespace lastcall

@@ -1,0 +1,576 @@
+// The order of a request: on_recv -> on_bytes -> consume -> handle -> respond -> flush -> on_send,
+// and again. The order of an end: linger -> close -> close_join.
+#include "connection.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "check.h"
+#include "log.h"
+#include "router.h"
+#include "worker.h"
+
+namespace lastcall {
+namespace {
+
+constexpr Ms never = TimerWheel::never;
+
+}  // namespace
+
+Connection::Connection(Worker& worker, std::uint32_t index)
+    : worker_(worker),
+      index_(index),
+      out_(worker.slabs()),
+      timer_([](void* self) noexcept { static_cast<Connection*>(self)->on_timer(); }, this),
+      parser_(worker.config().parser) {}
+
+void Connection::open(int fd, bool admin) {
+  DCHECK(fd_ < 0 && exchange_ == nullptr && out_.empty() && spill_.empty() && !timer_.armed());
+  fd_ = fd;
+  admin_ = admin;
+  state_ = State::open;
+  recv_armed_ = recv_parked_ = recv_cancel_sent_ = recv_paused_ = send_in_flight_ = false;
+  eof_ = late_ = probe_seen_ = false;
+  fresh_ = fin_announced_ = true;
+  answers_pending_ = 0;
+  acked_ = 0;
+  close_draw_ = worker_.draw();
+  accepted_at_ = last_activity_at_ = worker_.now();
+  parser_.reset();
+  proceed();
+}
+
+// ---- receive
+
+void Connection::arm_recv(bool wait_first) {
+  recv_armed_ = true;
+  recv_cancel_sent_ = false;
+  worker_.io().submit_recv(fd_, ticket(Kind::recv), wait_first);
+}
+
+void Connection::pause_recv() {
+  recv_paused_ = true;
+  worker_.counters().add(Count::receive_paused);
+  if (!recv_armed_ || recv_cancel_sent_) return;
+  recv_cancel_sent_ = true;
+  worker_.io().submit_cancel(ticket(Kind::recv));
+}
+
+void Connection::on_recv(const Completion& completion) noexcept {
+  recv_armed_ = completion.more;
+  if (completion.has_buffer) {
+    if (completion.result > 0) {
+      on_bytes(worker_.io().lent(completion.buffer, static_cast<std::size_t>(completion.result)));
+    }
+    worker_.io().give_back(completion.buffer);
+  }
+  if (completion.result == 0) {
+    on_eof();
+  } else if (completion.result < 0) {
+    switch (-completion.result) {
+      case ENOBUFS:
+        worker_.counters().add(Count::receive_starved);
+        recv_parked_ = true;
+        worker_.park(*this);
+        break;
+      case ECANCELED:  // paused, or closing
+      case EINTR:
+      case EAGAIN:
+        break;
+      default:
+        on_broken();
+    }
+  }
+  proceed();
+}
+
+void Connection::resume_receive() noexcept {
+  if (!recv_parked_) return;
+  recv_parked_ = false;
+  const bool wanted = state_ != State::closing && !eof_ && !recv_paused_ && !recv_armed_;
+  if (wanted) arm_recv(true);
+}
+
+void Connection::on_bytes(std::string_view bytes) {
+  last_activity_at_ = worker_.now();
+  fresh_ = false;
+  switch (state_) {
+    case State::open:
+      if (send_in_flight_ || !spill_.empty()) {
+        spill(bytes);
+      } else {
+        consume(bytes);
+      }
+      return;
+    case State::handling:
+      spill(bytes);
+      return;
+    case State::finishing:
+    case State::lingering:
+      worker_.counters().add(Count::late_bytes, bytes.size());
+      if (!fin_announced_) on_late_bytes();
+      return;
+    case State::closing:
+      return;
+  }
+}
+
+// A request met a FIN that no answer had announced. The one loss that HTTP/1.1 leaves possible.
+void Connection::on_late_bytes() {
+  if (late_ || admin_) return;
+  late_ = true;
+  const bool draining = worker_.phase() >= Phase::closing;
+  worker_.counters().add(Count::lost_after_fin);
+  if (draining) worker_.counters().add(Count::lost_in_drain);
+  log::warning("lost: bytes from {} after our close; it had been silent for {} ms before it",
+               worker_.io().peer(fd_), silent_ms_);
+}
+
+void Connection::on_eof() {
+  eof_ = true;
+  switch (state_) {
+    case State::open:
+      // Half-close is legal: what is complete is answered first. The rest never will be.
+      if (!send_in_flight_ && spill_.empty()) close();
+      return;
+    case State::lingering:
+      close();
+      return;
+    case State::handling:
+    case State::finishing:
+    case State::closing:
+      return;
+  }
+}
+
+void Connection::on_broken() {
+  if (state_ == State::closing) return;
+  worker_.counters().add(Count::connections_broken);
+  eof_ = true;
+  count_undelivered();
+  close();
+}
+
+void Connection::count_undelivered() {
+  std::uint64_t lost = answers_pending_;
+  answers_pending_ = 0;
+  if (state_ == State::handling) {
+    // The coroutine runs on: it may be doing work that somebody counts on.
+    exchange_->request.client_gone_ = true;
+    exchange_->connection = nullptr;
+    exchange_ = nullptr;
+    ++lost;
+  }
+  worker_.counters().add(Count::requests_undelivered, lost);
+  worker_.counters().subtract(Count::requests_in_flight, lost);
+}
+
+// ---- parse and handle
+
+void Connection::consume(std::string_view bytes) {
+  while (!bytes.empty() && state_ == State::open &&
+         out_.bytes().size() < limits::output_bytes_max) {
+    if (exchange_ == nullptr && !begin_request(bytes)) break;
+    switch (parser_.feed(bytes)) {
+      case Parser::Result::incomplete:
+        if (parser_.expects_continue()) answer_continue();
+        break;
+      case Parser::Result::complete:
+        handle(!bytes.empty() || !spill_.empty());
+        break;
+      case Parser::Result::failed:
+        reject(parser_.status());
+        break;
+    }
+  }
+  if (!bytes.empty() && (state_ == State::open || state_ == State::handling)) spill(bytes);
+  flush();
+}
+
+bool Connection::begin_request(std::string_view& bytes) {
+  if (!parser_.skip_blank(bytes)) {
+    reject(parser_.status());
+    return false;
+  }
+  if (bytes.empty()) return false;
+  exchange_ = worker_.exchanges().take();
+  parser_.begin(*exchange_);
+  request_started_at_ = worker_.now();
+  return true;
+}
+
+void Connection::handle(bool more_buffered) {
+  Exchange& exchange = *exchange_;
+  worker_.counters().add(Count::requests_received);
+  worker_.counters().add(Count::requests_in_flight);
+  const Request& request = exchange.request;
+  const Router& router = admin_ ? *worker_.config().admin_router : *worker_.config().router;
+  const Route* route =
+      request.method() == Method::trace ? nullptr : router.find(request.method(), request.path());
+  if (!probe_seen_) {
+    probe_seen_ = true;
+    if (!worker_.config().admin_router->find(Method::get, request.path()))
+      worker_.saw_arrival(accepted_at_);
+  }
+  if (route != nullptr && route->waiting != nullptr) {
+    start_waiting(*route);
+    return;
+  }
+  if (route == nullptr) {
+    answer_without_route();
+  } else {
+    call_plain(*route);
+  }
+  respond(more_buffered);
+}
+
+void Connection::answer_without_route() {
+  const Request& request = exchange_->request;
+  Response& response = exchange_->response;
+  if (request.path() == "*" || request.target() == "*") {  // RFC 9110 section 9.3.7
+    response.status(204).field("Allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH");
+    return;
+  }
+  const Router& router = admin_ ? *worker_.config().admin_router : *worker_.config().router;
+  const std::string allowed = router.allowed(request.path());
+  if (allowed.empty()) {
+    response.status(404).body("Not Found");
+  } else {
+    response.status(405).field("Allow", allowed).body("Method Not Allowed");
+  }
+}
+
+void Connection::call_plain(const Route& route) {
+  Exchange& exchange = *exchange_;
+  try {
+    route.plain(exchange.request, exchange.response, route.state);
+  } catch (...) {
+    worker_.counters().add(Count::handler_failed);
+    exchange.response.clear();
+    exchange.response.status(500).body("Internal Server Error");
+  }
+}
+
+// A handler that waits outlives the receive buffer, and perhaps the connection: its request moves
+// to memory of its own first.
+void Connection::start_waiting(const Route& route) {
+  Exchange& exchange = *exchange_;
+  if (parser_.own()) {
+    exchange.task = route.waiting(exchange.request, exchange.response, route.state);
+    if (exchange.task) {
+      exchange.connection = this;
+      state_ = State::handling;
+      worker_.waiting(exchange);
+      return;
+    }
+    worker_.counters().add(Count::frame_denied);
+  } else {
+    worker_.counters().add(Count::body_denied);
+  }
+  exchange.response.status(503).body("Service Unavailable");
+  respond(true);
+}
+
+void Connection::on_handled() noexcept {
+  if (send_in_flight_) return;  // on_send comes back to it
+  answer_handled();
+  proceed();
+}
+
+void Connection::answer_handled() {
+  try {
+    exchange_->task.result();
+  } catch (...) {
+    worker_.counters().add(Count::handler_failed);
+    exchange_->response.clear();
+    exchange_->response.status(500).body("Internal Server Error");
+  }
+  state_ = State::open;
+  respond(!spill_.empty());
+  consume_spill();
+}
+
+// Not when the answer is final already: a body that nobody wants is not asked for.
+void Connection::answer_continue() {
+  const Request& request = exchange_->request;
+  const Router& router = admin_ ? *worker_.config().admin_router : *worker_.config().router;
+  if (router.find(request.method(), request.path()) == nullptr) {
+    reject(router.allowed(request.path()).empty() ? 404 : 405);
+    return;
+  }
+  parser_.continue_sent();
+  out_.append("HTTP/1.1 100 Continue\r\n\r\n");
+}
+
+// Whatever was complete before is in `out_` already, and goes first.
+void Connection::reject(int status) {
+  worker_.counters().add(Count::requests_rejected);
+  if (status == 503) worker_.counters().add(Count::body_denied);
+  Response& response = worker_.scratch();
+  response.clear();
+  response.status(status).body(reason_phrase(status));
+  if (status == 405) {
+    const Router& router = admin_ ? *worker_.config().admin_router : *worker_.config().router;
+    response.field("Allow", router.allowed(exchange_->request.path()));
+  }
+  const bool head = exchange_ != nullptr && exchange_->request.method() == Method::head;
+  write_response(out_, response, {.head = head, .close = true, .http_1_0 = false},
+                 worker_.date());
+  state_ = State::finishing;
+  release_exchange();
+}
+
+void Connection::respond(bool more_buffered) {
+  const Request& request = exchange_->request;
+  const bool drained = parser_.keep_alive() && drain_says_close(more_buffered);
+  if (drained) worker_.counters().add(Count::closes_announced);
+  const bool close = drained || !parser_.keep_alive();
+  write_response(out_, exchange_->response,
+                 {.head = request.method() == Method::head,
+                  .close = close,
+                  .http_1_0 = request.minor_version() == 0},
+                 worker_.date());
+  ++answers_pending_;
+  if (close) state_ = State::finishing;
+  release_exchange();
+}
+
+// Bytes of a further request are here already: its answer can say it.
+bool Connection::drain_says_close(bool more_buffered) const {
+  return !more_buffered && worker_.says_close(admin_, close_draw_);
+}
+
+void Connection::release_exchange() {
+  if (exchange_ == nullptr) return;
+  worker_.exchanges().give(exchange_);
+  exchange_ = nullptr;
+}
+
+void Connection::spill(std::string_view bytes) {
+  spill_.append(bytes);
+  if (spill_.size() >= limits::spill_bytes && !recv_paused_) pause_recv();
+}
+
+void Connection::consume_spill() {
+  if (!spill_.empty()) {
+    std::string pending;
+    pending.swap(spill_);
+    consume(pending);
+  } else {
+    flush();
+  }
+  if (spill_.size() < limits::spill_bytes / 2) recv_paused_ = false;
+  if (spill_.empty() && spill_.capacity() > limits::spill_bytes) spill_.shrink_to_fit();
+}
+
+// ---- send
+
+void Connection::flush() {
+  if (send_in_flight_ || out_.empty()) return;
+  send_in_flight_ = true;
+  write_deadline_ = worker_.now() + worker_.config().write_timeout;
+  worker_.io().submit_send(fd_, out_.bytes(), ticket(Kind::send));
+}
+
+void Connection::on_send(const Completion& completion) noexcept {
+  send_in_flight_ = false;
+  last_activity_at_ = worker_.now();
+  const bool whole =
+      completion.result >= 0 && static_cast<std::size_t>(completion.result) == out_.bytes().size();
+  out_.clear();
+  if (state_ != State::closing && !whole) on_broken();
+  if (state_ != State::closing) {
+    worker_.counters().add(Count::requests_answered, answers_pending_);
+    worker_.counters().subtract(Count::requests_in_flight, answers_pending_);
+    answers_pending_ = 0;
+  }
+  switch (state_) {
+    case State::open:
+      consume_spill();
+      break;
+    case State::handling:
+      if (exchange_->task.done()) answer_handled();
+      break;
+    case State::finishing:
+      linger(true);
+      break;
+    case State::lingering:
+    case State::closing:
+      break;
+  }
+  if (eof_ && state_ == State::open && !send_in_flight_ && spill_.empty()) close();
+  proceed();
+}
+
+// ---- close
+
+void Connection::linger(bool announced) {
+  fin_announced_ = announced;
+  silent_ms_ = worker_.now() - last_activity_at_;
+  worker_.io().shut_send(fd_);
+  state_ = State::lingering;
+  const Ms patience = admin_ && worker_.admin_closing() ? limits::admin_linger_ms
+                                                        : limits::linger_ms;
+  linger_deadline_ = worker_.now() + patience;
+  spill_.clear();
+  recv_paused_ = false;
+  if (eof_) close();
+}
+
+void Connection::close_silent() {
+  worker_.counters().add(Count::idle_closed);
+  linger(false);
+  proceed();
+}
+
+void Connection::close() {
+  if (state_ == State::closing) return;
+  release_exchange();
+  state_ = State::closing;
+  spill_.clear();
+  worker_.timers().disarm(timer_);
+  // What is outstanding ends by itself once the socket is shut.
+  if (recv_armed_ || send_in_flight_) worker_.io().shut_both(fd_);
+}
+
+void Connection::close_join() {
+  if (recv_armed_ || send_in_flight_) return;
+  out_.clear();
+  worker_.io().close(fd_);
+  fd_ = -1;
+  recv_parked_ = false;
+  ++generation_;
+  worker_.release(*this);
+}
+
+void Connection::proceed() {
+  if (fd_ < 0) return;
+  if (state_ == State::closing) {
+    close_join();
+    return;
+  }
+  if (!recv_armed_ && !recv_parked_ && !recv_paused_ && !eof_) arm_recv(false);
+  arm_timer();
+}
+
+bool Connection::silent() const {
+  return state_ == State::open && !send_in_flight_ && exchange_ == nullptr && spill_.empty();
+}
+
+void Connection::cut() {
+  if (state_ == State::closing) return;
+  Counters& counters = worker_.counters();
+  const auto lose = [&](std::uint64_t requests) {
+    if (!admin_) counters.add(Count::requests_cut, requests);  // a probe is no loss
+    counters.subtract(Count::requests_in_flight, requests);
+  };
+  if (answers_pending_ > 0) {
+    log::warning("cut: {} answers of {} were still being sent to {}", answers_pending_,
+                 out_.bytes().size(), worker_.io().peer(fd_));
+    lose(std::exchange(answers_pending_, 0));
+  }
+  if (state_ == State::handling) {
+    log::warning("cut: {}", describe());
+    exchange_->request.client_gone_ = true;
+    exchange_->connection = nullptr;
+    exchange_ = nullptr;
+    lose(1);
+  } else if (exchange_ != nullptr) {
+    counters.add(Count::partial_cut);
+  }
+  cut_spill();
+  if (state_ != State::lingering) counters.add(Count::forced_closes);
+  close();
+  proceed();
+}
+
+// Requests that had come in full behind one that was still being answered.
+void Connection::cut_spill() {
+  if (state_ == State::finishing || state_ == State::lingering) return;
+  release_exchange();
+  parser_.reset();
+  std::string pending;
+  pending.swap(spill_);
+  std::string_view rest = pending;
+  while (!rest.empty() && begin_request(rest)) {
+    if (parser_.feed(rest) != Parser::Result::complete) break;
+    worker_.counters().add(Count::requests_received);
+    worker_.counters().add(Count::requests_cut);
+    log::warning("cut: {}", describe());
+    release_exchange();
+  }
+}
+
+// ---- time
+
+Ms Connection::deadline() const {
+  const WorkerConfig& config = worker_.config();
+  if (state_ == State::lingering) return linger_deadline_;
+  if (send_in_flight_) return write_deadline_;
+  if (state_ != State::open) return never;
+  if (exchange_ == nullptr) return last_activity_at_ + config.idle_timeout;
+  if (parser_.stage() != Parser::Stage::body) return request_started_at_ + config.header_timeout;
+  // A body must move, and must not drip: a minimum rate over the whole of it.
+  const auto earned = static_cast<Ms>(parser_.body_bytes() * 1000 / limits::body_rate_min);
+  return std::min(last_activity_at_, request_started_at_ + earned) + config.body_timeout;
+}
+
+// Deadlines move with each request; the timer stays where it is unless it would be late.
+void Connection::arm_timer() {
+  const Ms at = deadline();
+  if (at == never || (timer_.armed() && timer_at_ <= at)) return;
+  timer_at_ = at;
+  worker_.timers().arm(timer_, at);
+}
+
+void Connection::on_timer() {
+  const Ms now = worker_.io().now();
+  if (now >= deadline()) on_timeout(now);
+  proceed();
+}
+
+void Connection::on_timeout(Ms now) {
+  Counters& counters = worker_.counters();
+  if (state_ == State::lingering) {
+    counters.add(Count::linger_timeouts);
+    close();
+  } else if (send_in_flight_) {
+    on_write_timeout(now);
+  } else if (exchange_ == nullptr) {
+    counters.add(Count::idle_timeouts);
+    counters.add(Count::idle_closed);
+    linger(false);
+  } else {
+    const bool body = parser_.stage() == Parser::Stage::body;
+    counters.add(body ? Count::body_timeouts : Count::header_timeouts);
+    reject(408);
+    flush();
+  }
+}
+
+// With MSG_WAITALL a slow reader completes nothing; what TCP has had acknowledged tells progress.
+void Connection::on_write_timeout(Ms now) {
+  const Ms period = worker_.config().write_timeout;
+  const std::uint64_t acked = worker_.io().bytes_acked(fd_);
+  const auto least = std::max<std::uint64_t>(
+      1, static_cast<std::uint64_t>(period) * limits::write_rate_min / 1000);
+  const bool progress = acked >= acked_ + least;
+  acked_ = acked;
+  if (progress) {
+    write_deadline_ = now + period;
+    return;
+  }
+  worker_.counters().add(Count::write_timeouts);
+  worker_.io().shut_both(fd_);  // the send completes with what it has sent
+  write_deadline_ = never;
+}
+
+std::string Connection::describe() const {
+  constexpr std::size_t shown = 200;
+  const Request& request = exchange_->request;
+  return fmt::format("{} {} from {}, {} ms after it began", request.method_name(),
+                     request.target().substr(0, shown), worker_.io().peer(fd_),
+                     worker_.now() - request_started_at_);
+}
+
+}  // namespace lastcall

@@ -1,0 +1,22 @@
+// The program's arguments and environment.
+#pragma once
+
+#include <optional>
+
+#include "log.h"
+#include "options.h"
+
+namespace lastcall {
+
+struct ProgramOptions {
+  Options server;
+  log::Format log_format = log::Format::text;
+  log::Level log_level = log::Level::info;
+};
+
+// Fills `options`; or has printed help, the version or one line about what is wrong, and returns
+// the exit code.
+[[nodiscard]] std::optional<int> parse_program_options(int argc, char** argv,
+                                                       ProgramOptions& options);
+
+}  // namespace lastcall

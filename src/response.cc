@@ -1,0 +1,158 @@
+#include "response.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <ctime>
+#include <stdexcept>
+
+#include "buffers.h"
+#include "request.h"
+#include "token.h"
+
+namespace lastcall {
+namespace {
+
+constexpr std::string_view ours[] = {"Content-Length", "Transfer-Encoding", "Connection", "Date"};
+
+bool is_value(std::string_view value) {
+  return std::all_of(value.begin(), value.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte == '\t' || (byte >= 0x20 && byte != 0x7f);
+  });
+}
+
+char* put(char* at, std::string_view text) {
+  std::memcpy(at, text.data(), text.size());
+  return at + text.size();
+}
+
+// RFC 9110 sections 8.6 and 15.3.5: no content, and no length that claims one.
+bool has_content(int status) { return status >= 200 && status != 204 && status != 304; }
+
+}  // namespace
+
+Response& Response::status(int code) {
+  if (code < 200 || code > 599) throw std::invalid_argument("a final status is 200 to 599");
+  status_ = code;
+  return *this;
+}
+
+Response& Response::field(std::string_view name, std::string_view value) {
+  if (!is_token(name)) throw std::invalid_argument("a field name is a token");
+  if (!is_value(value)) throw std::invalid_argument("a field value has no control characters");
+  if (std::any_of(std::begin(ours), std::end(ours),
+                  [&](std::string_view own) { return same_token(own, name); })) {
+    throw std::invalid_argument("this field is set by the server itself");
+  }
+  if (same_token(name, "Content-Type")) return content_type(value);
+  fields_.append(name).append(": ").append(value).append("\r\n");
+  return *this;
+}
+
+Response& Response::content_type(std::string_view type) {
+  if (!is_value(type)) throw std::invalid_argument("a field value has no control characters");
+  content_type_.assign(type);
+  return *this;
+}
+
+Response& Response::body(std::string_view content) {
+  body_.assign(content);
+  return *this;
+}
+
+Response& Response::append(std::string_view content) {
+  body_.append(content);
+  return *this;
+}
+
+void Response::clear() {
+  constexpr std::size_t kept = 64 * 1024;  // one large answer does not bloat a pool for ever
+  status_ = 200;
+  content_type_.assign("text/plain");
+  fields_.clear();
+  body_.clear();
+  if (body_.capacity() > kept) body_.shrink_to_fit();
+}
+
+void DateCache::update(std::int64_t wall_seconds) {
+  if (wall_seconds == seconds_) return;
+  seconds_ = wall_seconds;
+  const std::time_t time = wall_seconds;
+  std::tm utc{};
+  gmtime_r(&time, &utc);
+  char text[sizeof line_ + 1];
+  std::strftime(text, sizeof text, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &utc);
+  std::memcpy(line_, text, sizeof line_);
+}
+
+std::string_view reason_phrase(int status) {
+  switch (status) {
+    case 200: return "OK";
+    case 201: return "Created";
+    case 202: return "Accepted";
+    case 204: return "No Content";
+    case 206: return "Partial Content";
+    case 301: return "Moved Permanently";
+    case 302: return "Found";
+    case 303: return "See Other";
+    case 304: return "Not Modified";
+    case 307: return "Temporary Redirect";
+    case 308: return "Permanent Redirect";
+    case 400: return "Bad Request";
+    case 401: return "Unauthorized";
+    case 403: return "Forbidden";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 408: return "Request Timeout";
+    case 409: return "Conflict";
+    case 410: return "Gone";
+    case 411: return "Length Required";
+    case 412: return "Precondition Failed";
+    case 413: return "Content Too Large";
+    case 414: return "URI Too Long";
+    case 415: return "Unsupported Media Type";
+    case 417: return "Expectation Failed";
+    case 422: return "Unprocessable Content";
+    case 429: return "Too Many Requests";
+    case 431: return "Request Header Fields Too Large";
+    case 500: return "Internal Server Error";
+    case 501: return "Not Implemented";
+    case 502: return "Bad Gateway";
+    case 503: return "Service Unavailable";
+    case 504: return "Gateway Timeout";
+    case 505: return "HTTP Version Not Supported";
+    default: return "";  // RFC 9112 section 4: the phrase may be absent, the space may not
+  }
+}
+
+void write_response(OutBuffer& out, const Response& response, Framing framing,
+                    const DateCache& date) {
+  const std::string_view body = response.body();
+  const std::string_view reason = reason_phrase(response.status());
+  const std::string_view fields = response.fields();
+  const std::string_view type = response.content_type();
+  constexpr std::size_t fixed_bytes_max = 256;  // every literal below, and three numbers
+  char* const begin = out.reserve(fixed_bytes_max + reason.size() + fields.size() + type.size());
+  char* at = put(begin, "HTTP/1.1 ");
+  at = std::to_chars(at, at + 3, response.status()).ptr;
+  *at++ = ' ';
+  at = put(put(at, reason), "\r\n");
+  at = put(at, date.line());
+  if (has_content(response.status())) {
+    at = put(at, "Content-Length: ");
+    at = std::to_chars(at, at + 20, body.size()).ptr;
+    at = put(at, "\r\n");
+    if (!body.empty()) at = put(put(put(at, "Content-Type: "), type), "\r\n");
+  }
+  if (framing.close) {
+    at = put(at, "Connection: close\r\n");
+  } else if (framing.http_1_0) {
+    at = put(at, "Connection: keep-alive\r\n");
+  }
+  at = put(put(at, fields), "\r\n");
+  out.commit(static_cast<std::size_t>(at - begin));
+  if (!framing.head && has_content(response.status())) out.append(body);
+}
+
+}  // namespace lastcall

@@ -1,0 +1,41 @@
+// Which handler answers which path. Filled before serving, read-only after.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "request.h"
+#include "response.h"
+#include "task.h"
+
+namespace lastcall {
+
+// Runs to its end at once, on the worker's thread: must not block.
+using Plain = void (*)(Request&, Response&, void* state);
+// A coroutine that may wait (`co_await sleep(…)`). Request and Response live until its frame ends.
+using Waiting = Task<> (*)(Request&, Response&, void* state);
+
+struct Route {
+  Method method = Method::any;
+  std::string path;
+  Plain plain = nullptr;
+  Waiting waiting = nullptr;
+  void* state = nullptr;
+};
+
+class Router {
+ public:
+  // Exact paths; a route for GET also answers HEAD. Throws std::invalid_argument for a path that
+  // does not begin with '/', and for a pair of method and path that is there already.
+  void add(Route route);
+  [[nodiscard]] const Route* find(Method method, std::string_view path) const;
+  // For 405: the methods of `path`, empty when there is no such path.
+  [[nodiscard]] std::string allowed(std::string_view path) const;
+
+ private:
+  [[nodiscard]] std::vector<Route>::const_iterator first_of(std::string_view path) const;
+  std::vector<Route> routes_;  // sorted by path
+};
+
+}  // namespace lastcall

@@ -1,0 +1,68 @@
+#include "shared.h"
+
+#include <algorithm>
+#include <csignal>
+#include <cstring>
+
+#include "duration.h"
+#include "log.h"
+
+namespace lastcall {
+
+Shared::Shared(unsigned workers, const Budget& given) : budget(given), slots(workers) {
+  settle_max = std::min(limits::settle_ms_max, budget.timeout / 3);
+}
+
+Shared::Heard Shared::on_signal(int signal, Ms now) {
+  const bool interrupt = signal == SIGINT || signal == SIGQUIT;
+  const unsigned interrupts = interrupts_ += interrupt ? 1 : 0;
+  Ms unset = never;
+  // The signal's name first: whoever sees T0 may ask for it.
+  int none = 0;
+  signal_.compare_exchange_strong(none, signal);
+  if (signaled_at_.compare_exchange_strong(unset, now)) {
+    if (end_now != nullptr) end_now(signal);
+    if (arm_watchdog != nullptr)
+      arm_watchdog(budget.window + budget.timeout + limits::watchdog_ms);
+    log::info("SIG{}: draining for {}, then closing for at most {}", sigabbrev_np(signal),
+              format_duration(budget.window), format_duration(budget.timeout));
+    return Heard::first;
+  }
+  if (!interrupt || interrupts < 2) {
+    log::info("SIG{} while draining: {}", sigabbrev_np(signal),
+              interrupt ? "once more ends the process now" : "changes nothing");
+    return Heard::repeated;
+  }
+  log::warning("SIG{} again: the deadline is now", sigabbrev_np(signal));
+  if (arm_watchdog != nullptr) arm_watchdog(limits::watchdog_ms);
+  forced_.store(true, std::memory_order_release);
+  return Heard::forced;
+}
+
+bool Shared::servable(Ms now) const {
+  if (workers_ready != slots.size()) return false;
+  return !signaled() || (!forced() && now < window_end() - budget.lead);
+}
+
+bool Shared::alive(Ms now) const {
+  return std::all_of(slots.begin(), slots.end(), [&](const WorkerSlot& slot) {
+    const Ms beat = slot.heartbeat.load(std::memory_order_relaxed);
+    return beat == 0 || now - beat < limits::heartbeat_stale_ms;  // 0: not started, or ended
+  });
+}
+
+std::uint64_t Shared::sum(Count count) const {
+  std::uint64_t total = 0;
+  for (const WorkerSlot& slot : slots) total += slot.counters.get(count);
+  return total;
+}
+
+Ms Shared::last_arrival() const {
+  Ms latest = 0;
+  for (const WorkerSlot& slot : slots) {
+    latest = std::max(latest, slot.last_arrival.load(std::memory_order_relaxed));
+  }
+  return latest;
+}
+
+}  // namespace lastcall

@@ -1,0 +1,120 @@
+#include "signals.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdint>
+#include <ctime>
+#include <string_view>
+#include <thread>
+
+#include "check.h"
+#include "log.h"
+#include "shared.h"
+
+namespace lastcall {
+namespace {
+
+constexpr int draining[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP};
+
+sigset_t draining_set() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : draining) sigaddset(&set, signal);
+  return set;
+}
+
+// Async-signal-safe only (signal-safety(7)): poll, write, _exit. The write is made only where it
+// cannot block; should it block all the same, the timer's next tick ends the process.
+void on_watchdog(int) {
+  static volatile std::sig_atomic_t fired = 0;
+  if (fired == 0) {
+    fired = 1;
+    constexpr std::string_view line =
+        "lastcall: the deadline has passed and the process does not end by itself (a handler "
+        "blocks?): ended by its watchdog, exit code 3\n";
+    pollfd out{STDERR_FILENO, POLLOUT, 0};
+    if (poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) != 0)
+      (void)!::write(STDERR_FILENO, line.data(), line.size());
+  }
+  _exit(3);
+}
+
+Ms now() {
+  std::timespec time{};
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return Ms{time.tv_sec} * 1000 + time.tv_nsec / 1'000'000;
+}
+
+void wake_workers(const Shared& shared) {
+  const std::uint64_t one = 1;
+  for (const WorkerSlot& slot : shared.slots) (void)!::write(slot.wake_fd, &one, sizeof one);
+}
+
+// Polls and never reads but when the signal has lain unread: then one non-blocking read, which the
+// leader's own read may win.
+void watch(int signal_fd, Shared& shared) {
+  for (;;) {
+    pollfd readable{signal_fd, POLLIN, 0};
+    if (poll(&readable, 1, -1) != 1) continue;
+    std::this_thread::sleep_for(std::chrono::milliseconds(limits::signal_unread_ms));
+    if (!signal_pending(signal_fd)) continue;
+    const sigset_t set = draining_set();
+    const std::timespec at_once{};
+    const int signal = sigtimedwait(&set, nullptr, &at_once);
+    if (signal < 0) continue;
+    log::warning("a worker's loop is stuck: the signal was read beside it");
+    shared.on_signal(signal, now());
+    wake_workers(shared);
+  }
+}
+
+}  // namespace
+
+void block_signals() {
+  sigset_t set = draining_set();
+  for (const int signal : {SIGPIPE, SIGUSR1, SIGUSR2}) sigaddset(&set, signal);
+  CHECK(sigprocmask(SIG_BLOCK, &set, nullptr) == 0);
+}
+
+int open_signalfd() {
+  const sigset_t set = draining_set();
+  return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+bool signal_pending(int signal_fd) {
+  pollfd readable{signal_fd, POLLIN, 0};
+  return poll(&readable, 1, 0) == 1;
+}
+
+void arm_watchdog(Ms in) {
+  static timer_t timer = [] {
+    struct sigaction action {};
+    action.sa_handler = on_watchdog;
+    action.sa_flags = SA_NODEFER | SA_RESTART;  // a second tick may interrupt a stuck first
+    CHECK(sigaction(SIGALRM, &action, nullptr) == 0);
+    sigset_t alarm;
+    sigemptyset(&alarm);
+    sigaddset(&alarm, SIGALRM);
+    pthread_sigmask(SIG_UNBLOCK, &alarm, nullptr);
+    sigevent event{};
+    event.sigev_notify = SIGEV_SIGNAL;
+    event.sigev_signo = SIGALRM;
+    timer_t created{};
+    CHECK(timer_create(CLOCK_MONOTONIC, &event, &created) == 0);
+    return created;
+  }();
+  constexpr long tick_ns = 250'000'000;
+  const itimerspec when{{0, tick_ns}, {in / 1000, in % 1000 * 1'000'000 + 1}};
+  CHECK(timer_settime(timer, 0, &when, nullptr) == 0);
+}
+
+void start_signal_watch(int signal_fd, Shared& shared) {
+  std::thread(watch, signal_fd, std::ref(shared)).detach();
+}
+
+}  // namespace lastcall

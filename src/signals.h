@@ -1,0 +1,30 @@
+// Signals: blocked first, read from a signalfd, and a way out that needs no loop (signal(7)).
+//
+// SIGTERM, SIGINT, SIGQUIT and SIGHUP drain. SIGPIPE, SIGUSR1 and SIGUSR2 are blocked and ignored,
+// never deadly. SIGALRM is the watchdog's.
+#pragma once
+
+#include "bounds.h"
+
+namespace lastcall {
+
+class Shared;
+
+// First thing in `main`, before any thread: threads inherit the mask. The program does it even
+// before `main`. Idempotent.
+void block_signals();
+
+// A descriptor from which the draining signals are read; -1 and errno where there is none.
+[[nodiscard]] int open_signalfd();
+// Has one arrived that nobody has read?
+[[nodiscard]] bool signal_pending(int signal_fd);
+
+// After `in` milliseconds a POSIX timer ends the process with exit code 3, whatever its threads are
+// doing: a handler that blocks, a full stderr. A later call moves it.
+void arm_watchdog(Ms in);
+
+// A thread that reads the signal itself, and wakes the workers, when the leader has not done so
+// within limits::signal_unread_ms: its loop is stuck in a handler.
+void start_signal_watch(int signal_fd, Shared& shared);
+
+}  // namespace lastcall

@@ -1,0 +1,144 @@
+// Task<T>: the coroutine of a handler or a job that waits.
+//
+// Lazy (nothing runs until it is awaited or started), move-only, resumed on its worker's thread
+// only. Its frame comes from a pool of that thread. Exceptions travel to whoever awaits it.
+//
+//   Task<> slow(Request&, Response& response, void*) {
+//     co_await sleep(std::chrono::seconds(5));
+//     response.body("done");
+//   }
+//
+// A coroutine's parameters live in its frame as declared: take values, not references to the
+// caller's locals. A lambda's captures do not live in the frame at all.
+#pragma once
+
+#include <coroutine>
+#include <cstddef>
+#include <exception>
+#include <new>
+#include <optional>
+#include <utility>
+
+namespace lastcall {
+
+// What an await throws once the deadline has cut the drain; later awaits throw it at once.
+class Canceled : public std::exception {
+ public:
+  [[nodiscard]] const char* what() const noexcept override { return "canceled at the deadline"; }
+};
+
+namespace detail {
+
+void* frame_allocate(std::size_t bytes) noexcept;  // null: no memory
+void frame_free(void* frame, std::size_t bytes) noexcept;
+std::size_t frames_live() noexcept;  // of this thread
+
+struct PromiseBase {
+  std::coroutine_handle<> continuation;  // who awaits this task
+  void (*on_done)(void*) noexcept = nullptr;  // a root task has this instead
+  void* on_done_argument = nullptr;
+  std::exception_ptr error;
+
+  static void* operator new(std::size_t bytes) noexcept { return frame_allocate(bytes); }
+  static void operator delete(void* frame, std::size_t bytes) noexcept {
+    frame_free(frame, bytes);
+  }
+
+  struct Final {
+    [[nodiscard]] bool await_ready() const noexcept { return false; }
+    template <class Promise>
+    std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> self) const noexcept {
+      PromiseBase& promise = self.promise();
+      if (promise.on_done != nullptr) promise.on_done(promise.on_done_argument);
+      return promise.continuation ? promise.continuation : std::noop_coroutine();
+    }
+    void await_resume() const noexcept {}
+  };
+
+  [[nodiscard]] std::suspend_always initial_suspend() const noexcept { return {}; }
+  [[nodiscard]] Final final_suspend() const noexcept { return {}; }
+  void unhandled_exception() noexcept { error = std::current_exception(); }
+};
+
+template <class T>
+struct Promise : PromiseBase {
+  std::optional<T> value;
+  template <class U>
+  void return_value(U&& result) {
+    value.emplace(std::forward<U>(result));
+  }
+  T take() {
+    if (error) std::rethrow_exception(error);
+    return std::move(*value);
+  }
+};
+
+template <>
+struct Promise<void> : PromiseBase {
+  void return_void() const noexcept {}
+  void take() const {
+    if (error) std::rethrow_exception(error);
+  }
+};
+
+}  // namespace detail
+
+template <class T = void>
+class [[nodiscard]] Task {
+ public:
+  struct promise_type : detail::Promise<T> {
+    Task get_return_object() noexcept {
+      return Task(std::coroutine_handle<promise_type>::from_promise(*this));
+    }
+    static Task get_return_object_on_allocation_failure() noexcept { return Task(nullptr); }
+  };
+
+  Task() = default;
+  Task(Task&& other) noexcept : frame_(std::exchange(other.frame_, nullptr)) {}
+  Task& operator=(Task&& other) noexcept {
+    if (this != &other) {
+      reset();
+      frame_ = std::exchange(other.frame_, nullptr);
+    }
+    return *this;
+  }
+  ~Task() { reset(); }
+
+  // False: there was no memory for the frame, and awaiting throws std::bad_alloc.
+  explicit operator bool() const { return frame_ != nullptr; }
+
+  auto operator co_await() const noexcept {
+    struct Awaiter {
+      std::coroutine_handle<promise_type> frame;
+      [[nodiscard]] bool await_ready() const noexcept { return frame == nullptr || frame.done(); }
+      std::coroutine_handle<> await_suspend(std::coroutine_handle<> caller) const noexcept {
+        frame.promise().continuation = caller;
+        return frame;
+      }
+      T await_resume() const {
+        if (frame == nullptr) throw std::bad_alloc();
+        return frame.promise().take();
+      }
+    };
+    return Awaiter{frame_};
+  }
+
+  // For whoever owns a root task: runs it until it first waits. `on_done` is called once, when it
+  // has ended; the owner destroys it later, not from within the call.
+  void start(void (*on_done)(void*) noexcept, void* argument) {
+    frame_.promise().on_done = on_done;
+    frame_.promise().on_done_argument = argument;
+    frame_.resume();
+  }
+  [[nodiscard]] bool done() const { return frame_ != nullptr && frame_.done(); }
+  T result() const { return frame_.promise().take(); }  // rethrows; only when done
+  void reset() {
+    if (frame_ != nullptr) std::exchange(frame_, nullptr).destroy();
+  }
+
+ private:
+  explicit Task(std::coroutine_handle<promise_type> frame) : frame_(frame) {}
+  std::coroutine_handle<promise_type> frame_ = nullptr;
+};
+
+}  // namespace lastcall

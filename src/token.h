@@ -1,0 +1,33 @@
+// The character classes of HTTP's grammar that llhttp leaves to us (RFC 9110 section 5.6.2).
+#pragma once
+
+#include <algorithm>
+#include <string_view>
+
+namespace lastcall {
+
+[[nodiscard]] constexpr bool is_token_char(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+         std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+}
+
+[[nodiscard]] constexpr bool is_token(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), is_token_char);
+}
+
+[[nodiscard]] constexpr std::string_view trim(std::string_view text) {
+  const auto blank = [](char c) { return c == ' ' || c == '\t'; };
+  while (!text.empty() && blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && blank(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+// Takes the next element of a comma-separated list off `list`, trimmed; may be empty.
+[[nodiscard]] constexpr std::string_view take_element(std::string_view& list) {
+  const auto comma = list.find(',');
+  const std::string_view element = trim(list.substr(0, comma));
+  list = comma == std::string_view::npos ? std::string_view{} : list.substr(comma + 1);
+  return element;
+}
+
+}  // namespace lastcall

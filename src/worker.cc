@@ -1,0 +1,447 @@
+// The loop, and the way down of a SIGTERM: on_signal -> observe_signal -> announce -> unlisten_all
+// -> settle -> (listener.cc: cancel, last completion, sweep, close) -> close_silent_slice -> cut ->
+// close_admin -> release_reads -> stop.
+#include "worker.h"
+
+#include <sys/signalfd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "check.h"
+#include "log.h"
+
+namespace lastcall {
+namespace {
+
+constexpr Ms never = TimerWheel::never;
+constexpr std::uint32_t main_index = 0;   // of the listeners, in tickets
+constexpr std::uint32_t admin_index = 1;
+
+}  // namespace
+
+Worker::Worker(Io& io, const WorkerConfig& config, Shared& shared, unsigned index)
+    : io_(io),
+      config_(config),
+      shared_(shared),
+      index_(index),
+      slot_(shared.slots[index]),
+      now_(io.now()),
+      timers_(now_),
+      sleepers_(timers_),
+      body_budget_{config.body_memory, 0},
+      exchanges_(body_budget_),
+      drain_(shared.budget),
+      listener_(io, slot_.counters, main_index),
+      admin_listener_(io, slot_.counters, admin_index),
+      heartbeat_(&Worker::on_heartbeat, this),
+      random_(0x9e3779b97f4a7c15ull * (index + 1) ^ static_cast<std::uint64_t>(now_)) {}
+
+void Worker::start(int listener, int admin_listener, int signal_fd, int wake_fd) {
+  signal_fd_ = signal_fd;
+  wake_fd_ = wake_fd;
+  slot_.listener = listener;
+  if (listener >= 0) listener_.open(listener);
+  if (admin_listener >= 0) admin_listener_.open(admin_listener);
+  if (signal_fd_ >= 0) {
+    signal_read_ = true;
+    io_.submit_read(signal_fd_, signal_buffer_, {Kind::signal, 0, 0});
+  }
+  if (wake_fd_ >= 0) {
+    wake_read_ = true;
+    io_.submit_read(wake_fd_, wake_buffer_, {Kind::wake, 0, 0});
+  }
+  date_.update(io_.wall_seconds());
+  on_heartbeat(this);
+  tend_listeners();
+  io_.harvest(now_);  // hands the accepts over before we call ourselves ready
+  if (++shared_.workers_ready != shared_.slots.size()) return;
+  shared_.serving_at = io_.now();
+  wake_all();
+}
+
+// ---- the loop
+
+void Worker::run() {
+  while (!stopped()) turn();
+}
+
+void Worker::turn() {
+  const auto completions = io_.harvest(next_instant());
+  now_ = io_.now();
+  Sleepers::enter(&sleepers_, now_);
+  date_.update(io_.wall_seconds());
+  slot_.heartbeat.store(now_, std::memory_order_relaxed);
+  for (const Completion& completion : completions) dispatch(completion);
+  timers_.advance(now_);
+  observe_signal();
+  finish_tasks();
+  resume_parked();
+  tend_listeners();
+  if (stopped()) stop();
+}
+
+void Worker::dispatch(const Completion& completion) noexcept {
+  switch (completion.ticket.kind) {
+    case Kind::accept:
+      on_accept(completion);
+      return;
+    case Kind::recv:
+      if (Connection* connection = find(completion)) connection->on_recv(completion);
+      return;
+    case Kind::send:
+      if (Connection* connection = find(completion)) connection->on_send(completion);
+      return;
+    case Kind::signal:
+      on_signal(completion);
+      return;
+    case Kind::wake:
+      on_wake(completion);
+      return;
+    case Kind::cancel:
+      return;  // ENOENT and EALREADY are normal: the target was faster
+  }
+}
+
+Ms Worker::next_instant() const {
+  if (!finished_.empty()) return now_;
+  return std::min({timers_.next(), drain_.next(now_), listener_.retry_at(),
+                   admin_listener_.retry_at()});
+}
+
+// At least one turn a second: liveness looks at it, and a drain says what it waits for.
+void Worker::on_heartbeat(void* self) noexcept {
+  auto& worker = *static_cast<Worker*>(self);
+  worker.timers_.arm(worker.heartbeat_, worker.now_ + limits::heartbeat_ms);
+  if (worker.leader() && worker.phase() > Phase::serving) worker.report_progress();
+}
+
+void Worker::on_wake(const Completion&) {
+  wake_read_ = false;
+  if (reads_released_) return;
+  wake_read_ = true;
+  io_.submit_read(wake_fd_, wake_buffer_, {Kind::wake, 0, 0});
+}
+
+void Worker::wake_all() {
+  for (const WorkerSlot& slot : shared_.slots) {
+    if (slot.wake_fd >= 0) io_.wake(slot.wake_fd);
+  }
+}
+
+// ---- connections
+
+void Worker::on_accept(const Completion& completion) {
+  const bool admin = completion.ticket.index == admin_index;
+  Listener& listener = admin ? admin_listener_ : listener_;
+  const int fd = listener.on_accept(completion, now_);
+  if (fd >= 0) adopt(fd, admin, false);
+}
+
+void Worker::adopt(int fd, bool admin, bool swept) {
+  if (free_slots_.empty()) {
+    free_slots_.push_back(static_cast<std::uint32_t>(connections_.size()));
+    connections_.push_back(std::make_unique<Connection>(*this, free_slots_.back()));
+  }
+  Connection& connection = *connections_[free_slots_.back()];
+  free_slots_.pop_back();
+  if (admin) {
+    ++admin_open_;
+  } else {
+    ++open_;
+    counters().add(Count::connections_accepted);
+    counters().add(Count::connections_open);
+    if (swept) {
+      counters().add(Count::accepted_in_sweep);
+    } else if (shared_.unlistened_at != Shared::never) {
+      counters().add(Count::accepted_after_unlisten);
+    } else if (shared_.signaled()) {
+      counters().add(Count::accepted_in_window);
+    }
+  }
+  connection.open(fd, admin);
+}
+
+void Worker::release(Connection& connection) {
+  if (connection.admin()) {
+    --admin_open_;
+  } else {
+    --open_;
+    counters().subtract(Count::connections_open);
+  }
+  free_slots_.push_back(connection.index());
+}
+
+Connection* Worker::find(const Completion& completion) {
+  const Ticket& ticket = completion.ticket;
+  CHECK(ticket.index < connections_.size());
+  Connection& connection = *connections_[ticket.index];
+  if (connection.in_use() && connection.generation() == ticket.generation) return &connection;
+  // A slot is released only with nothing outstanding, so this should never be; a lent buffer must
+  // go back all the same.
+  if (completion.has_buffer) io_.give_back(completion.buffer);
+  counters().add(Count::stale_completions);
+  return nullptr;
+}
+
+std::size_t Worker::room(bool admin) const {
+  const std::size_t most = admin ? limits::admin_connections_max : config_.connections_max;
+  const std::size_t open = admin ? admin_open_ : open_;
+  return open < most ? most - open : 0;
+}
+
+void Worker::tend_listeners() {
+  for (const bool admin : {false, true}) {
+    Listener& listener = admin ? admin_listener_ : listener_;
+    if (!listener.is_open()) continue;
+    listener.tend(now_, room(admin));
+    if (!listener.closing() || listener.armed()) continue;
+    for (int fd; (fd = listener.sweep(now_, room(admin))) >= 0;) adopt(fd, admin, true);
+  }
+}
+
+void Worker::park(Connection& connection) {
+  parked_.emplace_back(connection.index(), connection.generation());
+}
+
+// First come, first served, and no more than there are buffers.
+void Worker::resume_parked() {
+  if (parked_.empty()) return;
+  const std::size_t free = limits::receive_buffers - io_.buffers_lent();
+  const std::size_t count = std::min(free, parked_.size());
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto [index, generation] = parked_[i];
+    Connection& connection = *connections_[index];
+    if (connection.in_use() && connection.generation() == generation) connection.resume_receive();
+  }
+  parked_.erase(parked_.begin(), parked_.begin() + static_cast<std::ptrdiff_t>(count));
+}
+
+void Worker::saw_arrival(Ms accepted_at) {
+  if (accepted_at > slot_.last_arrival.load(std::memory_order_relaxed))
+    slot_.last_arrival.store(accepted_at, std::memory_order_relaxed);
+}
+
+// ---- coroutines
+
+void Worker::waiting(Exchange& exchange) {
+  exchange.worker = this;
+  ++waiting_;
+  exchange.task.start(&Worker::on_task_done, &exchange);
+}
+
+void Worker::on_task_done(void* argument) noexcept {
+  auto* exchange = static_cast<Exchange*>(argument);
+  exchange->worker->finished_.push_back(exchange);
+}
+
+// Not from within the coroutine's last step: its frame goes here.
+void Worker::finish_tasks() {
+  std::vector<Exchange*> batch;
+  while (!finished_.empty()) {
+    batch.swap(finished_);
+    for (Exchange* exchange : batch) {
+      --waiting_;
+      if (exchange->connection != nullptr) {
+        exchange->connection->on_handled();
+      } else {
+        exchanges_.give(exchange);  // its client has gone, or the deadline has cut it
+      }
+    }
+    batch.clear();
+  }
+}
+
+// ---- the drain, in its order
+
+void Worker::on_signal(const Completion& completion) {
+  signal_read_ = false;
+  if (completion.result == static_cast<int>(sizeof(signalfd_siginfo))) {
+    signalfd_siginfo info;
+    std::memcpy(&info, signal_buffer_.data(), sizeof info);
+    shared_.on_signal(static_cast<int>(info.ssi_signo), now_);
+    wake_all();
+  }
+  if (reads_released_) return;
+  signal_read_ = true;
+  io_.submit_read(signal_fd_, signal_buffer_, {Kind::signal, 0, 0});
+}
+
+// Whoever read it, each worker runs its own machine from the same T0.
+void Worker::observe_signal() {
+  if (phase() == Phase::starting && shared_.workers_ready == shared_.slots.size())
+    step_drain(Event::ready, now_);
+  if (shared_.signaled() && phase() <= Phase::serving)
+    step_drain(Event::signal, shared_.signaled_at());
+  if (shared_.forced() && !drain_.forced()) step_drain(Event::force, now_);
+  step_drain(Event::tick, now_);
+}
+
+Remaining Worker::remaining() const {
+  return {.connections = open_,
+          .requests = waiting_,
+          .jobs = 0,
+          .others = leader() ? shared_.slots.size() - 1 - shared_.workers_stopped : 0,
+          .listener = listener_.is_open(),
+          .admin = admin_listener_.is_open() || admin_open_ > 0,
+          .operations = io_.operations()};
+}
+
+void Worker::step_drain(Event event, Ms at) {
+  const Actions actions = drain_.on(event, remaining(), at);
+  if (actions.announce) announce();
+  if (actions.cut) cut();
+  if (actions.close_admin) close_admin();
+  if (actions.release) release_reads();
+  if (phase() != Phase::closing) return;
+  settle();
+  close_silent_slice();
+  if (now_ >= admin_cut_at_) cut_admin();
+}
+
+void Worker::announce() {
+  if (leader() && config_.on_drain != nullptr) config_.on_drain(config_.on_drain_state);
+}
+
+bool Worker::says_close(bool admin, float draw) const {
+  if (admin) return admin_closing_;
+  if (phase() != Phase::draining) return phase() > Phase::draining;
+  const Ms window = drain_.window_end() - drain_.signaled_at();
+  const Ms first = std::min(limits::close_ramp_first_ms, window / 4);
+  const Ms last = window / 2;
+  return now_ >= drain_.signaled_at() + first +
+                     static_cast<Ms>(draw * static_cast<float>(last - first));
+}
+
+float Worker::draw() {
+  random_ ^= random_ << 13;
+  random_ ^= random_ >> 7;
+  random_ ^= random_ << 17;
+  return static_cast<float>(random_ >> 40) / static_cast<float>(1 << 24);
+}
+
+// One loop, and nothing between the calls: a group with a live member swallows the SYNs of the
+// others, whose clients would hang.
+void Worker::unlisten_all() {
+  if (shared_.can_unlisten) {
+    int failed = 0;
+    for (const WorkerSlot& slot : shared_.slots) {
+      if (const int result = io_.unlisten(slot.listener); result != 0) failed = -result;
+    }
+    shared_.unlisten_worked = failed == 0;
+    if (failed != 0) log::warning("un-listen failed: {}", std::strerror(failed));
+  }
+  shared_.unlistened_at = io_.now();
+  log::info("closing: no new connection from here on");
+}
+
+// The leader un-listens and waits for handshakes under way; then each worker ends its own accept.
+void Worker::settle() {
+  if (leader() && shared_.unlistened_at == Shared::never) unlisten_all();
+  if (leader() && shared_.settled_at == Shared::never && now_ >= settle_poll_at_) {
+    if (settled()) {
+      shared_.settled_at = now_;
+      wake_all();
+    }
+    // Reading /proc may take long where there are many sockets: never more than a fifth of a turn.
+    const Ms took = io_.now() - now_;
+    settle_poll_at_ = now_ + std::max(limits::settle_poll_ms, 4 * took);
+  }
+  if (shared_.settled_at != Shared::never) listener_.begin_close();
+}
+
+bool Worker::settled() const {
+  const Ms elapsed = now_ - shared_.unlistened_at;
+  if (drain_.forced() || elapsed >= shared_.settle_max) return true;
+  if (elapsed < limits::settle_ms_min) return false;
+  for (const WorkerSlot& slot : shared_.slots) {
+    if (io_.accept_queue_length(slot.listener) > 0) return false;
+  }
+  const int half_way = io_.handshakes_half_way(shared_.port);
+  return half_way == 0 || (half_way < 0 && elapsed >= limits::settle_blind_ms);
+}
+
+// The longest silent first, a slice at a time: not all clients learn it in the same instant.
+void Worker::close_silent_slice() {
+  if (shared_.settled_at == Shared::never || now_ < close_poll_at_) return;
+  close_poll_at_ = now_ + limits::closing_poll_ms;
+  const Ms settled_at = shared_.settled_at;
+  std::vector<Connection*> silent;
+  for (const auto& connection : connections_) {
+    if (!connection->in_use() || connection->admin() || !connection->silent()) continue;
+    // Nobody knows yet what a fresh connection will say: it has until its first-byte deadline.
+    const Ms since = std::max(connection->accepted_at(), settled_at);
+    if (connection->fresh() && now_ < since + limits::first_byte_ms) continue;
+    silent.push_back(connection.get());
+  }
+  std::sort(silent.begin(), silent.end(), [](const Connection* a, const Connection* b) {
+    return a->silent_since() < b->silent_since();
+  });
+  constexpr std::size_t slices = 16;
+  const std::size_t slice = std::max(limits::idle_close_slice, open_ / slices);
+  if (silent.size() > slice) silent.resize(slice);
+  for (Connection* connection : silent) connection->close_silent();
+}
+
+void Worker::cut() {
+  listener_.cut();
+  for (const auto& connection : connections_) {
+    if (connection->in_use() && !connection->admin()) connection->cut();
+  }
+  sleepers_.cancel();
+}
+
+// All else is done: probes have had their answers to the end.
+void Worker::close_admin() {
+  admin_closing_ = true;
+  admin_cut_at_ = now_ + limits::admin_linger_ms;
+  if (admin_listener_.is_open() && shared_.can_unlisten) io_.unlisten(admin_listener_.fd());
+  admin_listener_.begin_close();
+  for (const auto& connection : connections_) {
+    if (connection->in_use() && connection->silent()) connection->close_silent();
+  }
+}
+
+void Worker::cut_admin() {
+  admin_cut_at_ = never;
+  admin_listener_.cut();
+  for (const auto& connection : connections_) {
+    if (connection->in_use()) connection->cut();
+  }
+}
+
+void Worker::release_reads() {
+  reads_released_ = true;
+  timers_.disarm(heartbeat_);
+  if (signal_read_) io_.submit_cancel({Kind::signal, 0, 0});
+  if (wake_read_) io_.submit_cancel({Kind::wake, 0, 0});
+}
+
+void Worker::report_progress() {
+  log::info("{}: waiting for {} requests, {} jobs, {} connections", name(phase()),
+            shared_.sum(Count::requests_in_flight), 0, shared_.sum(Count::connections_open));
+}
+
+void Worker::stop() {
+  timers_.disarm(heartbeat_);
+  check_nothing_left();
+  slot_.heartbeat = 0;
+  shared_.operations_left += io_.operations();
+  if (++shared_.workers_stopped == shared_.slots.size()) shared_.stopped_at = now_;
+  if (!leader()) io_.wake(shared_.slots[0].wake_fd);
+}
+
+void Worker::check_nothing_left() const {
+  CHECK(io_.operations() == 0);
+  CHECK(io_.buffers_lent() == 0);
+  CHECK(open_ == 0 && admin_open_ == 0);
+  CHECK(waiting_ == 0 && finished_.empty());
+  CHECK(exchanges_.lent() == 0);
+  CHECK(slabs_.lent() == 0);
+  CHECK(body_budget_.used == 0);
+  CHECK(timers_.armed() == 0);
+  CHECK(sleepers_.waiting() == 0);
+}
+
+}  // namespace lastcall
