@@ -1,7 +1,10 @@
 #include "parser.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <cstring>
+#include <string>
 
 #include "check.h"
 #include "token.h"
@@ -77,10 +80,9 @@ bool is_authority(std::string_view text) {
   if (text.starts_with('[')) {
     const auto end = text.find(']');
     if (end == std::string_view::npos || end == 1) return false;
-    const std::string_view literal = text.substr(1, end - 1);
-    const bool address = std::all_of(literal.begin(), literal.end(),
-                                     [](char c) { return is_hex(c) || c == ':' || c == '.'; });
-    if (!address || literal.find(':') == std::string_view::npos) return false;
+    const std::string literal(text.substr(1, end - 1));
+    in6_addr address;
+    if (inet_pton(AF_INET6, literal.c_str(), &address) != 1) return false;
     i = end + 1;
   } else {
     for (; i < text.size() && text[i] != ':'; ++i) {
@@ -120,14 +122,17 @@ void Parser::reset() {
   stage_ = Stage::between;
   status_ = 0;
   blank_bytes_ = 0;
+  blank_cr_ = false;
   exchange_ = nullptr;
 }
 
 bool Parser::skip_blank(std::string_view& bytes) {
   DCHECK(stage_ == Stage::between);
-  while (!bytes.empty() && (bytes.front() == '\r' || bytes.front() == '\n')) {
+  while (!bytes.empty() && (blank_cr_ || bytes.front() == '\r' || bytes.front() == '\n')) {
+    const bool bare_cr = blank_cr_ && bytes.front() != '\n';
+    blank_cr_ = bytes.front() == '\r';
     bytes.remove_prefix(1);
-    if (++blank_bytes_ > limits::leading_blank_bytes_max) {
+    if (bare_cr || ++blank_bytes_ > limits::leading_blank_bytes_max) {
       fail(400);
       return false;
     }
@@ -146,6 +151,7 @@ void Parser::begin(Exchange& exchange) {
   head_size_ = body_bytes_ = extension_bytes_ = trailer_bytes_ = 0;
   version_ = {};
   field_ = {};
+  trailer_line_bytes_ = 0;
   trailer_fields_ = blank_bytes_ = 0;
   chunk_digits_ = -1;
   stage_ = Stage::head;
@@ -205,12 +211,16 @@ Parser::Result Parser::feed_owned(std::string_view& bytes) {
 Parser::Result Parser::run(const char* begin, const char* end, const char*& stopped) {
   for (;;) {
     if (chunk_digits_ >= 0 && !count_chunk_digits(begin, end)) return failed(400);
+    const bool in_trailers = last_chunk_;
     const auto error = llhttp_execute(&llhttp_, begin, static_cast<std::size_t>(end - begin));
+    if (error != HPE_OK && error != HPE_PAUSED) return on_error(error, end);
+    const char* const at = error == HPE_OK ? end : llhttp_get_error_pos(&llhttp_);
+    if (in_trailers) trailer_bytes_ += static_cast<std::size_t>(at - begin);
+    if (trailer_bytes_ > limits_.header_bytes_max) return failed(431);
     if (error == HPE_OK) return Result::incomplete;
-    if (error != HPE_PAUSED) return on_error(error, end);
-    begin = llhttp_get_error_pos(&llhttp_);
+    begin = at;
     if (complete_) {
-      stopped = begin;
+      stopped = at;
       stage_ = Stage::between;
       return Result::complete;
     }
@@ -303,9 +313,10 @@ int Parser::on_version(std::string_view piece) {
 
 int Parser::on_field_name(std::string_view piece) {
   if (stage_ == Stage::body) {
-    trailer_bytes_ += piece.size();
-    return trailer_bytes_ > limits_.header_bytes_max ? fail(431) : 0;
+    trailer_line_bytes_ += piece.size();
+    return trailer_line_bytes_ > limits::field_line_bytes_max ? fail(431) : 0;
   }
+  if (version_.size() < 3) return fail(400);  // llhttp takes a request line of HTTP/0.9
   extend(field_.name, piece);
   return field_.name.size() > limits::field_line_bytes_max ? fail(431) : 0;
 }
@@ -313,12 +324,14 @@ int Parser::on_field_name(std::string_view piece) {
 int Parser::on_field_value(std::string_view piece) {
   if (stage_ == Stage::body) return on_field_name(piece);
   extend(field_.value, piece);
-  const std::size_t line = field_.name.size() + field_.value.size();
+  const auto line =
+      static_cast<std::size_t>(field_.value.data() + field_.value.size() - field_.name.data());
   return line > limits::field_line_bytes_max ? fail(431) : 0;
 }
 
 int Parser::on_field_end() {
   if (stage_ == Stage::body) {
+    trailer_line_bytes_ = 0;
     return ++trailer_fields_ > limits::trailer_fields_max ? fail(431) : 0;
   }
   std::vector<Field>& fields = exchange_->request.fields_;
@@ -330,6 +343,7 @@ int Parser::on_field_end() {
 }
 
 int Parser::on_head_end() {
+  if (version_.size() < 3) return fail(400);
   const std::vector<Field>& fields = exchange_->request.fields_;
   const std::string_view last = fields.empty() ? version_ : fields.back().value;
   head_size_ = std::max(exchange_->head_owned ? head_size_ : 0,
@@ -370,8 +384,9 @@ int Parser::on_chunk_extension(std::size_t bytes) {
 
 int Parser::on_chunk_head(std::uint64_t bytes) {
   if (bytes > limits_.body_bytes_max - body_bytes_) return fail(413);
-  last_chunk_ = bytes == 0;
-  return 0;
+  if (bytes > 0) return 0;
+  last_chunk_ = true;
+  return HPE_PAUSED;  // for the position of the trailers
 }
 
 int Parser::on_chunk_end() {
@@ -471,6 +486,7 @@ int Parser::check_fields() {
 
   // RFC 9112 section 3.2
   if (hosts > 1 || (hosts == 0 && !http_1_0) || !is_authority(host)) return 400;
+  if (hosts == 1 && host.empty()) return 400;  // an http URI has a host (RFC 9110 section 4.2.1)
   if (request.host_.data() == nullptr) request.host_ = host;
 
   // RFC 9112 section 6: one framing, and only one that nobody on the way can read differently.

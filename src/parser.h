@@ -113,9 +113,11 @@ class Parser {
   Field field_;
   std::size_t body_bytes_ = 0;
   std::size_t extension_bytes_ = 0;
-  std::size_t trailer_bytes_ = 0;
+  std::size_t trailer_bytes_ = 0;       // all that follows the last chunk's size
+  std::size_t trailer_line_bytes_ = 0;  // of one field
   std::uint16_t trailer_fields_ = 0;
   std::uint16_t blank_bytes_ = 0;
+  bool blank_cr_ = false;  // a CR has come, its LF has not
   std::int8_t chunk_digits_ = -1;  // of the chunk size being read; -1: not reading one
   Stage stage_ = Stage::between;
   int status_ = 0;

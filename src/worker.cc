@@ -58,6 +58,7 @@ void Worker::start(int listener, int admin_listener, int signal_fd, int wake_fd)
   io_.harvest(now_);  // hands the accepts over before we call ourselves ready
   if (++shared_.workers_ready != shared_.slots.size()) return;
   shared_.serving_at = io_.now();
+  log::info("serving");
   wake_all();
 }
 
