@@ -30,7 +30,7 @@ void Connection::open(int fd, bool admin) {
   admin_ = admin;
   state_ = State::open;
   recv_armed_ = recv_parked_ = recv_cancel_sent_ = recv_paused_ = send_in_flight_ = false;
-  eof_ = late_ = probe_seen_ = false;
+  eof_ = late_ = probe_seen_ = handled_ = false;
   fresh_ = fin_announced_ = true;
   answers_pending_ = 0;
   acked_ = 0;
@@ -155,10 +155,7 @@ void Connection::count_undelivered() {
   std::uint64_t lost = answers_pending_;
   answers_pending_ = 0;
   if (state_ == State::handling) {
-    // The coroutine runs on: it may be doing work that somebody counts on.
-    exchange_->request.client_gone_ = true;
-    exchange_->connection = nullptr;
-    exchange_ = nullptr;
+    abandon_exchange();
     ++lost;
   }
   worker_.counters().add(Count::requests_undelivered, lost);
@@ -272,6 +269,7 @@ void Connection::start_waiting(const Route& route) {
 }
 
 void Connection::on_handled() noexcept {
+  handled_ = true;
   if (send_in_flight_) return;  // on_send comes back to it
   answer_handled();
   proceed();
@@ -285,6 +283,7 @@ void Connection::answer_handled() {
     exchange_->response.clear();
     exchange_->response.status(500).body("Internal Server Error");
   }
+  handled_ = false;
   state_ = State::open;
   respond(!spill_.empty());
   consume_spill();
@@ -346,6 +345,18 @@ void Connection::release_exchange() {
   exchange_ = nullptr;
 }
 
+// The client has gone, or the deadline has come. A coroutine that has not ended runs on: it may be
+// doing work that somebody counts on, and its worker takes the exchange back.
+void Connection::abandon_exchange() {
+  if (handled_) {
+    release_exchange();
+    return;
+  }
+  exchange_->request.client_gone_ = true;
+  exchange_->connection = nullptr;
+  exchange_ = nullptr;
+}
+
 void Connection::spill(std::string_view bytes) {
   spill_.append(bytes);
   if (spill_.size() >= limits::spill_bytes && !recv_paused_) pause_recv();
@@ -389,7 +400,7 @@ void Connection::on_send(const Completion& completion) noexcept {
       consume_spill();
       break;
     case State::handling:
-      if (exchange_->task.done()) answer_handled();
+      if (handled_) answer_handled();
       break;
     case State::finishing:
       linger(true);
@@ -471,9 +482,7 @@ void Connection::cut() {
   }
   if (state_ == State::handling) {
     log::warning("cut: {}", describe());
-    exchange_->request.client_gone_ = true;
-    exchange_->connection = nullptr;
-    exchange_ = nullptr;
+    abandon_exchange();
     lose(1);
   } else if (exchange_ != nullptr) {
     counters.add(Count::partial_cut);

@@ -80,6 +80,7 @@ class Connection {
   void call_plain(const Route& route);
   void start_waiting(const Route& route);
   void answer_handled();
+  void abandon_exchange();
   void answer_continue();
   void reject(int status);
   void respond(bool more_buffered);
@@ -117,6 +118,7 @@ class Connection {
   bool recv_cancel_sent_ = false;
   bool recv_paused_ = false;     // the spill is full
   bool send_in_flight_ = false;
+  bool handled_ = false;         // the coroutine has ended; its answer waits for that send
   bool eof_ = false;             // their FIN has come
   bool fresh_ = true;
   bool fin_announced_ = true;    // an answer said close before our FIN

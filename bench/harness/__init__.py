@@ -1,0 +1,1 @@
+"""What the benchmarks of lastcall are made of; a noun a file. START HERE: rolling.py."""

@@ -1,0 +1,57 @@
+"""Builds what the benchmarks run: lastcall by ./setup and ninja, the Go programs by go.
+
+Everything is written under the build folder. Go's modules are pinned in bench/go.mod and
+go.sum; nothing here may change those two (-mod=readonly).
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+from .processes import Children, HarnessError
+from .replica import Binaries
+
+ROOT = Path(__file__).resolve().parents[2]
+GO_OF_DEBIAN = Path("/usr/lib/go-1.24/bin/go")  # the package golang-1.24-go
+VEGETA = "github.com/tsenart/vegeta/v12"
+
+
+def build(children: Children, build_dir: Path, setup: bool, lastcall: bool) -> Binaries:
+    """`setup`: install what the machine lacks first. `lastcall`: its binary is wanted."""
+    if setup:
+        _run_setup(children)
+    if lastcall:
+        _compile_lastcall(children, build_dir)
+    programs = build_dir / "bench"
+    _compile_go(children, programs)
+    return Binaries(
+        lastcall=build_dir / "lastcall", peer=programs / "peer", vegeta=programs / "vegeta"
+    )
+
+
+def _run_setup(children: Children) -> None:
+    script = ROOT / "setup"
+    if not script.exists():
+        raise HarnessError(f"{script} does not exist: use --no-setup")
+    # Not root: it will ask for a password, so it keeps the terminal.
+    keeps_terminal = os.geteuid() != 0
+    children.run("./setup", [str(script)], cwd=ROOT, start_new_session=not keeps_terminal)
+
+
+def _compile_lastcall(children: Children, build_dir: Path) -> None:
+    if (build_dir / "build.ninja").exists():
+        children.run("the build of lastcall", ["ninja", "-C", str(build_dir)], cwd=ROOT)
+    if not (build_dir / "lastcall").exists():
+        raise HarnessError(f"{build_dir / 'lastcall'} does not exist: run ./setup first")
+
+
+def _compile_go(children: Children, programs: Path) -> None:
+    programs.mkdir(parents=True, exist_ok=True)
+    go = str(GO_OF_DEBIAN) if GO_OF_DEBIAN.exists() else shutil.which("go")
+    if go is None:
+        raise HarnessError("go 1.24 is not installed: run ./setup")
+    # git refuses to speak of a clone that another user owns; no version is wanted of it.
+    argv = [go, "build", "-mod=readonly", "-buildvcs=false"]
+    argv += ["-o", f"{programs}/", "./peer", VEGETA]
+    environment = os.environ | {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
+    children.run("go build", argv, cwd=ROOT / "bench", env=environment)

@@ -1,0 +1,149 @@
+"""The command line of bench/rollout."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import values
+from .build import ROOT
+from .replica import VARIANTS, Variant
+from .rolling import LEAD_SECONDS
+from .vegeta import ATTACKS, Attack
+
+DRAIN_WINDOW_SECONDS = 5.0
+REPLICA_SECONDS = 3.0  # what a replica takes beyond its window: start, health check, close
+REPLICA_SECONDS_MIN = 1.5
+TAIL_SECONDS = 2.0  # of load after the last exit, to show that all is well again
+TAIL_SECONDS_MIN = 0.5
+
+DESCRIPTION = """\
+Restarts replicas behind HAProxy one by one while vegeta attacks, and counts what is lost.
+Exits 0 when lastcall lost nothing and each --hard control lost something, else 1.
+"""
+
+
+@dataclass(frozen=True)
+class Options:
+    variants: list[Variant]
+    attacks: list[Attack]
+    rate: int
+    seconds: float
+    replicas: int
+    drain_window: float
+    repeat: int
+    json: Path | None
+    svg: Path
+    build_dir: Path
+    setup: bool
+
+
+def parse(argv: list[str] | None = None) -> Options:
+    parser = _parser()
+    given = parser.parse_args(argv)
+    try:
+        seconds, drain_window = fit(given.duration, given.drain_window, given.replicas)
+    except ValueError as error:
+        parser.error(str(error))
+    quick_variants, quick_attacks = ["hard", "drain"], ["post"]
+    variants = given.variant or (quick_variants if given.quick else list(VARIANTS))
+    attacks = given.attack or (quick_attacks if given.quick else list(ATTACKS))
+    build_dir = given.build_dir.absolute()
+    return Options(
+        variants=[VARIANTS[name] for name in dict.fromkeys(variants)],
+        attacks=[ATTACKS[name] for name in dict.fromkeys(attacks)],
+        rate=given.rate,
+        seconds=seconds,
+        replicas=given.replicas,
+        drain_window=drain_window,
+        repeat=given.repeat,
+        json=given.json,
+        svg=given.svg or build_dir / "bench" / "rollout.svg",
+        build_dir=build_dir,
+        setup=given.setup,
+    )
+
+
+def fit(seconds: float | None, window: float | None, replicas: int) -> tuple[float, float]:
+    """Duration and drain window that fit each other: what is not given follows what is.
+
+    The load has to last longer than the rollout, or the end of it is not under load.
+    """
+    if seconds is None:
+        window = DRAIN_WINDOW_SECONDS if window is None else window
+        return LEAD_SECONDS + TAIL_SECONDS + replicas * (window + REPLICA_SECONDS), window
+    room = (seconds - LEAD_SECONDS - TAIL_SECONDS_MIN) / replicas - REPLICA_SECONDS_MIN
+    if window is None and room >= 1:
+        return seconds, min(DRAIN_WINDOW_SECONDS, round(room, 1))
+    wanted = 1 if window is None else window
+    if wanted > room:
+        needed = LEAD_SECONDS + TAIL_SECONDS_MIN + replicas * (wanted + REPLICA_SECONDS_MIN)
+        raise ValueError(
+            f"argument --duration: {seconds:g}s is too short to roll {replicas} replicas"
+            f" with a drain window of {wanted:g}s: give at least {needed:g}s"
+        )
+    return seconds, wanted
+
+
+def _parser() -> values.Parser:
+    parser = values.Parser(
+        prog="rollout",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--quick", action="store_true", help="lastcall only, POST only; within a minute")
+    add(
+        "--variant",
+        type=values.names(VARIANTS),
+        action="extend",
+        metavar="NAME,...",
+        help=f"only these servers: {', '.join(VARIANTS)}",
+    )
+    add(
+        "--attack",
+        type=values.names(ATTACKS),
+        action="extend",
+        metavar="NAME,...",
+        help=f"only these kinds of load: {', '.join(ATTACKS)}",
+    )
+    add("--rate", type=values.whole(1, 20_000), default=1000, help="requests a second (1000)")
+    _add_durations(add)
+    add("--replicas", type=values.whole(1, 16), default=2, help="how many to restart (2)")
+    add("--repeat", type=values.whole(1, 1000), default=1, help="rollouts a row adds up (1)")
+    add("--json", type=values.output_file, metavar="FILE", help="write the table as JSON")
+    add(
+        "--svg",
+        type=values.output_file,
+        metavar="FILE",
+        help="where the picture goes (bench/rollout.svg in the build folder)",
+    )
+    add(
+        "--build-dir",
+        type=Path,
+        default=ROOT / "build",
+        metavar="DIR",
+        help="the folder of the build (build)",
+    )
+    add(
+        "--no-setup",
+        dest="setup",
+        action="store_false",
+        help="do not run ./setup first; nothing is installed",
+    )
+    return parser
+
+
+def _add_durations(add) -> None:
+    add(
+        "--duration",
+        type=values.duration(1, 3600),
+        metavar="DURATION",
+        help="of the load in each rollout (long enough for the drain windows; 20s)",
+    )
+    add(
+        "--drain-window",
+        type=values.duration(0, 600),
+        metavar="DURATION",
+        help="between SIGTERM and the listener's end (5s, or what fits --duration)",
+    )

@@ -1,0 +1,154 @@
+"""The servers that are rolled: lastcall, and Go's net/http ended in the usual ways."""
+
+import http.client
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from .network import LOOPBACK
+from .processes import Child, Children, HarnessError
+
+READY_SECONDS_MAX = 10
+SHUTDOWN_SECONDS = 10  # for requests in flight, after the drain window
+GRACE_SECONDS_MIN = 30
+GRACE_SLACK_SECONDS = 5
+POLL_SECONDS = 0.01
+
+# Of lastcall's audit, what is worth a line while the benchmark runs. JSON has all of it.
+AUDITED = (
+    "accepted_in_window",
+    "accepted_after_unlisten",
+    "accepted_in_sweep",
+    "requests_answered",
+    "requests_undelivered",
+    "requests_cut",
+    "lost_in_drain",
+    "forced_closes",
+)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A server and the way it ends. `must_lose`: True for a control, False for a promise."""
+
+    name: str
+    title: str
+    is_lastcall: bool
+    flags: tuple[str, ...]
+    must_lose: bool | None = None
+
+
+VARIANTS = {
+    variant.name: variant
+    for variant in (
+        Variant("hard", "lastcall --hard", True, ("--hard",), must_lose=True),
+        Variant("drain", "lastcall", True, (), must_lose=False),
+        Variant("go-exit", "Go, exits at once", False, ("-mode", "exit")),
+        Variant("go-shutdown", "Go, Shutdown", False, ("-mode", "shutdown")),
+        Variant("go-delay", "Go, 503, delay, Shutdown", False, ("-mode", "delay")),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Binaries:
+    lastcall: Path
+    peer: Path
+    vegeta: Path
+
+
+@dataclass(frozen=True)
+class Departure:
+    """How a replica ended: its exit code and, of lastcall, the last line it wrote."""
+
+    name: str
+    exit_code: int
+    last_line: str
+
+    def audit(self) -> dict:
+        """lastcall's own count of its end; empty if the last line is another one."""
+        try:
+            audit = json.loads(self.last_line)
+        except ValueError:
+            return {}
+        return audit if isinstance(audit, dict) and "exit" in audit else {}
+
+    def describe(self) -> str:
+        """`old-1: exit 0; 12 accepted in window, 4,310 requests answered`"""
+        found = dict(numbers(self.audit()))
+        counts = [f"{found[key]:,} {key.replace('_', ' ')}" for key in AUDITED if key in found]
+        return f"{self.name}: exit {self.exit_code}" + ("; " + ", ".join(counts) if counts else "")
+
+
+def numbers(audit: dict) -> Iterator[tuple[str, int]]:
+    """The whole numbers of the audit, however deep."""
+    for key, value in audit.items():
+        if isinstance(value, dict):
+            yield from numbers(value)
+        elif isinstance(value, int) and not isinstance(value, bool):
+            yield key, value
+
+
+def grace_seconds(drain_window: float) -> float:
+    needed = drain_window + SHUTDOWN_SECONDS + GRACE_SLACK_SECONDS
+    return max(GRACE_SECONDS_MIN, needed)
+
+
+def command(variant: Variant, binaries: Binaries, port: int, drain_window: float) -> list[str]:
+    address, window = f"{LOOPBACK}:{port}", f"{round(drain_window * 1000)}ms"
+    if not variant.is_lastcall:
+        flags = ["-listen", address, "-delay", window, "-timeout", f"{SHUTDOWN_SECONDS}s"]
+        return [str(binaries.peer), *flags, *variant.flags]
+    flags = ["--listen", address, "--workers", "1", "--log-format", "json"]
+    flags += ["--drain-window", window, "--shutdown-timeout", f"{SHUTDOWN_SECONDS}s"]
+    flags += ["--grace-period", f"{round(grace_seconds(drain_window))}s"]
+    return [str(binaries.lastcall), *flags, *variant.flags]
+
+
+def environment() -> dict[str, str]:
+    """One CPU for each server, and no option of lastcall that the user's shell has set."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("LASTCALL_")}
+    return kept | {"GOMAXPROCS": "1"}
+
+
+class Replica:
+    """One server process."""
+
+    def __init__(self, children: Children, name: str, port: int, argv: list[str], seconds: float):
+        self.name = name
+        self._port = port
+        self._seconds_to_end = seconds
+        self._child: Child = children.start(name, argv, env=environment())
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + READY_SECONDS_MAX
+        while not self._is_ready():
+            self._child.check_running()
+            if time.monotonic() > deadline:
+                raise HarnessError(f"{self.name} is not ready after {READY_SECONDS_MAX} s")
+            time.sleep(POLL_SECONDS)
+
+    def _is_ready(self) -> bool:
+        connection = http.client.HTTPConnection(LOOPBACK, self._port, timeout=1)
+        try:
+            connection.request("GET", "/readyz", headers={"Connection": "close"})
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def check_running(self) -> None:
+        self._child.check_running()
+
+    def terminate(self) -> None:
+        self._child.check_running()
+        self._child.process.send_signal(signal.SIGTERM)
+
+    def wait_until_gone(self) -> Departure:
+        code = self._child.wait(self._seconds_to_end)
+        return Departure(self.name, code, self._child.last_line())

@@ -1,0 +1,79 @@
+"""The result as a table for people and as JSON for programs."""
+
+import json
+import math
+
+from .outcome import HARNESS, HEADINGS, LOSSES, OTHER, WRONG
+from .row import PERCENTS, Row
+
+SELDOM = (WRONG, OTHER, HARNESS)  # columns that are there only when they have something to say
+
+
+def table(rows: list[Row]) -> str:
+    classes = [name for name in LOSSES if name not in SELDOM or any(r.lost_by[name] for r in rows)]
+    head = ["server", "attack", "requests", "answered", "lost"]
+    head += [HEADINGS.get(name, name) for name in classes]
+    head += ["success %", *(f"{name} ms" for name in PERCENTS), "rollout s"]
+    return align([head, *(_cells(row, classes) for row in rows)])
+
+
+def _cells(row: Row, classes: list[str]) -> list[str]:
+    cells = [row.variant.title, row.attack.name]
+    cells += [f"{count:,}" for count in (row.requests, row.answered, row.lost)]
+    cells += [f"{row.lost_by[name]:,}" if row.lost_by[name] else "." for name in classes]
+    cells += [success(row)]
+    cells += [f"{seconds * 1000:.1f}" for seconds in row.latencies.values()]
+    return [*cells, f"{row.rollout_seconds:.1f}"]
+
+
+def success(row: Row) -> str:
+    """Rounded down: 100 only when nothing is lost."""
+    return "100" if row.lost == 0 else f"{math.floor(row.success_percent * 1000) / 1000:.3f}"
+
+
+def align(lines: list[list[str]]) -> str:
+    """The first two columns are names, to the left; the others are numbers."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+
+    def line(cells: list[str]) -> str:
+        padded = (
+            cell.ljust(width) if index < 2 else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        )
+        return "  ".join(padded).rstrip()
+
+    rule = "  ".join("-" * width for width in widths)
+    return "\n".join([line(lines[0]), rule, *map(line, lines[1:])])
+
+
+def to_json(rows: list[Row], rate: int, seconds: float, drain_window: float) -> str:
+    setting = {"rate": rate, "duration_seconds": seconds, "drain_window_seconds": drain_window}
+    return json.dumps([_object(row) | setting for row in rows], indent=2) + "\n"
+
+
+def _object(row: Row) -> dict:
+    return {
+        "server": row.variant.title,
+        "variant": row.variant.name,
+        "attack": row.attack.name,
+        "requests": row.requests,
+        "answered": row.answered,
+        "lost": row.lost,
+        "lost_by": {name: row.lost_by[name] for name in LOSSES},
+        "success_percent": row.success_percent,
+        "latency_ms": {name: _finite(value * 1000) for name, value in row.latencies.items()},
+        "rollout_seconds": round(row.rollout_seconds, 3),
+        "runs": len(row.runs),
+        "lost_as_the_proxy_saw_it": dict(row.proxy_losses),
+        "departures": [
+            {"replica": each.name, "exit_code": each.exit_code, "audit": each.audit()}
+            for run in row.runs
+            for each in run.departures
+        ],
+        "invalid": row.invalidity(),
+    }
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no NaN: without an answer there is no latency."""
+    return round(value, 3) if math.isfinite(value) else None

@@ -1,0 +1,74 @@
+"""HAProxy's configuration and answers, vegeta's results, the servers' command lines."""
+
+import unittest
+from pathlib import Path
+
+from harness import haproxy, vegeta
+from harness.replica import VARIANTS, Binaries, Departure, command, grace_seconds
+
+BINARIES = Binaries(Path("lastcall"), Path("peer"), Path("vegeta"))
+
+
+class Proxy(unittest.TestCase):
+    def test_hides_nothing(self):
+        text = haproxy.config(Path("/tmp/s"), 9000, {"old-1": 9001, "new-1": 9002})
+        for expected in (
+            "retries 0",
+            "no option redispatch",
+            "option httpchk GET /readyz",
+            "bind 127.0.0.1:9000",
+            "server old-1 127.0.0.1:9001",
+            "server new-1 127.0.0.1:9002",
+        ):
+            self.assertIn(expected, text)
+
+    def test_servers_that_are_up_are_found_in_its_statistics(self):
+        stats = (
+            "# pxname,svname,status,\nload,FRONTEND,OPEN,\nreplicas,old-1,UP,\n"
+            "replicas,old-2,UP 1/2,\nreplicas,new-1,DOWN,\nreplicas,BACKEND,UP,\n"
+        )
+        self.assertEqual(haproxy.servers_up(stats), {"old-1", "old-2"})
+
+    def test_its_log_says_how_requests_were_lost(self):
+        log = "lost SC 503 old-1\nServer replicas/old-1 is DOWN\nlost SC 503 old-1\nlost SH 502 x\n"
+        self.assertEqual(haproxy.losses(log), {"SC": 2, "SH": 1})
+        self.assertEqual(haproxy.losses("lost CR 400 <NOSRV>\n"), {})
+        self.assertEqual(haproxy.ran_out(haproxy.losses("lost RC 503 old-1\n")), 1)
+        self.assertIn("SC 2 (", haproxy.describe(haproxy.losses(log)))
+
+
+class Vegeta(unittest.TestCase):
+    def test_results_are_read_from_its_csv(self):
+        lines = [
+            "1700000000500000000,200,1500000,5,2,,aGk=,,0,POST,http://127.0.0.1:1/echo,\n",
+            '1700000000600000000,0,10,0,0,"Post ""x"": EOF",,,1,POST,http://127.0.0.1:1/,\n',
+        ]
+        good, bad = vegeta.parse(iter(lines))
+        self.assertEqual((good.sent_at, good.latency), (1700000000.5, 0.0015))
+        self.assertEqual((good.code, good.error, good.body), (200, "", b"hi"))
+        self.assertEqual((bad.code, bad.error), (0, 'Post "x": EOF'))
+
+
+class Servers(unittest.TestCase):
+    def test_lastcall_gets_its_drain_and_the_control_its_flag(self):
+        drain = command(VARIANTS["drain"], BINARIES, 9001, 2.5)
+        self.assertEqual(drain[drain.index("--drain-window") + 1], "2500ms")
+        self.assertNotIn("--hard", drain)
+        self.assertIn("--hard", command(VARIANTS["hard"], BINARIES, 9001, 2.5))
+
+    def test_the_grace_period_holds_the_window_and_the_shutdown(self):
+        self.assertEqual(grace_seconds(5), 30)
+        self.assertGreater(grace_seconds(60), 60 + 10 + 3)
+
+    def test_an_audit_that_is_no_json_is_no_error(self):
+        self.assertEqual(Departure("old-1", 0, "stopped: 7 finished").audit(), {})
+        self.assertEqual(Departure("old-1", 0, "[1]").audit(), {})
+        self.assertEqual(Departure("old-1", 143, '{"message": "serving"}').audit(), {})
+        self.assertEqual(Departure("old-1", 0, "").describe(), "old-1: exit 0")
+
+    def test_an_audit_is_told_by_the_counts_that_are_there(self):
+        line = '{"exit": 0, "counts": {"requests_answered": 4310}, "accepted_in_window": 3}'
+        expected = "old-1: exit 0; 3 accepted in window, 4,310 requests answered"
+        self.assertEqual(Departure("old-1", 0, line).describe(), expected)
+        empty = Departure("old-1", 3, '{"exit": 3, "accepted_in_window": null}')
+        self.assertEqual(empty.describe(), "old-1: exit 3")

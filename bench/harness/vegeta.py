@@ -1,0 +1,108 @@
+"""The load: vegeta, an open-loop generator that sends on time whatever the servers do.
+
+Go's HTTP client, and so vegeta, sends a GET again without a word when the kept connection it
+chose turns out to be dead. A POST it does not: the POST attacks are the honest ones.
+"""
+
+import base64
+import csv
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from .outcome import Result
+from .processes import Child, Children, HarnessError
+
+TIMEOUT_SECONDS = 10
+WORKERS = 50
+WORKERS_MAX = 10_000  # at 1,000 a second, each may wait for its time-out
+LATE_SECONDS_MAX = 0.1  # how far behind its rate it may be at the end, when it drops the rest
+
+HELLO = b"hello world"
+ECHO = b"one more before last call"
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One kind of load and the answer it must get."""
+
+    name: str
+    method: str
+    path: str
+    body: bytes
+    expected: bytes
+    keep_alive: bool
+    title: str
+
+
+ATTACKS = {
+    attack.name: attack
+    for attack in (
+        Attack("get", "GET", "/", b"", HELLO, True, "GET, keep-alive"),
+        Attack("post", "POST", "/echo", ECHO, ECHO, True, "POST, keep-alive"),
+        Attack("post-one-shot", "POST", "/echo", ECHO, ECHO, False, "POST, a connection each"),
+    )
+}
+
+
+class Vegeta:
+    """One attack, started at once. `results` may be read when it has ended."""
+
+    def __init__(
+        self,
+        binary: Path,
+        children: Children,
+        folder: Path,
+        attack: Attack,
+        port: int,
+        rate: int,
+        seconds: float,
+    ):
+        self._binary = binary
+        self._children = children
+        self._output = folder / "results.bin"
+        self._due = round(rate * seconds)
+        self._may_miss = max(1, round(rate * LATE_SECONDS_MAX))
+        self._seconds = seconds
+        targets, body = folder / "targets", folder / "body"
+        body.write_bytes(attack.body)
+        targets.write_text(f"{attack.method} http://127.0.0.1:{port}{attack.path}\n@{body}\n")
+        argv = [str(binary), "attack", "-targets", str(targets), "-output", str(self._output)]
+        argv += ["-rate", f"{rate}/1s", "-duration", f"{round(seconds * 1000)}ms"]
+        argv += ["-timeout", f"{TIMEOUT_SECONDS}s", "-http2=false"]
+        argv += ["-workers", str(WORKERS), "-max-workers", str(WORKERS_MAX)]
+        argv += ["-connections", str(WORKERS_MAX), f"-keepalive={str(attack.keep_alive).lower()}"]
+        self.child: Child = children.start("vegeta", argv)
+
+    def wait(self) -> None:
+        if self.child.wait(self._seconds + 2 * TIMEOUT_SECONDS) != 0:
+            raise HarnessError(f"vegeta failed, {self.child.how_it_ended()}")
+
+    def results(self) -> Iterator[Result]:
+        argv = [str(self._binary), "encode", "--to", "csv", str(self._output)]
+        encoder = self._children.start(
+            "vegeta encode", argv, stdout=subprocess.PIPE, encoding="utf-8", errors="replace"
+        )
+        with encoder.stdout as lines:
+            yield from parse(lines)
+        if encoder.wait(TIMEOUT_SECONDS) != 0:
+            raise HarnessError(f"vegeta encode failed, {encoder.how_it_ended()}")
+
+    def missing(self, requests: int) -> str | None:
+        """Says how the attack fell short of its rate, if it did."""
+        if requests >= self._due - self._may_miss:
+            return None
+        return f"vegeta sent {requests:,} requests of {self._due:,}: the machine is too slow"
+
+
+def parse(lines: Iterator[str]) -> Iterator[Result]:
+    """vegeta's CSV: time, code, latency (both in ns), bytes out and in, error, body in base64."""
+    for row in csv.reader(lines):
+        yield Result(
+            sent_at=int(row[0]) / 1e9,
+            latency=int(row[2]) / 1e9,
+            code=int(row[1]),
+            error=row[5],
+            body=base64.b64decode(row[6]),
+        )

@@ -1,0 +1,97 @@
+// The peer: Go's net/http server, ended in one of the three ways Go programs end.
+//
+//	exit      SIGTERM kills it, as it does any program that does not ask for the signal
+//	shutdown  SIGTERM calls http.Server.Shutdown at once
+//	delay     SIGTERM turns /readyz to 503, waits, then calls Shutdown
+//
+// It answers the routes that the harness asks of every server: GET / and POST /echo for the
+// load, /readyz for the health check of the proxy in front.
+package main
+
+import (
+	"context"
+	"flag"
+	"io"
+	"log"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+const echoBytesMax = 1 << 20
+
+func main() {
+	listen := flag.String("listen", "127.0.0.1:8080", "the address to serve on")
+	mode := flag.String("mode", "exit", "what SIGTERM does: exit, shutdown or delay")
+	delay := flag.Duration("delay", 5*time.Second, "how long mode delay waits before Shutdown")
+	timeout := flag.Duration("timeout", 10*time.Second, "how long Shutdown may take")
+	flag.Parse()
+
+	var draining atomic.Bool
+	server := &http.Server{Addr: *listen, Handler: routes(&draining)}
+	switch *mode {
+	case "exit":
+		log.Fatal(server.ListenAndServe())
+	case "shutdown":
+		serveUntilTerminated(server, &draining, 0, *timeout)
+	case "delay":
+		serveUntilTerminated(server, &draining, *delay, *timeout)
+	default:
+		log.Printf("peer: -mode %q: choose exit, shutdown or delay", *mode)
+		os.Exit(2)
+	}
+}
+
+func routes(draining *atomic.Bool) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, "hello world")
+	})
+	mux.HandleFunc("/echo", echo)
+	mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if draining.Load() {
+			http.Error(w, "Not Ready", http.StatusServiceUnavailable)
+			return
+		}
+		io.WriteString(w, "OK")
+	})
+	return mux
+}
+
+func echo(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, echoBytesMax))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.Write(body)
+}
+
+// serveUntilTerminated returns when Shutdown has: ListenAndServe returns earlier, as soon as
+// the listener is closed, and a main that ends there cuts the requests still in flight.
+func serveUntilTerminated(
+	server *http.Server, draining *atomic.Bool, delay, timeout time.Duration,
+) {
+	terminated := make(chan os.Signal, 1)
+	signal.Notify(terminated, syscall.SIGTERM)
+	failed := make(chan error, 1)
+	go func() { failed <- server.ListenAndServe() }()
+
+	select {
+	case err := <-failed:
+		log.Fatal(err)
+	case <-terminated:
+	}
+	draining.Store(true)
+	time.Sleep(delay)
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		log.Fatal(err)
+	}
+}

@@ -1,0 +1,203 @@
+#include "schedule.h"
+
+#include <fmt/format.h>
+
+#include <csignal>
+#include <memory>
+#include <vector>
+
+#include "audit.h"
+#include "client.h"
+#include "health.h"
+#include "worker.h"
+
+namespace lastcall::sim {
+namespace {
+
+void echo(Request& request, Response& response, void*) { response.body(request.body()); }
+
+Task<> wait(Request& request, Response& response, void*) {
+  const auto ms = std::stol(std::string(request.query_value("ms").value_or("0")));
+  co_await sleep(std::chrono::milliseconds(ms));
+  response.body(request.query_value("id").value_or(""));
+}
+
+// What a seed decides.
+struct Plan {
+  explicit Plan(Random& random) {
+    workers = random.chance(0.3) ? 2 : 1;
+    budget.window = random.between(0, 1500);
+    // Mostly ample: then nothing may be cut at all. The slowest client takes a few seconds.
+    ample = random.chance(0.8);
+    budget.timeout = ample ? 60'000 : random.between(0, 800);
+    budget.lead = budget.window / 2;
+    clients = static_cast<unsigned>(random.between(1, 30));
+    signal_at = random.between(0, 2500);
+    repeats = random.chance(0.2);
+    forces = random.chance(0.05);
+    connections_max = random.chance(0.2) ? static_cast<std::size_t>(random.between(1, 8)) : 1000;
+  }
+  unsigned workers;
+  Budget budget;
+  bool ample;
+  unsigned clients;
+  Ms signal_at;
+  bool repeats;
+  bool forces;
+  std::size_t connections_max;
+};
+
+class Schedule {
+ public:
+  Schedule(std::uint64_t seed, Canary canary)
+      : kernel_(seed, Faults{}), plan_(kernel_.random), shared_(plan_.workers, plan_.budget) {
+    kernel_.canary = canary;
+    shared_.can_unlisten = true;
+    router_.add({Method::any, "/echo", echo, nullptr, nullptr});
+    router_.add({Method::get, "/wait", nullptr, wait, nullptr});
+    add_health_routes(router_, shared_);
+    add_health_routes(admin_router_, shared_);
+    config_.router = &router_;
+    config_.admin_router = &admin_router_;
+    config_.connections_max = plan_.connections_max;
+    start_workers();
+    invite_clients();
+  }
+
+  Verdict run() {
+    const Ms began = kernel_.now;
+    const Ms patience = began + 200'000;
+    while (shared_.workers_stopped < plan_.workers) {
+      if (kernel_.now > patience) {
+        verdict_.failure = "the server never stopped";
+        abandon();
+        return verdict_;
+      }
+      raise_signals(kernel_.now - began);
+      for (const auto& client : clients_) {
+        if (kernel_.random.chance(0.4)) client->step();
+      }
+      for (std::size_t i = 0; i < workers_.size(); ++i) {
+        if (!workers_[i]->stopped() && kernel_.random.chance(0.8)) workers_[i]->turn();
+      }
+      kernel_.now += kernel_.random.chance(0.1) ? kernel_.random.between(5, 30)
+                                                : kernel_.random.between(0, 3);
+    }
+    judge();
+    return verdict_;
+  }
+
+ private:
+  void start_workers() {
+    std::vector<int> listeners;
+    for (unsigned i = 0; i < plan_.workers; ++i) {
+      listeners.push_back(kernel_.make_listener());
+      shared_.slots[i].listener = listeners[i];
+      shared_.slots[i].wake_fd = kernel_.make_event();
+    }
+    for (unsigned i = 0; i < plan_.workers; ++i) {
+      ios_.push_back(std::make_unique<SimIo>(kernel_));
+      workers_.push_back(std::make_unique<Worker>(*ios_[i], config_, shared_, i));
+      workers_[i]->start(listeners[i], -1, i == 0 ? kernel_.signal_fd : -1,
+                         shared_.slots[i].wake_fd);
+    }
+  }
+
+  void invite_clients() {
+    for (unsigned id = 0; id < plan_.clients; ++id) {
+      const auto manner = static_cast<Client::Manner>(
+          kernel_.random.below(static_cast<std::uint64_t>(Client::Manner::end)));
+      const Ms begins = kernel_.now + kernel_.random.between(0, plan_.signal_at + 2500);
+      clients_.push_back(std::make_unique<Client>(
+          kernel_, manner, id, begins, static_cast<unsigned>(kernel_.random.between(1, 25))));
+    }
+  }
+
+  void raise_signals(Ms elapsed) {
+    if (!raised_ && elapsed >= plan_.signal_at) {
+      raised_ = true;
+      kernel_.raise(plan_.forces ? SIGINT : SIGTERM);
+    }
+    if (raised_ && kernel_.random.chance(0.01)) {
+      if (plan_.repeats) kernel_.raise(SIGTERM);
+      if (plan_.forces && elapsed > plan_.signal_at + 300) kernel_.raise(SIGINT);
+    }
+  }
+
+  // Lets the clients see the end, then asks: was each request that came in full answered once?
+  void judge() {
+    for (int round = 0; round < 2000; ++round) {
+      kernel_.now += 10;
+      for (const auto& client : clients_) client->step();
+    }
+    verdict_.exit_code = exit_code(shared_);
+    verdict_.cut = shared_.sum(Count::requests_cut) + shared_.sum(Count::queue_lost);
+    verdict_.late = shared_.sum(Count::lost_in_drain);
+    verdict_.swept = shared_.sum(Count::accepted_in_sweep);
+    verdict_.after_unlisten = shared_.sum(Count::accepted_after_unlisten);
+    unsigned losers = 0;
+    for (const auto& client : clients_) {
+      verdict_.answered += client->answered();
+      verdict_.refused += client->refused();
+      verdict_.lost += client->lost();
+      losers += client->lost() > 0;
+      if (!client->violation().empty()) fail(client->violation());
+      if (client->torn() && verdict_.cut == 0) fail("an answer is torn, and nothing was cut");
+    }
+    judge_counters(losers);
+  }
+
+  void judge_counters(unsigned losers) {
+    if (verdict_.lost > 0 && verdict_.exit_code == 0)
+      fail(fmt::format("{} requests lost, and exit code 0", verdict_.lost));
+    if (plan_.ample && !plan_.forces) {
+      // With time enough only a request that met an unannounced FIN can be lost, and is counted.
+      if (verdict_.cut > 0) fail(fmt::format("{} cut before the deadline", verdict_.cut));
+      if (losers > verdict_.late)
+        fail(fmt::format("{} clients lost requests, {} are accounted for", losers, verdict_.late));
+    }
+    const auto received = shared_.sum(Count::requests_received);
+    const auto ended = shared_.sum(Count::requests_answered) +
+                       shared_.sum(Count::requests_undelivered) +
+                       shared_.sum(Count::requests_cut);
+    if (received != ended) fail(fmt::format("{} received, {} ended", received, ended));
+    if (shared_.sum(Count::requests_in_flight) != 0) fail("requests still in flight");
+    if (shared_.sum(Count::connections_open) != 0) fail("connections still open");
+    if (verdict_.answered > shared_.sum(Count::requests_answered))
+      fail("clients saw more answers than were counted");
+    for (const auto& [fd, socket] : kernel_.sockets) {
+      if (socket.accepted && !socket.server_closed) fail("a descriptor leaks");
+    }
+    for (const auto& [fd, listener] : kernel_.listeners) {
+      if (!listener.closed) fail("a listener leaks");
+    }
+  }
+
+  void fail(const std::string& what) {
+    if (verdict_.failure.empty()) verdict_.failure = what;
+  }
+
+  // A server that hangs cannot be taken apart in order: it is left where it is.
+  void abandon() {
+    for (auto& worker : workers_) (void)worker.release();
+    for (auto& io : ios_) (void)io.release();
+  }
+
+  Kernel kernel_;
+  Plan plan_;
+  Shared shared_;
+  Router router_;
+  Router admin_router_;
+  WorkerConfig config_;
+  std::vector<std::unique_ptr<SimIo>> ios_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::unique_ptr<Client>> clients_;
+  bool raised_ = false;
+  Verdict verdict_;
+};
+
+}  // namespace
+
+Verdict run_schedule(std::uint64_t seed, Canary canary) { return Schedule(seed, canary).run(); }
+
+}  // namespace lastcall::sim

@@ -1,0 +1,302 @@
+#include "sim_kernel.h"
+
+#include <sys/signalfd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "check.h"
+
+namespace lastcall::sim {
+
+std::uint64_t Random::next() {
+  state_ ^= state_ >> 12;
+  state_ ^= state_ << 25;
+  state_ ^= state_ >> 27;
+  return state_ * 0x2545f4914f6cdd1dull;
+}
+
+// ---- the network
+
+int Kernel::make_listener() {
+  listeners[next_fd] = {};
+  return next_fd++;
+}
+
+int Kernel::make_event() {
+  events[next_fd] = 0;
+  return next_fd++;
+}
+
+std::optional<int> Kernel::connect() {
+  std::vector<ListenSocket*> group;
+  for (auto& [fd, listener] : listeners) {
+    if (!listener.closed && !listener.unlistened) group.push_back(&listener);
+  }
+  if (group.empty()) return std::nullopt;
+  const int socket = next_fd++;
+  sockets[socket] = {};
+  group[random.below(group.size())]->half_way.push_back(socket);
+  return socket;
+}
+
+void Kernel::finish_handshake(int socket) {
+  for (auto& [fd, listener] : listeners) {
+    const auto at = std::find(listener.half_way.begin(), listener.half_way.end(), socket);
+    if (at == listener.half_way.end()) continue;
+    listener.half_way.erase(at);
+    if (listener.closed) {
+      sockets[socket].server_reset = true;
+    } else {
+      listener.queue.push_back(socket);
+    }
+    return;
+  }
+}
+
+bool Kernel::connected(int socket) const {
+  for (const auto& [fd, listener] : listeners) {
+    if (std::find(listener.half_way.begin(), listener.half_way.end(), socket) !=
+        listener.half_way.end())
+      return false;
+  }
+  return true;
+}
+
+// ---- operations
+
+SimIo::~SimIo() {
+  CHECK(operations_.empty());
+  CHECK(lent_.empty());
+}
+
+void SimIo::submit_accept(int listener, Ticket ticket, bool once) {
+  operations_.push_back({.ticket = ticket, .fd = listener, .once = once, .bytes = {}, .into = {}});
+}
+
+void SimIo::submit_recv(int socket, Ticket ticket, bool wait_first) {
+  operations_.push_back(
+      {.ticket = ticket, .fd = socket, .wait_first = wait_first, .bytes = {}, .into = {}});
+}
+
+void SimIo::submit_send(int socket, std::string_view bytes, Ticket ticket) {
+  CHECK(!bytes.empty());
+  operations_.push_back({.ticket = ticket, .fd = socket, .bytes = bytes, .into = {}});
+}
+
+void SimIo::submit_read(int fd, std::span<std::byte> into, Ticket ticket) {
+  operations_.push_back({.ticket = ticket, .fd = fd, .bytes = {}, .into = into});
+}
+
+void SimIo::submit_cancel(Ticket target) {
+  for (Operation& operation : operations_) {
+    if (operation.ticket.pack() == target.pack()) operation.canceled = true;
+  }
+  operations_.push_back({.ticket = {Kind::cancel}, .bytes = {}, .into = {}});
+}
+
+void SimIo::submit_cancel_all() {
+  for (Operation& operation : operations_) operation.canceled = true;
+  operations_.push_back({.ticket = {Kind::cancel}, .bytes = {}, .into = {}});
+}
+
+std::span<const Completion> SimIo::harvest(Ms until) {
+  waits_until_ = until;
+  completions_.clear();
+  if (kernel_.random.chance(kernel_.faults.interrupted)) return {};
+  std::vector<Operation> pending;
+  pending.swap(operations_);
+  // Any order.
+  for (std::size_t i = pending.size(); i > 1; --i) {
+    if (kernel_.faults.late > 0) std::swap(pending[i - 1], pending[kernel_.random.below(i)]);
+  }
+  for (Operation& operation : pending) {
+    if (kernel_.random.chance(kernel_.faults.late) || !step(operation)) {
+      operations_.push_back(operation);
+    }
+  }
+  return completions_;
+}
+
+bool SimIo::step(Operation& operation) {
+  switch (operation.ticket.kind) {
+    case Kind::accept: return step_accept(operation);
+    case Kind::recv: return step_recv(operation);
+    case Kind::send: return step_send(operation);
+    case Kind::signal:
+    case Kind::wake: return step_read(operation);
+    case Kind::cancel: return complete(operation, 0);
+  }
+  return true;
+}
+
+bool SimIo::complete(const Operation& operation, int result, bool more) {
+  completions_.push_back({.ticket = operation.ticket, .result = result, .more = more});
+  return !more;
+}
+
+int SimIo::take_queued(ListenSocket& listener) {
+  const int socket = listener.queue.front();
+  listener.queue.pop_front();
+  kernel_.sockets[socket].accepted = true;
+  return socket;
+}
+
+bool SimIo::step_accept(Operation& operation) {
+  ListenSocket& listener = kernel_.listeners[operation.fd];
+  Random& random = kernel_.random;
+  if (operation.canceled) {
+    if (listener.queue.empty() || !random.chance(kernel_.faults.cancel_carries))
+      return complete(operation, -ECANCELED);
+    const int socket = take_queued(listener);
+    if (kernel_.canary == Canary::lost_socket) return complete(operation, -ECANCELED);
+    return complete(operation, socket);
+  }
+  while (!listener.queue.empty()) {
+    if (random.chance(kernel_.faults.no_descriptors)) return complete(operation, -EMFILE);
+    if (random.chance(kernel_.faults.aborted)) return complete(operation, -ECONNABORTED);
+    const bool more = !operation.once && !random.chance(kernel_.faults.ended_early);
+    if (complete(operation, take_queued(listener), more)) return true;
+  }
+  return false;
+}
+
+bool SimIo::step_recv(Operation& operation) {
+  Socket& socket = kernel_.sockets[operation.fd];
+  Random& random = kernel_.random;
+  const bool data = !socket.to_server.empty() && !socket.server_shut;
+  if (operation.canceled && !(data && random.chance(kernel_.faults.cancel_carries)))
+    return complete(operation, -ECANCELED);
+  if (socket.client_reset) return complete(operation, -ECONNRESET);
+  if (!data) {
+    if (socket.client_fin || socket.server_shut) return complete(operation, 0);
+    return false;
+  }
+  if (!operation.wait_first && random.chance(kernel_.faults.no_buffers))
+    return complete(operation, -ENOBUFS);
+  std::size_t size = std::min(socket.to_server.size(), limits::receive_buffer_bytes);
+  if (random.chance(kernel_.faults.partial)) size = 1 + random.below(size);
+  Completion completion{.ticket = operation.ticket, .result = static_cast<int>(size)};
+  completion.more = !operation.canceled && !random.chance(kernel_.faults.ended_early);
+  lend(completion, std::string_view(socket.to_server).substr(0, size));
+  socket.to_server.erase(0, size);
+  completions_.push_back(completion);
+  return !completion.more;
+}
+
+void SimIo::lend(Completion& completion, std::string_view bytes) {
+  completion.has_buffer = true;
+  completion.buffer = next_buffer_++;
+  auto& memory = lent_[completion.buffer];
+  memory = std::make_unique<std::array<char, limits::receive_buffer_bytes>>();
+  std::memcpy(memory->data(), bytes.data(), bytes.size());
+}
+
+bool SimIo::step_send(Operation& operation) {
+  Socket& socket = kernel_.sockets[operation.fd];
+  if (operation.canceled || socket.client_reset || socket.server_shut) {
+    return complete(operation,
+                    operation.sent > 0 ? static_cast<int>(operation.sent) : -ECONNRESET);
+  }
+  const std::size_t room =
+      socket.window > socket.to_client.size() ? socket.window - socket.to_client.size() : 0;
+  std::size_t size = std::min(operation.bytes.size() - operation.sent, room);
+  if (kernel_.random.chance(kernel_.faults.partial)) size = kernel_.random.below(size + 1);
+  const std::string_view piece = operation.bytes.substr(operation.sent, size);
+  operation.sent += size;
+  socket.acked += size;
+  const bool ends = operation.sent == operation.bytes.size();
+  if (ends && kernel_.canary == Canary::silent_short_send && kernel_.random.chance(0.05)) {
+    socket.to_client.append(piece.substr(0, piece.empty() ? 0 : piece.size() - 1));
+  } else {
+    socket.to_client.append(piece);
+    if (ends && kernel_.canary == Canary::answers_twice && kernel_.random.chance(0.05))
+      socket.to_client.append(operation.bytes);
+  }
+  return ends && complete(operation, static_cast<int>(operation.sent));
+}
+
+bool SimIo::step_read(Operation& operation) {
+  if (operation.ticket.kind == Kind::signal) {
+    if (!kernel_.signals.empty()) {
+      signalfd_siginfo info{};
+      info.ssi_signo = static_cast<std::uint32_t>(kernel_.signals.front());
+      kernel_.signals.pop_front();
+      std::memcpy(operation.into.data(), &info, sizeof info);
+      return complete(operation, sizeof info);
+    }
+  } else if (std::uint64_t& count = kernel_.events[operation.fd]; count > 0) {
+    count = 0;
+    return complete(operation, sizeof count);
+  }
+  return operation.canceled && complete(operation, -ECANCELED);
+}
+
+// ---- lent buffers
+
+std::string_view SimIo::lent(std::uint16_t buffer, std::size_t bytes) const {
+  return {lent_.at(buffer)->data(), bytes};
+}
+
+void SimIo::give_back(std::uint16_t buffer) {
+  CHECK(lent_.count(buffer) == 1);
+  // Whoever still looks at it sees rubbish, and the address sanitizer sees more.
+  lent_.at(buffer)->fill('\xdd');
+  lent_.erase(buffer);
+}
+
+// ---- system calls
+
+int SimIo::accept_now(int listener) {
+  ListenSocket& l = kernel_.listeners[listener];
+  if (kernel_.canary == Canary::no_sweep || l.queue.empty()) return -EAGAIN;
+  if (kernel_.random.chance(kernel_.faults.no_descriptors)) return -EMFILE;
+  return take_queued(l);
+}
+
+void SimIo::shut_send(int socket) {
+  CHECK(!kernel_.sockets[socket].server_closed);
+  kernel_.sockets[socket].server_fin = true;
+}
+
+void SimIo::shut_both(int socket) {
+  CHECK(!kernel_.sockets[socket].server_closed);
+  kernel_.sockets[socket].server_fin = kernel_.sockets[socket].server_shut = true;
+}
+
+void SimIo::close(int fd) {
+  ++kernel_.closed_descriptors;
+  for (const Operation& operation : operations_) CHECK(operation.fd != fd);
+  if (const auto it = kernel_.listeners.find(fd); it != kernel_.listeners.end()) {
+    CHECK(!it->second.closed);
+    it->second.closed = true;
+    // What listen(2)'s queue holds is reset: the loss that the lossless close removes.
+    for (const int socket : it->second.queue) kernel_.sockets[socket].server_reset = true;
+    for (const int socket : it->second.half_way) kernel_.sockets[socket].server_reset = true;
+    return;
+  }
+  Socket& socket = kernel_.sockets.at(fd);
+  CHECK(!socket.server_closed);
+  socket.server_closed = socket.server_fin = true;
+  if (!socket.to_server.empty()) socket.server_reset = true;
+}
+
+std::uint64_t SimIo::bytes_acked(int socket) { return kernel_.sockets[socket].acked; }
+
+int SimIo::unlisten(int listener) {
+  kernel_.listeners[listener].unlistened = true;
+  return 0;
+}
+
+unsigned SimIo::accept_queue_length(int listener) {
+  return static_cast<unsigned>(kernel_.listeners[listener].queue.size());
+}
+
+int SimIo::handshakes_half_way(std::uint16_t) {
+  std::size_t count = 0;
+  for (const auto& [fd, listener] : kernel_.listeners) count += listener.half_way.size();
+  return static_cast<int>(count);
+}
+
+}  // namespace lastcall::sim

@@ -1,0 +1,108 @@
+// simulate [--schedules N] [--first SEED] [--seed SEED]: runs schedules and the canaries.
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "log.h"
+#include "schedule.h"
+
+namespace {
+
+using lastcall::sim::Canary;
+using lastcall::sim::run_schedule;
+using lastcall::sim::Verdict;
+
+std::uint64_t number(const char* text) {
+  std::uint64_t value = 0;
+  const char* end = text + std::strlen(text);
+  if (std::from_chars(text, end, value).ptr != end || text == end) {
+    fmt::print(stderr, "simulate: '{}' is not a whole number\n", text);
+    std::exit(2);
+  }
+  return value;
+}
+
+void print(std::uint64_t seed, const Verdict& v) {
+  fmt::print("seed {}: exit {}, answered {}, refused {}, lost {}, cut {}, late {}, after un-listen "
+             "{}, swept {}{}{}\n",
+             seed, v.exit_code, v.answered, v.refused, v.lost, v.cut, v.late, v.after_unlisten,
+             v.swept, v.failure.empty() ? "" : ": FAILED: ", v.failure);
+}
+
+// A planted bug must be seen within a few hundred schedules, or the oracle is blind.
+bool canary_is_seen(Canary canary, const char* name) {
+  constexpr std::uint64_t tries = 300;
+  for (std::uint64_t seed = 1; seed <= tries; ++seed) {
+    const Verdict v = run_schedule(seed, canary);
+    if (v.failure.empty()) continue;
+    fmt::print("canary {}: seen at seed {}: {}\n", name, seed, v.failure);
+    return true;
+  }
+  fmt::print("canary {}: NOT seen in {} schedules\n", name, tries);
+  return false;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::uint64_t schedules = 2000;
+  std::uint64_t first = 1;
+  lastcall::log::configure(lastcall::log::Format::text, lastcall::log::Level::off);
+  for (int i = 1; i < argc; i += 2) {
+    const std::string option = argv[i];
+    if (i + 1 == argc) {
+      fmt::print(stderr, "simulate: {} needs a value\n", option);
+      return 2;
+    }
+    if (option == "--schedules") {
+      schedules = number(argv[i + 1]);
+    } else if (option == "--first") {
+      first = number(argv[i + 1]);
+    } else if (option == "--seed") {
+      lastcall::log::configure(lastcall::log::Format::text, lastcall::log::Level::debug);
+      const std::uint64_t seed = number(argv[i + 1]);
+      const Verdict v = run_schedule(seed);
+      print(seed, v);
+      return v.failure.empty() ? 0 : 1;
+    } else {
+      fmt::print(stderr, "simulate [--schedules N] [--first SEED] [--seed SEED]\n");
+      return 2;
+    }
+  }
+  std::uint64_t failed = 0;
+  Verdict sum;
+  for (std::uint64_t seed = first; seed < first + schedules; ++seed) {
+    const Verdict v = run_schedule(seed);
+    if (!v.failure.empty()) {
+      ++failed;
+      if (failed <= 10) print(seed, v);
+    }
+    sum.answered += v.answered;
+    sum.refused += v.refused;
+    sum.lost += v.lost;
+    sum.cut += v.cut;
+    sum.late += v.late;
+    sum.swept += v.swept;
+    sum.after_unlisten += v.after_unlisten;
+  }
+  fmt::print("{} schedules: {} answered, {} connections refused, {} lost and accounted for, {} cut "
+             "at a deadline, {} after un-listen, {} swept\n",
+             schedules, sum.answered, sum.refused, sum.lost, sum.cut, sum.after_unlisten,
+             sum.swept);
+  std::uint64_t passed = schedules - failed;
+  const struct {
+    Canary canary;
+    const char* name;
+  } canaries[] = {{Canary::no_sweep, "no-sweep"},
+                  {Canary::lost_socket, "lost-socket"},
+                  {Canary::silent_short_send, "silent-short-send"},
+                  {Canary::answers_twice, "answers-twice"}};
+  for (const auto& canary : canaries) {
+    canary_is_seen(canary.canary, canary.name) ? ++passed : ++failed;
+  }
+  fmt::print("{} passed, {} failed\n", passed, failed);
+  return failed == 0 ? 0 : 1;
+}
