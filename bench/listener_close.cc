@@ -321,7 +321,7 @@ void print_json(const Arguments& arguments, const Tally& tally, const Served& se
 int main(int argc, char** argv) {
   const Arguments arguments = parse(argc, argv);
   const bool own_network = enter_own_network();  // before there is a second thread
-  lastcall::log::configure(lastcall::log::Format::text, lastcall::log::Level::warning);
+  lastcall::log::configure(lastcall::log::Format::text, lastcall::log::Level::info);
   sockaddr_in server{};
   server.sin_family = AF_INET;
   server.sin_port = htons(arguments.port);

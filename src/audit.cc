@@ -86,6 +86,7 @@ Audit make_audit(const Shared& shared) {
               {"requests_rejected", Count::requests_rejected},
               {"partial_cut", Count::partial_cut},
               {"queue_lost", Count::queue_lost},
+              {"handshakes_abandoned", Count::handshakes_abandoned},
               {"closes_announced", Count::closes_announced},
               {"idle_closed", Count::idle_closed},
               {"late_bytes", Count::late_bytes},

@@ -32,7 +32,7 @@ void Connection::open(int fd, bool admin) {
   recv_armed_ = recv_parked_ = recv_cancel_sent_ = recv_paused_ = send_in_flight_ = false;
   eof_ = late_ = probe_seen_ = handled_ = false;
   fresh_ = fin_announced_ = true;
-  answers_pending_ = 0;
+  cut_ = discards_ = false;
   acked_ = 0;
   close_draw_ = worker_.draw();
   accepted_at_ = last_activity_at_ = worker_.now();
@@ -111,6 +111,8 @@ void Connection::on_bytes(std::string_view bytes) {
       if (!fin_announced_) on_late_bytes();
       return;
     case State::closing:
+      // Cut: what had arrived in full by then is counted (close_join).
+      if (cut_ && !discards_ && spill_.size() < limits::spill_bytes) spill_.append(bytes);
       return;
   }
 }
@@ -147,19 +149,12 @@ void Connection::on_broken() {
   if (state_ == State::closing) return;
   worker_.counters().add(Count::connections_broken);
   eof_ = true;
-  count_undelivered();
-  close();
-}
-
-void Connection::count_undelivered() {
-  std::uint64_t lost = answers_pending_;
-  answers_pending_ = 0;
   if (state_ == State::handling) {
+    worker_.counters().add(Count::requests_undelivered);
+    worker_.counters().subtract(Count::requests_in_flight);
     abandon_exchange();
-    ++lost;
   }
-  worker_.counters().add(Count::requests_undelivered, lost);
-  worker_.counters().subtract(Count::requests_in_flight, lost);
+  close();
 }
 
 // ---- parse and handle
@@ -329,7 +324,7 @@ void Connection::respond(bool more_buffered) {
                   .close = close,
                   .http_1_0 = request.minor_version() == 0},
                  worker_.date());
-  ++answers_pending_;
+  answer_ends_.push_back(out_.bytes().size());
   if (close) state_ = State::finishing;
   release_exchange();
 }
@@ -388,13 +383,9 @@ void Connection::on_send(const Completion& completion) noexcept {
   last_activity_at_ = worker_.now();
   const bool whole =
       completion.result >= 0 && static_cast<std::size_t>(completion.result) == out_.bytes().size();
+  count_answers(static_cast<std::size_t>(std::max(completion.result, 0)));
   out_.clear();
-  if (state_ != State::closing && !whole) on_broken();
-  if (state_ != State::closing) {
-    worker_.counters().add(Count::requests_answered, answers_pending_);
-    worker_.counters().subtract(Count::requests_in_flight, answers_pending_);
-    answers_pending_ = 0;
-  }
+  if (!whole) on_broken();
   switch (state_) {
     case State::open:
       consume_spill();
@@ -411,6 +402,25 @@ void Connection::on_send(const Completion& completion) noexcept {
   }
   if (eof_ && state_ == State::open && !send_in_flight_ && spill_.empty()) close();
   proceed();
+}
+
+// Of a batch that was sent in part, some answers may have gone out whole.
+void Connection::count_answers(std::size_t bytes_sent) {
+  Counters& counters = worker_.counters();
+  std::uint64_t answered = 0;
+  for (const std::size_t end : answer_ends_) answered += end <= bytes_sent ? 1 : 0;
+  const std::uint64_t lost = answer_ends_.size() - answered;
+  counters.subtract(Count::requests_in_flight, answer_ends_.size());
+  counters.add(Count::requests_answered, answered);
+  answer_ends_.clear();
+  if (lost == 0) return;
+  if (!cut_) {
+    counters.add(Count::requests_undelivered, lost);
+  } else if (!admin_) {
+    counters.add(Count::requests_cut, lost);
+    log::warning("cut: {} answers were still being sent to {}, {} of {} bytes were", lost,
+                 worker_.io().peer(fd_), bytes_sent, out_.bytes().size());
+  }
 }
 
 // ---- close
@@ -436,9 +446,11 @@ void Connection::close_silent() {
 
 void Connection::close() {
   if (state_ == State::closing) return;
-  release_exchange();
   state_ = State::closing;
-  spill_.clear();
+  if (!cut_ || discards_) {
+    release_exchange();
+    spill_.clear();
+  }
   worker_.timers().disarm(timer_);
   // What is outstanding ends by itself once the socket is shut.
   if (recv_armed_ || send_in_flight_) worker_.io().shut_both(fd_);
@@ -446,6 +458,7 @@ void Connection::close() {
 
 void Connection::close_join() {
   if (recv_armed_ || send_in_flight_) return;
+  if (cut_) cut_spill();
   out_.clear();
   worker_.io().close(fd_);
   fd_ = -1;
@@ -471,43 +484,38 @@ bool Connection::silent() const {
 void Connection::cut() {
   if (state_ == State::closing) return;
   Counters& counters = worker_.counters();
-  const auto lose = [&](std::uint64_t requests) {
-    if (!admin_) counters.add(Count::requests_cut, requests);  // a probe is no loss
-    counters.subtract(Count::requests_in_flight, requests);
-  };
-  if (answers_pending_ > 0) {
-    log::warning("cut: {} answers of {} were still being sent to {}", answers_pending_,
-                 out_.bytes().size(), worker_.io().peer(fd_));
-    lose(std::exchange(answers_pending_, 0));
-  }
+  cut_ = true;  // answers on their way are judged when their send ends
   if (state_ == State::handling) {
     log::warning("cut: {}", describe());
     abandon_exchange();
-    lose(1);
-  } else if (exchange_ != nullptr) {
-    counters.add(Count::partial_cut);
+    counters.add(Count::requests_cut);
+    counters.subtract(Count::requests_in_flight);
+    parser_.reset();
   }
-  cut_spill();
   if (state_ != State::lingering) counters.add(Count::forced_closes);
+  discards_ = state_ == State::finishing || state_ == State::lingering;
   close();
   proceed();
 }
 
-// Requests that had come in full behind one that was still being answered.
+// Requests that had come in full, behind one that was being answered or in the kernel's memory.
 void Connection::cut_spill() {
-  if (state_ == State::finishing || state_ == State::lingering) return;
-  release_exchange();
-  parser_.reset();
-  std::string pending;
-  pending.swap(spill_);
-  std::string_view rest = pending;
-  while (!rest.empty() && begin_request(rest)) {
+  std::string_view rest = spill_;
+  while (!rest.empty()) {
+    if (exchange_ == nullptr) {
+      if (!parser_.skip_blank(rest) || rest.empty()) break;
+      exchange_ = worker_.exchanges().take();
+      parser_.begin(*exchange_);
+    }
     if (parser_.feed(rest) != Parser::Result::complete) break;
     worker_.counters().add(Count::requests_received);
     worker_.counters().add(Count::requests_cut);
     log::warning("cut: {}", describe());
     release_exchange();
   }
+  if (exchange_ != nullptr) worker_.counters().add(Count::partial_cut);
+  release_exchange();
+  spill_.clear();
 }
 
 // ---- time

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "buffers.h"
 #include "exchange.h"
@@ -88,11 +89,11 @@ class Connection {
   void release_exchange();
   // send
   void flush();
+  void count_answers(std::size_t bytes_sent);
   // close
   void linger(bool announced);
   void close();
   void close_join();
-  void count_undelivered();
   void cut_spill();
   // The only place that decides what is outstanding next.
   void proceed();
@@ -124,7 +125,8 @@ class Connection {
   bool fin_announced_ = true;    // an answer said close before our FIN
   bool late_ = false;            // bytes came after it; counted once
   bool probe_seen_ = false;      // its first request is known
-  std::uint16_t answers_pending_ = 0;  // in `out_`
+  bool cut_ = false;             // by the deadline: what came in full is counted at the end
+  bool discards_ = false;        // but not behind a close that was said or done
   float close_draw_ = 0;         // where in the ramp this connection is told to close
   Ms accepted_at_ = 0;
   Ms last_activity_at_ = 0;
@@ -136,6 +138,7 @@ class Connection {
   std::uint64_t acked_ = 0;      // at the last look at a slow reader
   Exchange* exchange_ = nullptr;  // of the request being received or handled
   OutBuffer out_;
+  std::vector<std::size_t> answer_ends_;  // in `out_`, of each request's answer
   std::string spill_;
   Timer timer_;
   Parser parser_;

@@ -18,6 +18,7 @@ constexpr Entry entries[] = {
     {"accept_paused_total", "Times accepting paused at a bound of descriptors or connections."},
     {"accept_failed_total", "Accepts that failed and were armed again."},
     {"queue_lost_total", "Connections still in the accept queue at the deadline."},
+    {"handshakes_abandoned_total", "Handshakes half-way when the listener closed."},
     {"requests_received_total", "Complete requests."},
     {"requests_answered_total", "Answers handed to the kernel in full."},
     {"requests_undelivered_total", "Answers whose client had gone."},

@@ -21,6 +21,7 @@ enum class Count : std::uint8_t {
   accept_paused,            // descriptors or connections at their bound
   accept_failed,
   queue_lost,  // still in the accept queue at the deadline
+  handshakes_abandoned,  // half-way when settling had taken its longest
   // requests
   requests_received,     // complete, handed to a handler or answered 404/405
   requests_answered,     // the whole answer is in the kernel's hands

@@ -141,6 +141,11 @@ void Worker::on_accept(const Completion& completion) {
 }
 
 void Worker::adopt(int fd, bool admin, bool swept) {
+  if (!admin && cut_) {  // a completion that came after the deadline
+    counters().add(Count::queue_lost);
+    io_.close(fd);
+    return;
+  }
   if (free_slots_.empty()) {
     free_slots_.push_back(static_cast<std::uint32_t>(connections_.size()));
     connections_.push_back(std::make_unique<Connection>(*this, free_slots_.back()));
@@ -343,6 +348,8 @@ void Worker::settle() {
   if (leader() && shared_.settled_at == Shared::never && now_ >= settle_poll_at_) {
     if (settled()) {
       shared_.settled_at = now_;
+      const int half_way = std::max(0, io_.handshakes_half_way(shared_.port));
+      counters().add(Count::handshakes_abandoned, static_cast<std::uint64_t>(half_way));
       wake_all();
     }
     // Reading /proc may take long where there are many sockets: never more than a fifth of a turn.
@@ -386,6 +393,7 @@ void Worker::close_silent_slice() {
 }
 
 void Worker::cut() {
+  cut_ = true;
   listener_.cut();
   for (const auto& connection : connections_) {
     if (connection->in_use() && !connection->admin()) connection->cut();

@@ -143,6 +143,7 @@ class Worker {
   bool signal_read_ = false;  // that read is outstanding
   bool wake_read_ = false;
   bool reads_released_ = false;
+  bool cut_ = false;  // the deadline has passed
   bool admin_closing_ = false;
   Ms settle_poll_at_ = 0;
   Ms close_poll_at_ = 0;

@@ -14,7 +14,11 @@ void Client::step() {
       connect();
       return;
     case State::connecting:
-      kernel_.finish_handshake(socket_);
+      if (!kernel_.finish_handshake(socket_)) {
+        refused_ = true;
+        state_ = State::done;
+        return;
+      }
       state_ = State::open;
       if (manner_ == Manner::silent) acts_at_ = kernel_.now + kernel_.random.between(0, 2500);
       return;
@@ -25,6 +29,10 @@ void Client::step() {
     case State::done:
       return;
   }
+}
+
+void Client::give_up() {
+  if (state_ == State::open) end();
 }
 
 void Client::connect() {
@@ -111,18 +119,22 @@ bool Client::read_answer(std::string& bytes) {
   if (bytes.size() < head_end + 4 + length) return false;
   const std::string body = bytes.substr(head_end + 4, length);
   bytes.erase(0, head_end + 4 + length);
-  if (told_close_) violation_ = "an answer after one that said close";
+  if (told_close_) violate("an answer after one that said close");
   if (head.find("Connection: close\r\n") != std::string::npos) told_close_ = true;
   if (awaited_.empty()) {
-    violation_ = "an answer that nobody asked for: " + body;
+    violate("an answer that nobody asked for: " + body);
   } else if (!head.starts_with("HTTP/1.1 200 ") || body != awaited_.front()) {
-    violation_ = "expected " + awaited_.front() + ", got " + head.substr(0, 20) + " " + body;
+    violate("expected " + awaited_.front() + ", got " + head.substr(0, 15) + " " + body);
   } else {
     awaited_.pop_front();
     if (complete_ > 0) --complete_;
     ++answered_;
   }
   return true;
+}
+
+void Client::violate(const std::string& what) {
+  if (violation_.empty()) violation_ = what;
 }
 
 void Client::end() {

@@ -25,7 +25,8 @@ class Client {
 
   Client(Kernel& kernel, Manner manner, unsigned id, Ms begins_at, unsigned requests);
 
-  void step();  // does one thing, or nothing
+  void step();     // does one thing, or nothing
+  void give_up();  // the server is gone: what is not answered by now is lost
   [[nodiscard]] bool finished() const { return state_ == State::done; }
 
   // ---- afterwards
@@ -45,6 +46,7 @@ class Client {
   void send_something();
   void read_answers();
   bool read_answer(std::string& bytes);
+  void violate(const std::string& what);
   void end();
   [[nodiscard]] std::string make_request();
 

@@ -9,6 +9,7 @@
 #include "audit.h"
 #include "client.h"
 #include "health.h"
+#include "log.h"
 #include "worker.h"
 
 namespace lastcall::sim {
@@ -31,6 +32,7 @@ struct Plan {
     ample = random.chance(0.8);
     budget.timeout = ample ? 60'000 : random.between(0, 800);
     budget.lead = budget.window / 2;
+    unlistens = random.chance(0.8);
     clients = static_cast<unsigned>(random.between(1, 30));
     signal_at = random.between(0, 2500);
     repeats = random.chance(0.2);
@@ -40,6 +42,7 @@ struct Plan {
   unsigned workers;
   Budget budget;
   bool ample;
+  bool unlistens;  // else: a kernel that cannot
   unsigned clients;
   Ms signal_at;
   bool repeats;
@@ -52,7 +55,7 @@ class Schedule {
   Schedule(std::uint64_t seed, Canary canary)
       : kernel_(seed, Faults{}), plan_(kernel_.random), shared_(plan_.workers, plan_.budget) {
     kernel_.canary = canary;
-    shared_.can_unlisten = true;
+    shared_.can_unlisten = plan_.unlistens;
     router_.add({Method::any, "/echo", echo, nullptr, nullptr});
     router_.add({Method::get, "/wait", nullptr, wait, nullptr});
     add_health_routes(router_, shared_);
@@ -130,17 +133,22 @@ class Schedule {
       kernel_.now += 10;
       for (const auto& client : clients_) client->step();
     }
+    for (const auto& client : clients_) client->give_up();
     verdict_.exit_code = exit_code(shared_);
     verdict_.cut = shared_.sum(Count::requests_cut) + shared_.sum(Count::queue_lost);
     verdict_.late = shared_.sum(Count::lost_in_drain);
     verdict_.swept = shared_.sum(Count::accepted_in_sweep);
     verdict_.after_unlisten = shared_.sum(Count::accepted_after_unlisten);
     unsigned losers = 0;
+    log::debug("{}", make_audit(shared_).text);
     for (const auto& client : clients_) {
       verdict_.answered += client->answered();
       verdict_.refused += client->refused();
       verdict_.lost += client->lost();
       losers += client->lost() > 0;
+      log::debug("client of manner {}: {} answered, {} lost{}{}", static_cast<int>(client->manner()),
+                 client->answered(), client->lost(), client->refused() ? ", refused" : "",
+                 client->torn() ? ", torn" : "");
       if (!client->violation().empty()) fail(client->violation());
       if (client->torn() && verdict_.cut == 0) fail("an answer is torn, and nothing was cut");
     }
@@ -152,6 +160,8 @@ class Schedule {
       fail(fmt::format("{} requests lost, and exit code 0", verdict_.lost));
     if (plan_.ample && !plan_.forces) {
       // With time enough only a request that met an unannounced FIN can be lost, and is counted.
+      if (plan_.unlistens && kernel_.abandoned_handshakes > 0)
+        fail("a handshake half-way was abandoned");
       if (verdict_.cut > 0) fail(fmt::format("{} cut before the deadline", verdict_.cut));
       if (losers > verdict_.late)
         fail(fmt::format("{} clients lost requests, {} are accounted for", losers, verdict_.late));

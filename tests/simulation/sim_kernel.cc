@@ -41,18 +41,19 @@ std::optional<int> Kernel::connect() {
   return socket;
 }
 
-void Kernel::finish_handshake(int socket) {
+bool Kernel::finish_handshake(int socket) {
   for (auto& [fd, listener] : listeners) {
     const auto at = std::find(listener.half_way.begin(), listener.half_way.end(), socket);
     if (at == listener.half_way.end()) continue;
     listener.half_way.erase(at);
     if (listener.closed) {
-      sockets[socket].server_reset = true;
-    } else {
-      listener.queue.push_back(socket);
+      ++abandoned_handshakes;
+      return false;
     }
-    return;
+    listener.queue.push_back(socket);
+    return true;
   }
+  return false;
 }
 
 bool Kernel::connected(int socket) const {
@@ -165,7 +166,7 @@ bool SimIo::step_accept(Operation& operation) {
 bool SimIo::step_recv(Operation& operation) {
   Socket& socket = kernel_.sockets[operation.fd];
   Random& random = kernel_.random;
-  const bool data = !socket.to_server.empty() && !socket.server_shut;
+  const bool data = !socket.to_server.empty();  // shutdown(2) leaves what has arrived readable
   if (operation.canceled && !(data && random.chance(kernel_.faults.cancel_carries)))
     return complete(operation, -ECANCELED);
   if (socket.client_reset) return complete(operation, -ECONNRESET);
@@ -266,14 +267,12 @@ void SimIo::shut_both(int socket) {
 }
 
 void SimIo::close(int fd) {
-  ++kernel_.closed_descriptors;
   for (const Operation& operation : operations_) CHECK(operation.fd != fd);
   if (const auto it = kernel_.listeners.find(fd); it != kernel_.listeners.end()) {
     CHECK(!it->second.closed);
     it->second.closed = true;
     // What listen(2)'s queue holds is reset: the loss that the lossless close removes.
     for (const int socket : it->second.queue) kernel_.sockets[socket].server_reset = true;
-    for (const int socket : it->second.half_way) kernel_.sockets[socket].server_reset = true;
     return;
   }
   Socket& socket = kernel_.sockets.at(fd);

@@ -84,7 +84,8 @@ class Kernel {
   int make_event();
   // A SYN: the new socket, or nothing when it is refused.
   std::optional<int> connect();
-  void finish_handshake(int socket);  // the client's ACK
+  // The client's ACK. False: the listener has gone meanwhile, and answers it with RST.
+  bool finish_handshake(int socket);
   [[nodiscard]] bool connected(int socket) const;
   void raise(int signal) { signals.push_back(signal); }
 
@@ -98,7 +99,7 @@ class Kernel {
   std::deque<int> signals;
   int signal_fd = 3;
   int next_fd = 10;
-  std::size_t closed_descriptors = 0;
+  std::size_t abandoned_handshakes = 0;
 };
 
 class SimIo final : public Io {

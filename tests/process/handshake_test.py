@@ -1,0 +1,128 @@
+"""Handshakes that are half-way when the listener ends: the clients believe to be connected.
+
+A network namespace of our own, in which nft drops what the clients send after their SYN: the
+SYN-ACK arrives, so that each client is connected, but the server waits for the last ACK.
+"""
+
+import ctypes
+import os
+import pathlib
+import selectors
+import shutil
+import socket
+import subprocess
+import time
+import unittest
+
+from harness import LIBC, TestCase, parse_answer, patience
+
+CLONE_NEWNET = 0x40000000
+CLIENTS = 32
+NFT = shutil.which("nft", path="/usr/sbin:/sbin:/usr/bin:/bin")
+IP = shutil.which("ip", path="/usr/sbin:/sbin:/usr/bin:/bin")
+SYN_RECV = "03"
+DROP_ACKS = """
+table ip half_way {{
+  chain input {{
+    type filter hook input priority 0;
+    tcp dport {port} tcp flags & (syn | ack) == ack drop
+  }}
+}}
+"""
+
+
+def missing():
+    if os.geteuid() != 0:
+        return "not root: a network namespace needs CAP_SYS_ADMIN"
+    if NFT is None or IP is None:
+        return "nft and ip are needed (packages nftables and iproute2)"
+    return None
+
+
+@unittest.skipIf(missing(), missing())
+class HalfWayHandshakes(TestCase):
+    def setUp(self):
+        # This thread's namespace, and what it starts; the namespace ends with its last process.
+        outside = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        self.addCleanup(os.close, outside)
+        if LIBC.unshare(CLONE_NEWNET) != 0:
+            self.skipTest(f"no network namespace: {os.strerror(ctypes.get_errno())}")
+        self.addCleanup(LIBC.setns, outside, CLONE_NEWNET)
+        subprocess.run([IP, "link", "set", "lo", "up"], check=True)
+
+    def drop_acks(self, port):
+        rule = subprocess.run([NFT, "-f", "-"], input=DROP_ACKS.format(port=port), text=True,
+                              capture_output=True)
+        if rule.returncode != 0:
+            self.skipTest(f"this kernel takes no nft rules: {rule.stderr}")
+
+    def let_acks_through(self):
+        subprocess.run([NFT, "flush", "ruleset"], check=True)
+
+    def connect_half_way(self, port):
+        clients = []
+        for number in range(CLIENTS):
+            client = socket.socket()
+            self.addCleanup(client.close)
+            client.settimeout(patience(5))
+            client.connect(("127.0.0.1", port))  # done when the SYN-ACK has come
+            client.send(b"POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\n\r\n"
+                        b"%02d" % number)
+            client.setblocking(False)
+            clients.append(client)
+        rows = pathlib.Path("/proc/thread-self/net/tcp").read_text().splitlines()[1:]
+        half_way = sum(row.split()[1].endswith(f":{port:04X}") and row.split()[3] == SYN_RECV
+                       for row in rows)
+        self.assertEqual(half_way, CLIENTS, "the rule drops the last ACK of each handshake")
+        return clients
+
+    def served(self, clients, seconds):
+        """How many got the answer to their own request; the rest were reset or heard nothing."""
+        end = time.monotonic() + patience(seconds)
+        count = 0
+        with selectors.DefaultSelector() as selector:
+            for number, client in enumerate(clients):
+                selector.register(client, selectors.EVENT_READ, b"%02d" % number)
+            while selector.get_map() and time.monotonic() < end:
+                for key, _ in selector.select(end - time.monotonic()):
+                    try:
+                        parsed = parse_answer(key.fileobj.recv(4096))
+                    except OSError:
+                        parsed = None
+                    count += parsed is not None and parsed[0].body == key.data
+                    selector.unregister(key.fileobj)
+        for client in clients:
+            client.close()
+        return count
+
+    def check_all_served(self, workers):
+        server = self.start("--workers", workers, "--drain-window", "0s", "--shutdown-timeout",
+                            "15s")
+        self.drop_acks(server.port)
+        clients = self.connect_half_way(server.port)
+        server.terminate()
+        server.wait_for("closing: no new connection")
+        self.let_acks_through()
+        self.assertEqual(self.served(clients, 15), CLIENTS, server.story())
+        audit = self.assert_ends(server, 0, 20)
+        self.assertEqual(audit["accepted_after_unlisten"] + audit["accepted_in_sweep"], CLIENTS)
+        self.assertEqual(audit["requests_answered"], CLIENTS)
+
+    def test_32_clients_whose_handshake_is_half_way_at_un_listen_are_all_served(self):
+        self.check_all_served(workers=1)
+
+    def test_the_same_with_two_listeners_in_the_group(self):
+        self.check_all_served(workers=2)
+
+    def test_the_same_clients_are_lost_when_the_server_ends_at_once(self):
+        server = self.start("--hard")
+        self.drop_acks(server.port)
+        clients = self.connect_half_way(server.port)
+        server.terminate()
+        self.assertEqual(server.wait(), 143)
+        self.let_acks_through()
+        self.assertEqual(self.served(clients, 10), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,51 @@
+// A server whose handlers misbehave, for stuck_test.py:
+//
+//   stuck ADDRESS:PORT WORKERS WINDOW_MS TIMEOUT_MS
+//
+//   /block      never returns, and blocks its worker's thread for ever
+//   /who        "PROCESS THREAD": which worker answered (the leader's thread is the process's)
+//   /wait       answers after 300 ms, and blocks nobody
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <string>
+
+#include "log.h"
+#include "server.h"
+
+namespace {
+
+using std::chrono::milliseconds;
+
+void block(lastcall::Request&, lastcall::Response&, void*) {
+  for (;;) ::sleep(1000);
+}
+
+void who(lastcall::Request&, lastcall::Response& response, void*) {
+  response.body(std::to_string(getpid()) + " " + std::to_string(gettid()));
+}
+
+lastcall::Task<> wait(lastcall::Request&, lastcall::Response& response, void*) {
+  co_await lastcall::sleep(milliseconds(300));
+  response.body("waited");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  lastcall::block_signals();
+  if (argc != 5) return 2;
+  lastcall::log::start();
+  lastcall::Options options;
+  options.listen = argv[1];
+  options.workers = static_cast<unsigned>(std::atoi(argv[2]));
+  options.drain_window = milliseconds(std::atoi(argv[3]));
+  options.shutdown_timeout = milliseconds(std::atoi(argv[4]));
+  options.termination_log = "";
+  lastcall::Server server(options);
+  server.route(lastcall::Method::get, "/block", block);
+  server.route(lastcall::Method::get, "/who", who);
+  server.route(lastcall::Method::get, "/wait", wait);
+  return server.run();
+}

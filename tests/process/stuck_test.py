@@ -1,0 +1,170 @@
+"""A handler that blocks its worker for ever, and a stderr that nobody reads: it ends in time."""
+
+import fcntl
+import os
+import unittest
+
+from harness import (BINARY, BUILD, Client, TestCase, free_port, patience,
+                     wait_until)
+
+STUCK = os.environ.get("LASTCALL_STUCK") or str(BUILD / "stuck")
+WINDOW = 0.5
+TIMEOUT = 1.0
+# Half a second until the signal is read beside a stuck loop, one past the deadline for the timer.
+LATEST = WINDOW + TIMEOUT + 2
+
+
+class FullPipe:
+    """A pipe with not a byte of room, that nobody reads."""
+
+    def __init__(self):
+        self.reader, self.writer = os.pipe()
+        flags = fcntl.fcntl(self.writer, fcntl.F_GETFL)
+        fcntl.fcntl(self.writer, fcntl.F_SETFL, flags | os.O_NONBLOCK)
+        for size in (1 << 16, 1):
+            while True:
+                try:
+                    os.write(self.writer, b"x" * size)
+                except BlockingIOError:
+                    break
+        fcntl.fcntl(self.writer, fcntl.F_SETFL, flags)
+
+    def close(self):
+        os.close(self.reader)
+        os.close(self.writer)
+
+
+class StuckTestCase(TestCase):
+    def start_stuck(self, workers, stderr=None):
+        port = free_port()
+        command = [STUCK, f"127.0.0.1:{port}", workers, round(WINDOW * 1000),
+                   round(TIMEOUT * 1000)]
+        settings = {} if stderr is None else {"stderr": stderr}
+        server = self.start(command=[str(part) for part in command], serving=False, **settings)
+        server.port = port
+        self.wait_until_it_answers(server)
+        return server
+
+    def wait_until_it_answers(self, server):
+        def answers():
+            try:
+                with Client(server.port) as client:
+                    return client.get("/livez").status == 200
+            except OSError:
+                return False
+        wait_until(answers, 10, "an answer from a server whose stderr is not read")
+
+    def full_pipe(self):
+        pipe = FullPipe()
+        self.addCleanup(pipe.close)
+        return pipe.writer
+
+    def block_one_worker(self, server, leader=None):
+        """Returns a connection to each worker that is not blocked, if there is one."""
+        blocked = others = None
+        for _ in range(200):
+            client = self.client(server.port)
+            process, thread = client.get("/who").body.split()
+            if leader is None or (process == thread) == leader:
+                blocked = blocked or client
+            else:
+                others = others or client
+            if blocked and (others or leader is None):
+                blocked.ask("/block")
+                return others
+        raise AssertionError("200 connections, and not one for each worker")
+
+    def assert_ends_in_time(self, server, signaled_at):
+        self.assertEqual(server.wait(), 3, server.story())
+        self.assertLess(server.ended_at - signaled_at, patience(LATEST))
+
+
+class OneBlockedWorker(StuckTestCase):
+    def test_blocked_before_the_signal_it_ends_in_time_with_3(self):
+        server = self.start_stuck(1)
+        self.block_one_worker(server)
+        self.assert_ends_in_time(server, server.terminate())
+        self.assertTrue(server.find("ended by its watchdog"), server.story())
+
+    def test_blocked_after_the_signal_it_ends_in_time_with_3(self):
+        server = self.start_stuck(1)
+        client = self.client(server.port)
+        client.get("/who")
+        signaled_at = server.terminate()
+        server.wait_for("SIGTERM: draining")
+        client.ask("/block")
+        self.assert_ends_in_time(server, signaled_at)
+
+    def test_blocked_and_with_a_stderr_that_nobody_reads_it_ends_in_time_with_3(self):
+        for blocked_first in (True, False):
+            with self.subTest(blocked_first=blocked_first):
+                server = self.start_stuck(1, stderr=self.full_pipe())
+                client = self.client(server.port)
+                client.get("/who")
+                if blocked_first:
+                    client.ask("/block")
+                signaled_at = server.terminate()
+                if not blocked_first:
+                    wait_until(lambda: client.get("/readyz").status == 503, 5, "the drain")
+                    client.ask("/block")
+                self.assert_ends_in_time(server, signaled_at)
+
+
+class OneOfTwoWorkersBlocked(StuckTestCase):
+    def check(self, leader):
+        server = self.start_stuck(2)
+        client = self.block_one_worker(server, leader=leader)
+        for _ in range(10):
+            self.assertEqual(client.get("/who").status, 200, "the other worker serves on")
+        signaled_at = server.terminate()
+        wait_until(lambda: client.get("/readyz").status == 503, 5, "the drain")
+        client.ask("/wait")
+        answer = client.answer()
+        self.assertEqual(answer.body, b"waited", "a request of the drain is answered")
+        if not answer.closes:
+            # A silent connection is closed when the listener has settled, and that is the leader's.
+            wait_until(lambda: client.get("/who").closes, 5, "an answer that says close")
+        client.eof_at()
+        self.assert_ends_in_time(server, signaled_at)
+
+    def test_the_leader_blocked_the_other_serves_and_drains(self):
+        self.check(leader=True)
+
+    def test_another_than_the_leader_blocked_the_leader_serves_and_drains(self):
+        self.check(leader=False)
+
+
+class StderrThatNobodyReads(StuckTestCase):
+    def test_the_program_serves_drains_and_ends_with_0(self):
+        port = free_port()
+        server = self.start(
+            command=[BINARY, "--listen", f"127.0.0.1:{port}", "--workers", "2", "--drain-window",
+                     "300ms", "--shutdown-timeout", "2s", "--termination-log", "/dev/null/none"],
+            serving=False, stderr=self.full_pipe())
+        server.port = port
+        self.wait_until_it_answers(server)
+        client = self.client(port)
+        client.ask("/slow?ms=600")
+        wait_until(lambda: server.metrics()["requests_in_flight"] == 2, 5, "the slow request")
+        signaled_at = server.terminate()
+        self.assertEqual(client.answer().status, 200)
+        client.close()
+        self.assertEqual(server.wait(), 0)
+        self.assertLess(server.ended_at - signaled_at, patience(2.3))
+
+    def test_a_stderr_that_is_closed_kills_nobody(self):
+        reader, writer = os.pipe()
+        os.close(reader)
+        self.addCleanup(os.close, writer)
+        port = free_port()
+        server = self.start(
+            command=[BINARY, "--listen", f"127.0.0.1:{port}", "--drain-window", "0s"],
+            serving=False, stderr=writer)
+        server.port = port
+        self.wait_until_it_answers(server)
+        server.terminate()
+        self.assertEqual(server.wait(), 0, "SIGPIPE must not be deadly")
+
+
+if __name__ == "__main__":
+    unittest.main()
