@@ -5,7 +5,7 @@
 //   fallback   the same where the kernel cannot un-listen: settle, sweep, close
 //   close      close(2) on the listener of a plain accept loop, as most servers do
 //
-// One thread serves; each client is a thread with blocking calls: connect, send one small request,
+// A thread serves; each client is a thread with blocking calls: connect, send one small request,
 // read the answer to EOF, close, again. A client never resets a connection by itself: it sends
 // nothing more than the request and reads everything before it closes. One line a second goes to
 // stderr, the counts as JSON to stdout.
@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -49,15 +50,16 @@ using Clock = std::chrono::steady_clock;
 constexpr std::string_view request =
     "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 constexpr std::string_view body = "hello world";
-constexpr Ms serve_ms_min = 4;  // a listener's life before its end, drawn anew for each
-constexpr Ms serve_ms_max = 16;
+constexpr Ms serve_ms_min = 10;  // a listener's life before its end, drawn anew for each
+constexpr Ms serve_ms_max = 25;
 constexpr lastcall::Budget budget{.window = 2, .timeout = 15'000, .lead = 0};
+constexpr std::size_t connections_max = 20'000;  // room for a multishot accept
 constexpr timeval patience{.tv_sec = 10, .tv_usec = 0};  // of a client, and of the plain server
-constexpr auto refused_pause = std::chrono::milliseconds(1);
+constexpr auto refused_pause = std::chrono::milliseconds(5);
 
 [[noreturn]] void give_up(const std::string& why) {
   fmt::print(stderr, "listener_close: {}\n", why);
-  std::exit(2);
+  std::_Exit(2);  // whatever the other threads are doing
 }
 
 // ---- a network of our own
@@ -160,9 +162,9 @@ void run_client(const sockaddr_in& server, Tally& tally, const std::atomic<bool>
 // ---- servers: each opens a listener, serves for `life`, closes it, and ends with nothing open
 
 struct Served {
-  std::uint64_t answered = 0;
-  std::uint64_t after_unlisten = 0;  // accepted between un-listen and the accept's end
-  std::uint64_t in_sweep = 0;
+  std::atomic<std::uint64_t> answered{0};
+  std::atomic<std::uint64_t> after_unlisten{0};  // accepted between un-listen and the accept's end
+  std::atomic<std::uint64_t> in_sweep{0};
 };
 
 lastcall::Descriptor listener_at(std::uint16_t port) {
@@ -183,6 +185,7 @@ class LastcallServer {
     router_.add({lastcall::Method::get, "/", hello, nullptr, nullptr});
     config_.router = &router_;
     config_.admin_router = &admin_router_;
+    config_.connections_max = connections_max;
   }
 
   // Its own process is not taken away: it only hears that it would be.
@@ -244,9 +247,11 @@ class PlainServer {
 
 struct Arguments {
   std::string_view way;
-  unsigned closes = 1000;
-  unsigned clients = 32;
-  std::uint16_t port = 8080;  // outside the ephemeral range: a client could connect to itself
+  unsigned closes = 0;   // in all
+  unsigned clients = 0;  // of each listener
+  // A listener each, side by side: while one settles the others keep the machine busy. Outside of
+  // the ephemeral range, or a client could connect to itself.
+  std::vector<std::uint16_t> ports;
 };
 
 template <class Number>
@@ -259,61 +264,89 @@ Number number(const char* text) {
 }
 
 Arguments parse(int argc, char** argv) {
-  if (argc != 5) give_up("usage: listener_close unlisten|fallback|close CLOSES CLIENTS PORT");
-  return {argv[1], number<unsigned>(argv[2]), number<unsigned>(argv[3]),
-          number<std::uint16_t>(argv[4])};
+  if (argc < 5) give_up("usage: listener_close unlisten|fallback|close CLOSES CLIENTS PORT...");
+  Arguments arguments{argv[1], number<unsigned>(argv[2]), number<unsigned>(argv[3]), {}};
+  for (int i = 4; i < argc; ++i) arguments.ports.push_back(number<std::uint16_t>(argv[i]));
+  return arguments;
 }
 
-class Progress {
+// What all listeners share.
+class Run {
  public:
-  explicit Progress(const Arguments& arguments) : arguments_(arguments) {}
-  void tell(unsigned closes, const Tally& tally) {
-    if (Clock::now() < next_ && closes < arguments_.closes) return;
-    next_ = Clock::now() + std::chrono::seconds(1);
-    fmt::print(stderr, "{}: {}/{} closes, {} answered, {} refused, {} connected and lost\n",
-               arguments_.way, closes, arguments_.closes, tally[Outcome::answered],
-               tally[Outcome::refused], tally.lost());
+  explicit Run(const Arguments& arguments) : arguments_(arguments) {}
+
+  // On a thread of its own: one listener after the other on `port`, under its own clients.
+  void attack(std::uint16_t port) {
+    sockaddr_in server{};
+    server.sin_family = AF_INET;
+    server.sin_port = htons(port);
+    server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    std::atomic<bool> stop{false};
+    std::vector<std::thread> clients;
+    for (unsigned i = 0; i < arguments_.clients; ++i)
+      clients.emplace_back(run_client, std::cref(server), std::ref(tally), std::cref(stop));
+    close_many(port);
+    stop = true;
+    for (std::thread& client : clients) client.join();
   }
+
+  // Until all closes are done.
+  void tell_progress() const {
+    for (unsigned done = 0; done < arguments_.closes;) {
+      std::this_thread::sleep_for(std::chrono::seconds(1));
+      done = std::min(closed_.load(), arguments_.closes);
+      fmt::print(stderr, "{}: {}/{} closes, {} answered, {} refused, {} connected and lost\n",
+                 arguments_.way, done, arguments_.closes, tally[Outcome::answered],
+                 tally[Outcome::refused], tally.lost());
+    }
+  }
+
+  Tally tally;
+  Served served;
 
  private:
+  void close_many(std::uint16_t port) {
+    if (arguments_.way == "unlisten") {
+      close_many(LastcallServer(true), port);
+    } else if (arguments_.way == "fallback") {
+      close_many(LastcallServer(false), port);
+    } else if (arguments_.way == "close") {
+      close_many(PlainServer(), port);
+    } else {
+      give_up(fmt::format("'{}' is no way to close", arguments_.way));
+    }
+  }
+
+  template <class Server>
+  void close_many(Server&& server, std::uint16_t port) {
+    std::mt19937 random(port);
+    std::uniform_int_distribution<Ms> life(serve_ms_min, serve_ms_max);
+    while (begun_++ < arguments_.closes) {
+      const lastcall::Descriptor listener = listener_at(port);
+      if (listener.error != 0)
+        give_up(fmt::format("cannot listen: {}", std::strerror(listener.error)));
+      server.serve_and_close(listener.fd, port, life(random), served);
+      ++closed_;
+    }
+  }
+
   const Arguments& arguments_;
-  Clock::time_point next_ = Clock::now() + std::chrono::seconds(1);
+  std::atomic<unsigned> begun_{0};
+  std::atomic<unsigned> closed_{0};
 };
 
-template <class Server>
-Served close_many(Server&& server, const Arguments& arguments, const Tally& tally) {
-  Served served;
-  Progress progress(arguments);
-  std::mt19937 random(arguments.closes);
-  std::uniform_int_distribution<Ms> life(serve_ms_min, serve_ms_max);
-  for (unsigned done = 0; done < arguments.closes;) {
-    const lastcall::Descriptor listener = listener_at(arguments.port);
-    if (listener.error != 0)
-      give_up(fmt::format("cannot listen: {}", std::strerror(listener.error)));
-    server.serve_and_close(listener.fd, arguments.port, life(random), served);
-    progress.tell(++done, tally);
-  }
-  return served;
-}
-
-Served close_many(const Arguments& arguments, const Tally& tally) {
-  if (arguments.way == "unlisten") return close_many(LastcallServer(true), arguments, tally);
-  if (arguments.way == "fallback") return close_many(LastcallServer(false), arguments, tally);
-  if (arguments.way == "close") return close_many(PlainServer(), arguments, tally);
-  give_up(fmt::format("'{}' is no way to close", arguments.way));
-}
-
-void print_json(const Arguments& arguments, const Tally& tally, const Served& served,
-                double seconds, bool own_network) {
+void print_json(const Arguments& arguments, const Run& run, double seconds, bool own_network) {
+  const Tally& tally = run.tally;
   fmt::print(
-      R"({{"way":"{}","closes":{},"clients":{},"answered":{},"refused":{},"reset":{},"cut":{},)"
-      R"("timed_out":{},"harness":{},"answered_by_server":{},"accepted_after_unlisten":{},)"
-      R"("accepted_in_sweep":{},"seconds":{:.1f},"own_network":{}}})"
+      R"({{"way":"{}","closes":{},"clients":{},"listeners":{},"answered":{},"refused":{},)"
+      R"("reset":{},"cut":{},"timed_out":{},"harness":{},"answered_by_server":{},)"
+      R"("accepted_after_unlisten":{},"accepted_in_sweep":{},"seconds":{:.1f},"own_network":{}}})"
       "\n",
-      arguments.way, arguments.closes, arguments.clients, tally[Outcome::answered],
-      tally[Outcome::refused], tally[Outcome::reset], tally[Outcome::cut],
-      tally[Outcome::timed_out], tally[Outcome::harness], served.answered, served.after_unlisten,
-      served.in_sweep, seconds, own_network);
+      arguments.way, arguments.closes, arguments.clients, arguments.ports.size(),
+      tally[Outcome::answered], tally[Outcome::refused], tally[Outcome::reset],
+      tally[Outcome::cut], tally[Outcome::timed_out], tally[Outcome::harness],
+      run.served.answered.load(), run.served.after_unlisten.load(), run.served.in_sweep.load(),
+      seconds, own_network);
 }
 
 }  // namespace
@@ -321,21 +354,14 @@ void print_json(const Arguments& arguments, const Tally& tally, const Served& se
 int main(int argc, char** argv) {
   const Arguments arguments = parse(argc, argv);
   const bool own_network = enter_own_network();  // before there is a second thread
-  lastcall::log::configure(lastcall::log::Format::text, lastcall::log::Level::info);
-  sockaddr_in server{};
-  server.sin_family = AF_INET;
-  server.sin_port = htons(arguments.port);
-  server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  Tally tally;
-  std::atomic<bool> stop{false};
+  lastcall::log::configure(lastcall::log::Format::text, lastcall::log::Level::warning);
   const auto began = Clock::now();
-  std::vector<std::thread> clients;
-  for (unsigned i = 0; i < arguments.clients; ++i)
-    clients.emplace_back(run_client, std::cref(server), std::ref(tally), std::cref(stop));
-  const Served served = close_many(arguments, tally);
-  stop = true;
-  for (std::thread& client : clients) client.join();
+  Run run(arguments);
+  std::vector<std::thread> attacks;
+  for (const std::uint16_t port : arguments.ports) attacks.emplace_back(&Run::attack, &run, port);
+  run.tell_progress();
+  for (std::thread& attack : attacks) attack.join();
   const std::chrono::duration<double> took = Clock::now() - began;
-  print_json(arguments, tally, served, took.count(), own_network);
+  print_json(arguments, run, took.count(), own_network);
   return 0;
 }

@@ -7,9 +7,9 @@ namespace lastcall {
 
 void Router::add(Route route) {
   if (!route.path.starts_with('/')) throw std::invalid_argument("a route's path begins with '/'");
-  const auto at = first_of(route.path);
-  for (auto it = at; it != routes_.end() && it->path == route.path; ++it) {
-    if (it->method == route.method)
+  auto at = first_of(route.path);
+  for (; at != routes_.end() && at->path == route.path; ++at) {
+    if (at->method == route.method)
       throw std::invalid_argument("a route for this method and path is there already: " +
                                   route.path);
   }

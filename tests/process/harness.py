@@ -274,11 +274,7 @@ class Client:
         except BaseException:
             self.socket.close()
             raise
-
-    @property
-    def name(self):
-        host, port = self.socket.getsockname()
-        return f"{host}:{port}"
+        self.name = "{}:{}".format(*self.socket.getsockname())  # as the server's log has it
 
     def send(self, data):
         self.socket.sendall(data)

@@ -155,7 +155,8 @@ class LoadClient:
 
     def ask(self):
         tally = self.load.tally
-        if self.idle_since is not None and time.monotonic() - self.idle_since > IDLE_SECONDS:
+        idle = 0 if self.idle_since is None else time.monotonic() - self.idle_since
+        if self.load.reconnects and idle > IDLE_SECONDS:
             self.reconnect()
             return
         batch, self.last = self.kind(self.load.rng, self.token + b"%d" % self.asked)

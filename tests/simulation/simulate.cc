@@ -32,9 +32,9 @@ void print(std::uint64_t seed, const Verdict& v) {
              v.swept, v.failure.empty() ? "" : ": FAILED: ", v.failure);
 }
 
-// A planted bug must be seen within a few hundred schedules, or the oracle is blind.
+// A planted bug must be seen within a few thousand schedules, or the oracle is blind.
 bool canary_is_seen(Canary canary, const char* name) {
-  constexpr std::uint64_t tries = 300;
+  constexpr std::uint64_t tries = 5000;
   for (std::uint64_t seed = 1; seed <= tries; ++seed) {
     const Verdict v = run_schedule(seed, canary);
     if (v.failure.empty()) continue;

@@ -1,0 +1,1 @@
+"""What bench/throughput is made of; a noun a file. START HERE: rounds.py."""

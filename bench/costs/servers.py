@@ -1,0 +1,132 @@
+"""The servers that are compared: one thread each, pinned to the same CPU, on loopback."""
+
+import os
+import shutil
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.network import LOOPBACK, free_ports
+from harness.processes import Child, Children, HarnessError
+
+FLOOR, LASTCALL, NGINX = "floor", "lastcall", "nginx"
+SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"  # not on the PATH of an ordinary user
+READY_SECONDS_MAX = 10
+POLL_SECONDS = 0.02
+NGINX_FILES = 8192  # two for each of its connections
+BODY = b"hello world"
+
+NGINX_CONFIG = """\
+daemon off;
+master_process off;
+worker_processes 1;
+worker_rlimit_nofile {files};
+pid {folder}/nginx.pid;
+error_log {folder}/nginx.log;
+events {{ worker_connections {connections}; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    keepalive_timeout 600s;
+    keepalive_requests 1000000000;
+    default_type text/plain;
+    server {{
+        listen {address}:{port} backlog=4096;
+        location / {{ return 200 "hello world"; }}
+    }}
+}}
+"""
+
+
+@dataclass(frozen=True)
+class Server:
+    name: str
+    port: int
+    child: Child
+
+    @property
+    def pid(self) -> int:
+        return self.child.process.pid  # taskset(1) becomes what it starts
+
+    def answer(self) -> bytes:
+        """Its whole answer to the request that wrk sends, or empty when nobody listens."""
+        request = f"GET / HTTP/1.1\r\nHost: {LOOPBACK}:{self.port}\r\n\r\n".encode()
+        try:
+            with socket.create_connection((LOOPBACK, self.port), timeout=2) as connection:
+                connection.sendall(request)
+                received = b""
+                while not received.endswith(BODY):
+                    piece = connection.recv(4096)
+                    if not piece:
+                        break
+                    received += piece
+                return received
+        except OSError:
+            return b""
+
+
+def find_nginx() -> str | None:
+    return shutil.which("nginx") or shutil.which("nginx", path=SYSTEM_FOLDERS)
+
+
+def start_all(children: Children, folder: Path, build_dir: Path, cpu: int) -> list[Server]:
+    """The floor first, lastcall second; then the peers that are installed."""
+    nginx = find_nginx()
+    ports = free_ports(3)
+    servers = [
+        _start(children, FLOOR, ports[0], cpu, [str(build_dir / "floor"), str(ports[0])]),
+        _start(children, LASTCALL, ports[1], cpu, _lastcall(build_dir, ports[1])),
+    ]
+    if nginx:
+        argv = _nginx(nginx, folder, ports[2])
+        servers.append(_start(children, NGINX, ports[2], cpu, argv))
+    for server in servers:
+        _wait_until_ready(server)
+    _check_answers(servers)
+    return servers
+
+
+def _start(children: Children, name: str, port: int, cpu: int, argv: list[str]) -> Server:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("LASTCALL_")}
+    pinned = ["taskset", "-c", str(cpu), *argv]
+    return Server(name, port, children.start(name, pinned, env=kept))
+
+
+def _lastcall(build_dir: Path, port: int) -> list[str]:
+    flags = ["--listen", f"{LOOPBACK}:{port}", "--workers", "1", "--log-level", "error"]
+    return [str(build_dir / "lastcall"), *flags]
+
+
+def _nginx(binary: str, folder: Path, port: int) -> list[str]:
+    config = folder / "nginx.conf"
+    config.write_text(
+        NGINX_CONFIG.format(
+            folder=folder,
+            files=NGINX_FILES,
+            connections=NGINX_FILES // 2,
+            address=LOOPBACK,
+            port=port,
+        )
+    )
+    return [binary, "-c", str(config), "-e", str(folder / "nginx.log"), "-p", str(folder)]
+
+
+def _wait_until_ready(server: Server) -> None:
+    deadline = time.monotonic() + READY_SECONDS_MAX
+    while not server.answer().endswith(BODY):
+        server.child.check_running()
+        if time.monotonic() > deadline:
+            raise HarnessError(f"{server.name} does not answer after {READY_SECONDS_MAX} s")
+        time.sleep(POLL_SECONDS)
+
+
+def _check_answers(servers: list[Server]) -> None:
+    """The floor is one only while it sends as many bytes as lastcall does."""
+    floor, lastcall = (len(server.answer()) for server in servers[:2])
+    if floor != lastcall:
+        raise HarnessError(f"the floor answers {floor} bytes, lastcall {lastcall}: fix floor.cc")

@@ -1,0 +1,249 @@
+// The floor: what the kernel alone costs. A server that answers every request with the same bytes
+// and understands none of them. It drives io_uring as src/io_uring.cc does (the same flags, sizes,
+// multishot accept and receive, one send in flight), so that what lastcall costs beyond it is HTTP.
+//
+//   floor PORT    on 127.0.0.1, one thread; until it is killed
+//
+// Its answer has as many bytes as lastcall's to `GET /`. A request ends at an empty line: counted,
+// so that pipelining works, and nothing else is looked at. For benchmarks on loopback only: a
+// client that sends a body or breaks off is nobody's concern here.
+#include <arpa/inet.h>
+#include <liburing.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bounds.h"
+
+namespace {
+
+namespace limits = lastcall::limits;
+
+constexpr std::string_view answer =
+    "HTTP/1.1 200 OK\r\n"
+    "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+    "Content-Length: 11\r\n"
+    "Content-Type: text/plain\r\n"
+    "\r\n"
+    "hello world";
+constexpr std::size_t batch_max = 1024;  // answers in one send
+constexpr int buffer_group = 0;
+
+enum class Kind : std::uint8_t { accept, recv, send };
+
+std::uint64_t ticket(Kind kind, int fd) {
+  return static_cast<std::uint64_t>(fd) << 8 | static_cast<std::uint8_t>(kind);
+}
+
+struct Client {
+  std::uint8_t matched = 0;  // bytes of CRLF CRLF at the end of what has come
+  bool sending = false;
+  bool gone = false;  // closed once nothing is outstanding
+  std::size_t owed = 0;
+};
+
+[[noreturn]] void fail(const char* what, int error) {
+  std::fprintf(stderr, "floor: %s: %s\n", what, std::strerror(error));
+  std::exit(1);
+}
+
+int listen_on(std::uint16_t port) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int one = 1;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);  // inherited
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    fail("bind", errno);
+  if (listen(fd, limits::listen_backlog) != 0) fail("listen", errno);
+  return fd;
+}
+
+class Floor {
+ public:
+  explicit Floor(std::uint16_t port);
+  [[noreturn]] void run();
+
+ private:
+  io_uring_sqe* next_sqe();
+  void give_back(std::uint16_t buffer);
+  void submit_accept();
+  void submit_recv(int fd);
+  void on_accept(const io_uring_cqe& cqe);
+  void on_recv(const io_uring_cqe& cqe, int fd);
+  void on_send(const io_uring_cqe& cqe, int fd);
+  void count_requests(Client& client, std::string_view bytes);
+  void flush(int fd);
+
+  io_uring ring_{};
+  io_uring_buf_ring* buffers_ = nullptr;
+  std::unique_ptr<char[]> memory_;
+  int given_back_ = 0;  // not yet told to the kernel
+  int listener_;
+  std::string answers_;  // as many as one send may hold
+  std::vector<Client> clients_{65'536};  // by descriptor
+};
+
+Floor::Floor(std::uint16_t port) : listener_(listen_on(port)) {
+  io_uring_params params{};
+  params.flags = IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER |
+                 IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
+  params.cq_entries = limits::completion_entries;
+  int error = -io_uring_queue_init_params(limits::submission_entries, &ring_, &params);
+  if (error != 0) fail("io_uring", error);
+  (void)io_uring_register_ring_fd(&ring_);
+  buffers_ = io_uring_setup_buf_ring(&ring_, limits::receive_buffers, buffer_group, 0, &error);
+  if (buffers_ == nullptr) fail("buffers", -error);
+  memory_.reset(new char[limits::receive_buffers * limits::receive_buffer_bytes]);
+  for (unsigned i = 0; i < limits::receive_buffers; ++i) give_back(static_cast<std::uint16_t>(i));
+  for (std::size_t i = 0; i < batch_max; ++i) answers_ += answer;
+}
+
+io_uring_sqe* Floor::next_sqe() {
+  io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
+  while (sqe == nullptr) {
+    io_uring_submit(&ring_);
+    sqe = io_uring_get_sqe(&ring_);
+  }
+  return sqe;
+}
+
+void Floor::run() {
+  submit_accept();
+  for (;;) {
+    io_uring_buf_ring_advance(buffers_, given_back_);
+    given_back_ = 0;
+    // With a timeout, as lastcall has one: it costs the same.
+    __kernel_timespec timeout{.tv_sec = 1, .tv_nsec = 0};
+    io_uring_cqe* cqe = nullptr;
+    io_uring_submit_and_wait_timeout(&ring_, &cqe, 1, &timeout, nullptr);
+    unsigned head = 0;
+    unsigned count = 0;
+    io_uring_for_each_cqe(&ring_, head, cqe) {
+      const int fd = static_cast<int>(cqe->user_data >> 8);
+      switch (static_cast<Kind>(cqe->user_data & 0xff)) {
+        case Kind::accept: on_accept(*cqe); break;
+        case Kind::recv: on_recv(*cqe, fd); break;
+        case Kind::send: on_send(*cqe, fd); break;
+      }
+      ++count;
+    }
+    io_uring_cq_advance(&ring_, count);
+  }
+}
+
+void Floor::give_back(std::uint16_t buffer) {
+  io_uring_buf_ring_add(buffers_, memory_.get() + buffer * limits::receive_buffer_bytes,
+                        limits::receive_buffer_bytes, buffer,
+                        io_uring_buf_ring_mask(limits::receive_buffers), given_back_++);
+}
+
+void Floor::submit_accept() {
+  io_uring_sqe* sqe = next_sqe();
+  io_uring_prep_multishot_accept(sqe, listener_, nullptr, nullptr, SOCK_CLOEXEC);
+  io_uring_sqe_set_data64(sqe, ticket(Kind::accept, listener_));
+}
+
+void Floor::on_accept(const io_uring_cqe& cqe) {
+  if (cqe.res >= 0) {
+    clients_.at(static_cast<std::size_t>(cqe.res)) = {};
+    submit_recv(cqe.res);
+  }
+  if ((cqe.flags & IORING_CQE_F_MORE) == 0) submit_accept();
+}
+
+void Floor::submit_recv(int fd) {
+  io_uring_sqe* sqe = next_sqe();
+  io_uring_prep_recv_multishot(sqe, fd, nullptr, 0, 0);
+  sqe->flags |= IOSQE_BUFFER_SELECT;
+  sqe->buf_group = buffer_group;
+  io_uring_sqe_set_data64(sqe, ticket(Kind::recv, fd));
+}
+
+void Floor::on_recv(const io_uring_cqe& cqe, int fd) {
+  Client& client = clients_[static_cast<std::size_t>(fd)];
+  if ((cqe.flags & IORING_CQE_F_BUFFER) != 0) {
+    const auto buffer = static_cast<std::uint16_t>(cqe.flags >> IORING_CQE_BUFFER_SHIFT);
+    if (cqe.res > 0) {
+      const char* const bytes = memory_.get() + buffer * limits::receive_buffer_bytes;
+      count_requests(client, {bytes, static_cast<std::size_t>(cqe.res)});
+    }
+    give_back(buffer);
+  }
+  if (cqe.res > 0 || cqe.res == -ENOBUFS) {
+    flush(fd);
+    if ((cqe.flags & IORING_CQE_F_MORE) == 0) submit_recv(fd);
+    return;
+  }
+  client.gone = true;
+  if (!client.sending) close(fd);
+}
+
+// The second half of CRLF CRLF may come in the next piece.
+void Floor::count_requests(Client& client, std::string_view bytes) {
+  constexpr std::string_view end = "\r\n\r\n";
+  if (client.matched == 0) {  // nearly always: look for whole ends, by memchr's speed
+    std::size_t at = 0;
+    for (;;) {
+      const std::size_t found = bytes.find(end, at);
+      if (found == std::string_view::npos) break;
+      ++client.owed;
+      at = found + end.size();
+    }
+    bytes.remove_prefix(std::max(at, bytes.size() - std::min(bytes.size(), end.size() - 1)));
+  }
+  for (const char byte : bytes) {
+    client.matched = byte == end[client.matched] ? client.matched + 1 : byte == '\r' ? 1 : 0;
+    if (client.matched < end.size()) continue;
+    ++client.owed;
+    client.matched = 0;
+  }
+}
+
+void Floor::flush(int fd) {
+  Client& client = clients_[static_cast<std::size_t>(fd)];
+  if (client.sending || client.owed == 0) return;
+  const std::size_t count = std::min(client.owed, batch_max);
+  client.owed -= count;
+  client.sending = true;
+  io_uring_sqe* sqe = next_sqe();
+  io_uring_prep_send(sqe, fd, answers_.data(), count * answer.size(), MSG_WAITALL | MSG_NOSIGNAL);
+  io_uring_sqe_set_data64(sqe, ticket(Kind::send, fd));
+}
+
+void Floor::on_send(const io_uring_cqe&, int fd) {
+  Client& client = clients_[static_cast<std::size_t>(fd)];
+  client.sending = false;
+  if (client.gone) {
+    close(fd);
+  } else {
+    flush(fd);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const long port = argc == 2 ? std::strtol(argv[1], nullptr, 10) : 0;
+  if (port < 1 || port > 65'535) {
+    std::fprintf(stderr, "usage: floor PORT\n");
+    return 2;
+  }
+  Floor(static_cast<std::uint16_t>(port)).run();
+}

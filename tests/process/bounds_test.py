@@ -1,0 +1,146 @@
+"""At its bounds of connections and descriptors: accepting pauses, nobody spins, nobody is reset."""
+
+import resource
+import selectors
+import socket
+import time
+import unittest
+
+from harness import TestCase, parse_answer, patience, wait_until
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
+
+
+class Crowd:
+    """Clients that all connect and ask at once; answered ones hang up."""
+
+    def __init__(self, port, count, request):
+        self.selector = selectors.DefaultSelector()
+        self.answered = 0
+        self.failed = []
+        self.sockets = []
+        for _ in range(count):
+            client = socket.create_connection(("127.0.0.1", port), patience(20))
+            self.sockets.append(client)
+            client.sendall(request)
+            client.setblocking(False)
+            self.selector.register(client, selectors.EVENT_READ, bytearray())
+
+    def serve(self, seconds):
+        """Reads what comes for at most `seconds`, or until nobody waits any more."""
+        end = time.monotonic() + seconds
+        while self.selector.get_map() and time.monotonic() < end:
+            for key, _ in self.selector.select(max(0, end - time.monotonic())):
+                try:
+                    more = key.fileobj.recv(4096)
+                except OSError as error:
+                    more = b""
+                    self.failed.append(str(error))
+                key.data.extend(more)
+                parsed = parse_answer(key.data)
+                if more and parsed is None:
+                    continue
+                if parsed is not None and parsed[0].status == 200:
+                    self.answered += 1
+                else:
+                    self.failed.append(f"EOF after {bytes(key.data)!r}")
+                self.selector.unregister(key.fileobj)
+                key.fileobj.close()
+
+    def close(self):
+        for client in self.sockets:
+            client.close()
+        self.selector.close()
+
+
+class TestBounds(TestCase):
+    def crowd(self, *arguments):
+        crowd = Crowd(*arguments)
+        self.addCleanup(crowd.close)
+        return crowd
+
+    def assert_idle(self, server):
+        """Less than a fifth of a second of CPU time in a second in which nothing changes."""
+        before = server.cpu_seconds()
+        started = time.monotonic()
+        wait_until(lambda: time.monotonic() > started + 1, 5, "a second to pass")
+        self.assertLess(server.cpu_seconds() - before, 0.2 * patience(1), "it spins")
+
+    def test_30_clients_at_max_connections_10_are_all_served_and_nobody_spins(self):
+        server = self.start("--workers", "1", "--max-connections", "10", "--drain-window", "0s",
+                            "--admin-listen", "127.0.0.1:0")
+        crowd = self.crowd(server.port, 30, REQUEST.replace(b"GET /", b"GET /slow?ms=2500"))
+        wait_until(lambda: server.metrics(server.admin_port)["connections_open"] == 10, 5,
+                   "the bound to be reached")
+        self.assert_idle(server)
+        metrics = server.metrics(server.admin_port)
+        self.assertEqual(metrics["connections_accepted_total"], 10, "and not passed")
+        self.assertGreater(metrics["accept_paused_total"], 0)
+        crowd.serve(patience(20))
+        self.assertEqual((crowd.answered, crowd.failed), (30, []))
+        server.terminate()
+        audit = self.assert_ends(server, 0)
+        self.assertEqual(audit["connections_accepted"], 30)
+
+    def test_those_that_wait_at_the_bound_when_the_signal_comes_are_served_too(self):
+        server = self.start("--workers", "1", "--max-connections", "10", "--drain-window", "0s",
+                            "--shutdown-timeout", "20s", "--grace-period", "60s")
+        crowd = self.crowd(server.port, 30, REQUEST.replace(b"GET /", b"GET /slow?ms=800"))
+        server.terminate()
+        crowd.serve(patience(15))
+        self.assertEqual((crowd.answered, crowd.failed), (30, []), server.story())
+        audit = self.assert_ends(server, 0)
+        self.assertEqual(audit["requests_answered"], 30)
+
+    def test_those_still_in_the_queue_at_the_deadline_are_counted_and_3(self):
+        server = self.start("--workers", "1", "--max-connections", "10", "--drain-window", "0s",
+                            "--shutdown-timeout", "500ms")
+        self.crowd(server.port, 30, REQUEST.replace(b"GET /", b"GET /slow?ms=30000"))
+        server.terminate()
+        audit = self.assert_ends(server, 3)
+        self.assertEqual((audit["requests_cut"], audit["queue_lost"]), (10, 20))
+
+    def check_few_descriptors(self, request):
+        def few():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200))
+        server = self.start("--workers", "2", "--drain-window", "0s", preexec=few)
+        crowd = self.crowd(server.port, 400, request)
+        self.assert_idle(server)
+        crowd.serve(patience(20))
+        self.assertEqual((crowd.answered, crowd.failed), (400, []))
+        self.assertGreater(server.metrics()["accept_paused_total"], 0)
+        server.terminate()
+        audit = self.assert_ends(server, 0)
+        self.assertEqual(audit["requests_answered"], 401)
+
+    def test_400_clients_at_200_descriptors_are_all_served_and_nobody_spins(self):
+        # Answered at once, and not read for a second: their connections stay open.
+        self.check_few_descriptors(REQUEST)
+
+    def test_the_same_when_each_takes_a_while(self):
+        self.check_few_descriptors(REQUEST.replace(b"GET /", b"GET /slow?ms=1500"))
+
+    def test_a_process_wide_limit_that_others_use_up_is_survived(self):
+        # EMFILE in spite of the bound: the limit is lowered below what is open, and given back.
+        server = self.start("--workers", "1", "--drain-window", "0s")
+        soft, hard = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+        held = [self.client(server.port) for _ in range(20)]
+        for client in held:
+            self.assertEqual(client.get("/").status, 200)
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (10, hard))
+        crowd = self.crowd(server.port, 20, REQUEST)
+        self.assert_idle(server)
+        self.assertEqual(held[0].get("/").status, 200, "who is inside is served")
+        self.assertEqual(crowd.answered, 0)
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (soft, hard))
+        crowd.serve(patience(10))
+        self.assertEqual((crowd.answered, crowd.failed), (20, []))
+        self.assertGreater(server.metrics()["accept_paused_total"], 0)
+        for client in held:
+            client.close()
+        server.terminate()
+        self.assert_ends(server, 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,77 @@
+"""What serving costs besides its own threads: no kernel worker thread, no memory that grows."""
+
+import pathlib
+import unittest
+
+from harness import Client, TestCase, is_sanitized, rounds
+
+BATCH = 50
+HELLO = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
+
+
+class Resources(TestCase):
+    def serve(self, client, requests):
+        """So many keep-alive requests, a batch at a time; every answer is looked at."""
+        for _ in range(requests // BATCH):
+            client.send(HELLO * BATCH)
+            for _ in range(BATCH):
+                self.assertEqual(client.answer().body, b"hello world")
+
+    def test_100000_requests_start_no_kernel_worker_and_do_not_grow_the_memory(self):
+        server = self.start("--workers", "1", "--drain-window", "0s")
+        client = self.client(server.port)
+        self.serve(client, 5_000)  # whatever is kept for reuse is there now
+        resident = server.resident_bytes()
+        threads = set(server.thread_names())
+        requests = rounds(100_000) // BATCH * BATCH
+        for _ in range(10):
+            self.serve(client, requests // 10)
+            threads |= set(server.thread_names())
+        grown = server.resident_bytes() - resident
+        self.assertLess(grown, 256 * 1024 if not is_sanitized() else 64 << 20)
+        self.assertFalse([name for name in threads if name.startswith("iou-")], threads)
+        client.close()
+        server.terminate()
+        audit = self.assert_ends(server, 0)
+        self.assertGreaterEqual(audit["requests_answered"], requests // 10 * 10)
+
+    def test_bodies_slow_requests_and_ends_start_no_kernel_worker_either(self):
+        server = self.start("--workers", "2", "--drain-window", "300ms")
+        threads = set()
+        body = b"x" * 300_000
+        for number in range(rounds(100)):
+            with Client(server.port) as client:
+                client.ask("/echo", "POST", body)
+                self.assertEqual(client.answer().body, body)
+                client.ask("/slow?ms=5", fields="Connection: close\r\n" * (number % 2))
+                self.assertEqual(client.answer().status, 200)
+                threads |= set(server.thread_names())
+        server.terminate()
+        while server.is_alive():
+            try:
+                threads |= set(server.thread_names())
+            except FileNotFoundError:  # it has ended in between
+                break
+        self.assertFalse([name for name in threads if name.startswith("iou-")], threads)
+        self.assert_ends(server, 0)
+
+    def test_connections_that_come_and_go_do_not_grow_the_memory_or_leak_descriptors(self):
+        server = self.start("--workers", "1", "--drain-window", "0s")
+        resident = 0
+        for turn in range(2):
+            for _ in range(rounds(2000)):
+                with Client(server.port) as client:
+                    client.ask("/echo", "POST", b"hello")
+                    self.assertEqual(client.answer().body, b"hello")
+            if turn == 0:
+                resident = server.resident_bytes()
+        if not is_sanitized():
+            self.assertLess(server.resident_bytes() - resident, 512 * 1024)
+        open_now = len(list(pathlib.Path(f"/proc/{server.pid}/fd").iterdir()))
+        self.assertLess(open_now, 32)
+        server.terminate()
+        self.assert_ends(server, 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

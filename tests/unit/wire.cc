@@ -1,0 +1,97 @@
+#include "wire.h"
+
+#include <csignal>
+#include <stdexcept>
+
+#include "check.h"
+
+namespace lastcall {
+namespace {
+
+Shared& prepared(Shared& shared, sim::Kernel& kernel) {
+  shared.can_unlisten = true;
+  shared.slots[0].listener = kernel.make_listener();
+  shared.slots[0].wake_fd = kernel.make_event();
+  return shared;
+}
+
+Task<> wait(Request& request, Response& response, void*) {
+  const auto ms = std::stol(std::string(request.query_value("ms").value_or("0")));
+  co_await sleep(std::chrono::milliseconds(ms));
+  response.body("waited");
+}
+
+Task<> wait_and_throw(Request&, Response&, void*) {
+  co_await sleep(std::chrono::milliseconds(1));
+  throw std::runtime_error("a handler's own failure");
+}
+
+}  // namespace
+
+Wire::Wire(WorkerConfig given, Budget budget)
+    : shared(1, budget), config(given), worker(io, config, prepared(shared, kernel), 0) {
+  config.router = &router;
+  config.admin_router = &admin_router;
+  router.add({Method::get, "/", [](Request&, Response& r, void*) { r.body("hello world"); },
+              nullptr, nullptr});
+  router.add({Method::get, "/whoami", [](Request&, Response& r, void*) { r.body("sim"); },
+              nullptr, nullptr});
+  router.add({Method::any, "/echo", [](Request& q, Response& r, void*) { r.body(q.body()); },
+              nullptr, nullptr});
+  router.add({Method::get, "/large",
+              [](Request&, Response& r, void*) { r.body(std::string(100'000, 'x')); }, nullptr,
+              nullptr});
+  router.add({Method::get, "/throw",
+              [](Request&, Response&, void*) { throw std::runtime_error("no"); }, nullptr,
+              nullptr});
+  router.add({Method::get, "/wait", nullptr, wait, nullptr});
+  router.add({Method::get, "/slow", nullptr, wait, nullptr});
+  router.add({Method::get, "/wait-and-throw", nullptr, wait_and_throw, nullptr});
+  add_health_routes(router, shared);
+  add_health_routes(admin_router, shared);
+  worker.start(shared.slots[0].listener, -1, kernel.signal_fd, shared.slots[0].wake_fd);
+  turn();
+}
+
+Wire::~Wire() {
+  kernel.raise(SIGTERM);
+  for (int i = 0; i < 100'000 && !worker.stopped(); ++i) {
+    kernel.now += 4;
+    worker.turn();
+  }
+  CHECK(worker.stopped());
+}
+
+int Wire::connect() {
+  const auto socket = kernel.connect();
+  if (!socket) return -1;
+  (void)kernel.finish_handshake(*socket);
+  turn(1);
+  return *socket;
+}
+
+void Wire::send(int socket, std::string_view bytes) {
+  kernel.sockets[socket].to_server += bytes;
+  // A receive takes one buffer a turn.
+  turn(4 + static_cast<int>(bytes.size() / limits::receive_buffer_bytes) * 2);
+}
+
+std::string Wire::take(int socket) {
+  std::string bytes;
+  bytes.swap(kernel.sockets[socket].to_client);
+  return bytes;
+}
+
+void Wire::turn(int times) {
+  for (int i = 0; i < times && !worker.stopped(); ++i) worker.turn();
+}
+
+void Wire::pass(Ms ms) {
+  const Ms until = kernel.now + ms;
+  while (kernel.now < until) {
+    kernel.now = std::min(until, kernel.now + 20);
+    turn(2);
+  }
+}
+
+}  // namespace lastcall

@@ -1,0 +1,45 @@
+// A worker over the simulated kernel with no faults, and a wire to it: for tests that are about the
+// bytes of one connection.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "health.h"
+#include "sim_kernel.h"
+#include "worker.h"
+
+namespace lastcall {
+
+class Wire {
+ public:
+  explicit Wire(WorkerConfig config = {}, Budget budget = {.window = 2000, .timeout = 1000});
+  Wire(const Wire&) = delete;
+  Wire& operator=(const Wire&) = delete;
+  ~Wire();  // drains the worker, which checks that nothing is left
+
+  int connect();
+  void send(int socket, std::string_view bytes);
+  [[nodiscard]] std::string take(int socket);  // what was answered since
+  [[nodiscard]] bool closed(int socket) { return kernel.sockets[socket].server_fin; }
+  void hang_up(int socket) { kernel.sockets[socket].client_fin = true, turn(); }
+  void reset(int socket) { kernel.sockets[socket].client_reset = true, turn(); }
+  void turn(int times = 4);
+  void pass(Ms ms);  // time goes by, a tick at a time
+  void signal(int number) { kernel.raise(number), turn(); }
+  [[nodiscard]] std::uint64_t count(Count count) const { return shared.sum(count); }
+  [[nodiscard]] std::string ask(int socket, std::string_view bytes) {
+    send(socket, bytes);
+    return take(socket);
+  }
+
+  sim::Kernel kernel{1, sim::Faults::none()};
+  Shared shared;
+  Router router;
+  Router admin_router;
+  WorkerConfig config;
+  sim::SimIo io{kernel};
+  Worker worker;
+};
+
+}  // namespace lastcall
