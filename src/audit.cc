@@ -19,9 +19,7 @@ class Members {
   void number(std::string_view name, std::int64_t value) {
     put(name, fmt::format("{}", value), fmt::format("{}", value));
   }
-  void word(std::string_view name, std::string_view value) {
-    put(name, value, log::quoted(value));
-  }
+  void word(std::string_view name, std::string_view value) { put(name, value, log::quoted(value)); }
   // Milliseconds between two instants; absent when either has not been.
   void span(std::string_view name, Ms from, Ms to) {
     if (from != Shared::never && to != Shared::never) number(name, to - from);
@@ -56,9 +54,8 @@ Audit make_audit(const Shared& shared) {
   const Ms signaled = shared.signaled_at();
   const Ms last = shared.last_arrival();
   members.number("exit", exit_code(shared));
-  members.word("signal", fmt::format("SIG{}", shared.signal() == 0
-                                                  ? "NONE"
-                                                  : sigabbrev_np(shared.signal())));
+  members.word("signal",
+               fmt::format("SIG{}", shared.signal() == 0 ? "NONE" : sigabbrev_np(shared.signal())));
   members.number("workers", static_cast<std::int64_t>(shared.slots.size()));
   members.span("serving_ms", shared.serving_at, signaled);
   members.span("draining_ms", signaled, shared.unlistened_at);

@@ -46,7 +46,7 @@ inline constexpr std::size_t chunk_digits_max = 16;
 inline constexpr std::size_t chunk_extension_bytes_max = 4096;  // the sum over one body
 inline constexpr std::size_t body_bytes_default = 1024 * 1024;
 inline constexpr std::size_t body_memory_default = 256 * 1024 * 1024;
-inline constexpr std::uint64_t body_rate_min = 512;  // bytes a second, after --body-timeout
+inline constexpr std::uint64_t body_rate_min = 512;   // bytes a second, after --body-timeout
 inline constexpr std::uint64_t write_rate_min = 128;  // bytes a second read by a slow client
 
 // Listening.
@@ -58,11 +58,11 @@ inline constexpr Ms accept_retry_ms = 100;  // after EMFILE and its kin
 inline constexpr unsigned workers_max = 256;
 
 // Time.
-inline constexpr Ms tick_ms = 4;             // of the timer wheel
-inline constexpr Ms heartbeat_ms = 1000;     // each worker turns at least this often
+inline constexpr Ms tick_ms = 4;                  // of the timer wheel
+inline constexpr Ms heartbeat_ms = 1000;          // each worker turns at least this often
 inline constexpr Ms heartbeat_stale_ms = 10'000;  // liveness fails beyond it
-inline constexpr Ms linger_ms = 2000;        // reading on after our FIN
-inline constexpr Ms admin_linger_ms = 250;   // the same for probes, at the very end
+inline constexpr Ms linger_ms = 2000;             // reading on after our FIN
+inline constexpr Ms admin_linger_ms = 250;        // the same for probes, at the very end
 inline constexpr Ms duration_ms_max = 24 * 3600 * 1000;
 
 // The drain.
@@ -72,7 +72,7 @@ inline constexpr Ms settle_ms_max = 3200;
 inline constexpr Ms settle_blind_ms = 1200;  // where /proc/net/tcp cannot be read
 inline constexpr Ms settle_poll_ms = 10;
 inline constexpr Ms closing_poll_ms = 20;
-inline constexpr Ms close_ramp_first_ms = 1500;  // no `Connection: close` before this
+inline constexpr Ms close_ramp_first_ms = 1500;      // no `Connection: close` before this
 inline constexpr std::size_t idle_close_slice = 64;  // idle connections closed per poll, at least
 inline constexpr Ms budget_margin_ms = 3000;  // pre-stop + window + timeout + this <= grace period
 inline constexpr Ms watchdog_ms = 1000;       // past the deadline, the timer ends the process

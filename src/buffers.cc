@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <bit>
 
-#include "check.h"
 #include "bounds.h"
+#include "check.h"
 
 namespace lastcall {
 

@@ -75,10 +75,8 @@ void Connection::on_recv(const Completion& completion) noexcept {
         break;
       case ECANCELED:  // paused, or closing
       case EINTR:
-      case EAGAIN:
-        break;
-      default:
-        on_broken();
+      case EAGAIN: break;
+      default: on_broken();
     }
   }
   proceed();
@@ -102,9 +100,7 @@ void Connection::on_bytes(std::string_view bytes) {
         consume(bytes);
       }
       return;
-    case State::handling:
-      spill(bytes);
-      return;
+    case State::handling: spill(bytes); return;
     case State::finishing:
     case State::lingering:
       worker_.counters().add(Count::late_bytes, bytes.size());
@@ -135,13 +131,10 @@ void Connection::on_eof() {
       // Half-close is legal: what is complete is answered first. The rest never will be.
       if (!send_in_flight_ && spill_.empty()) close();
       return;
-    case State::lingering:
-      close();
-      return;
+    case State::lingering: close(); return;
     case State::handling:
     case State::finishing:
-    case State::closing:
-      return;
+    case State::closing: return;
   }
 }
 
@@ -167,12 +160,8 @@ void Connection::consume(std::string_view bytes) {
       case Parser::Result::incomplete:
         if (parser_.expects_continue()) answer_continue();
         break;
-      case Parser::Result::complete:
-        handle(!bytes.empty() || !spill_.empty());
-        break;
-      case Parser::Result::failed:
-        reject(parser_.status());
-        break;
+      case Parser::Result::complete: handle(!bytes.empty() || !spill_.empty()); break;
+      case Parser::Result::failed: reject(parser_.status()); break;
     }
   }
   if (!bytes.empty() && (state_ == State::open || state_ == State::handling)) spill(bytes);
@@ -308,8 +297,7 @@ void Connection::reject(int status) {
     response.field("Allow", router.allowed(exchange_->request.path()));
   }
   const bool head = exchange_ != nullptr && exchange_->request.method() == Method::head;
-  write_response(out_, response, {.head = head, .close = true, .http_1_0 = false},
-                 worker_.date());
+  write_response(out_, response, {.head = head, .close = true, .http_1_0 = false}, worker_.date());
   state_ = State::finishing;
   release_exchange();
 }
@@ -387,18 +375,13 @@ void Connection::on_send(const Completion& completion) noexcept {
   out_.clear();
   if (!whole) on_broken();
   switch (state_) {
-    case State::open:
-      consume_spill();
-      break;
+    case State::open: consume_spill(); break;
     case State::handling:
       if (handled_) answer_handled();
       break;
-    case State::finishing:
-      linger(true);
-      break;
+    case State::finishing: linger(true); break;
     case State::lingering:
-    case State::closing:
-      break;
+    case State::closing: break;
   }
   if (eof_ && state_ == State::open && !send_in_flight_ && spill_.empty()) close();
   proceed();
@@ -430,8 +413,8 @@ void Connection::linger(bool announced) {
   silent_ms_ = worker_.now() - last_activity_at_;
   worker_.io().shut_send(fd_);
   state_ = State::lingering;
-  const Ms patience = admin_ && worker_.admin_closing() ? limits::admin_linger_ms
-                                                        : limits::linger_ms;
+  const Ms patience =
+      admin_ && worker_.admin_closing() ? limits::admin_linger_ms : limits::linger_ms;
   linger_deadline_ = worker_.now() + patience;
   spill_.clear();
   recv_paused_ = false;

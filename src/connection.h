@@ -39,7 +39,7 @@ class Connection {
   void open(int fd, bool admin);
   void on_recv(const Completion& completion) noexcept;
   void on_send(const Completion& completion) noexcept;
-  void on_handled() noexcept;     // the coroutine of `exchange` has ended
+  void on_handled() noexcept;      // the coroutine of `exchange` has ended
   void resume_receive() noexcept;  // a buffer is free again
 
   // ---- the drain's
@@ -115,27 +115,27 @@ class Connection {
   State state_ = State::open;
   bool admin_ = false;
   bool recv_armed_ = false;
-  bool recv_parked_ = false;     // waiting for a buffer, in the worker's queue
+  bool recv_parked_ = false;  // waiting for a buffer, in the worker's queue
   bool recv_cancel_sent_ = false;
-  bool recv_paused_ = false;     // the spill is full
+  bool recv_paused_ = false;  // the spill is full
   bool send_in_flight_ = false;
-  bool handled_ = false;         // the coroutine has ended; its answer waits for that send
-  bool eof_ = false;             // their FIN has come
+  bool handled_ = false;  // the coroutine has ended; its answer waits for that send
+  bool eof_ = false;      // their FIN has come
   bool fresh_ = true;
-  bool fin_announced_ = true;    // an answer said close before our FIN
-  bool late_ = false;            // bytes came after it; counted once
-  bool probe_seen_ = false;      // its first request is known
-  bool cut_ = false;             // by the deadline: what came in full is counted at the end
-  bool discards_ = false;        // but not behind a close that was said or done
-  float close_draw_ = 0;         // where in the ramp this connection is told to close
+  bool fin_announced_ = true;  // an answer said close before our FIN
+  bool late_ = false;          // bytes came after it; counted once
+  bool probe_seen_ = false;    // its first request is known
+  bool cut_ = false;           // by the deadline: what came in full is counted at the end
+  bool discards_ = false;      // but not behind a close that was said or done
+  float close_draw_ = 0;       // where in the ramp this connection is told to close
   Ms accepted_at_ = 0;
   Ms last_activity_at_ = 0;
   Ms request_started_at_ = 0;
   Ms write_deadline_ = 0;
   Ms linger_deadline_ = 0;
-  Ms silent_ms_ = 0;             // before our FIN
+  Ms silent_ms_ = 0;  // before our FIN
   Ms timer_at_ = 0;
-  std::uint64_t acked_ = 0;      // at the last look at a slow reader
+  std::uint64_t acked_ = 0;       // at the last look at a slow reader
   Exchange* exchange_ = nullptr;  // of the request being received or handled
   OutBuffer out_;
   std::vector<std::size_t> answer_ends_;  // in `out_`, of each request's answer

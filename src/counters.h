@@ -20,7 +20,7 @@ enum class Count : std::uint8_t {
   accepted_in_sweep,        // taken from the queue after the accept's last completion
   accept_paused,            // descriptors or connections at their bound
   accept_failed,
-  queue_lost,  // still in the accept queue at the deadline
+  queue_lost,            // still in the accept queue at the deadline
   handshakes_abandoned,  // half-way when settling had taken its longest
   // requests
   requests_received,     // complete, handed to a handler or answered 404/405
@@ -33,12 +33,12 @@ enum class Count : std::uint8_t {
   frame_denied,          // no memory for a coroutine's frame: 503
   body_denied,           // --body-memory used up: 503
   // the close
-  closes_announced,   // `Connection: close` because of the drain
-  idle_closed,        // half-closed while silent
-  late_bytes,         // after our FIN or an announced close
-  lost_after_fin,     // connections whose bytes came after a FIN that nothing had announced
-  lost_in_drain,      // those of them that the drain closed
-  forced_closes,      // by the deadline
+  closes_announced,  // `Connection: close` because of the drain
+  idle_closed,       // half-closed while silent
+  late_bytes,        // after our FIN or an announced close
+  lost_after_fin,    // connections whose bytes came after a FIN that nothing had announced
+  lost_in_drain,     // those of them that the drain closed
+  forced_closes,     // by the deadline
   linger_timeouts,
   // slow clients
   header_timeouts,

@@ -54,8 +54,7 @@ Actions Drain::on(Event event, const Remaining& remaining, Ms now) {
       return actions;
     }
 
-    case Event::tick:
-      return tick(remaining, now);
+    case Event::tick: return tick(remaining, now);
   }
   return {};
 }
@@ -71,8 +70,7 @@ Actions Drain::tick(const Remaining& remaining, Ms now) {
   switch (phase_) {
     case Phase::starting:
     case Phase::serving:
-    case Phase::stopped:
-      return {};
+    case Phase::stopped: return {};
     case Phase::draining: {
       if (now < window_end_) return {};
       phase_ = Phase::closing;
@@ -81,8 +79,7 @@ Actions Drain::tick(const Remaining& remaining, Ms now) {
       actions.close_listener = remaining.listener;
       return actions;
     }
-    case Phase::closing:
-      return finish(remaining, now);
+    case Phase::closing: return finish(remaining, now);
   }
   return {};
 }

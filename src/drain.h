@@ -34,13 +34,13 @@ enum class Event : std::uint8_t {
 
 // What is still there, counted by the worker that asks.
 struct Remaining {
-  std::size_t connections = 0;   // of the main listener, in whatever state
-  std::size_t requests = 0;      // coroutines of handlers, their client still there or not
-  std::size_t jobs = 0;          // background work
-  std::size_t others = 0;        // leader only: workers that have not stopped
-  bool listener = false;         // the main listener is not closed yet
-  bool admin = false;            // the admin listener or one of its connections is still there
-  std::size_t operations = 0;    // io.h; includes the reads of the signalfd and the eventfd
+  std::size_t connections = 0;  // of the main listener, in whatever state
+  std::size_t requests = 0;     // coroutines of handlers, their client still there or not
+  std::size_t jobs = 0;         // background work
+  std::size_t others = 0;       // leader only: workers that have not stopped
+  bool listener = false;        // the main listener is not closed yet
+  bool admin = false;           // the admin listener or one of its connections is still there
+  std::size_t operations = 0;   // io.h; includes the reads of the signalfd and the eventfd
 };
 
 struct Budget {

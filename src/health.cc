@@ -41,8 +41,7 @@ void metrics(Request&, Response& response, void* state) {
   }
   line("workers", "Reactor threads.", true, shared.slots.size());
   line("ready", "1 while new work should be sent here.", true, shared.ready());
-  line("serving", "1 while this process can still answer.", true,
-       shared.servable(Sleepers::now()));
+  line("serving", "1 while this process can still answer.", true, shared.servable(Sleepers::now()));
   line("draining", "1 from the signal on.", true, shared.signaled());
   line("log_dropped_total", "Log lines that found the queue full.", false, log::dropped());
   response.content_type("text/plain; version=0.0.4").body(text);
@@ -54,8 +53,8 @@ void add_health_routes(Router& router, Shared& shared) {
   const struct {
     const char* path;
     Plain plain;
-  } routes[] = {{"/livez", livez},   {"/healthz", livez}, {"/alive", livez},
-                {"/readyz", readyz}, {"/ready", readyz},  {"/servingz", servingz},
+  } routes[] = {{"/livez", livez},    {"/healthz", livez}, {"/alive", livez},
+                {"/readyz", readyz},  {"/ready", readyz},  {"/servingz", servingz},
                 {"/metrics", metrics}};
   for (const auto& route : routes) {
     router.add({Method::get, route.path, route.plain, nullptr, &shared});

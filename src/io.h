@@ -86,7 +86,7 @@ class Io {
   [[nodiscard]] virtual std::size_t buffers_lent() const = 0;
 
   // ---- the clock
-  virtual Ms now() = 0;                   // CLOCK_MONOTONIC
+  virtual Ms now() = 0;                     // CLOCK_MONOTONIC
   virtual std::int64_t wall_seconds() = 0;  // CLOCK_REALTIME, for Date
 
   // ---- sockets: system calls that never block. Results are as the system call's, or -errno.
@@ -101,7 +101,7 @@ class Io {
   virtual unsigned accept_queue_length(int listener) = 0;  // TCP_INFO tcpi_unacked of a listener
   // Handshakes half-way on `port`, which are in no accept queue yet; -1: cannot be known.
   virtual int handshakes_half_way(std::uint16_t port) = 0;
-  virtual void wake(int eventfd) = 0;  // another worker's
+  virtual void wake(int eventfd) = 0;        // another worker's
   virtual std::string peer(int socket) = 0;  // "address:port", for the log
 };
 

@@ -33,10 +33,8 @@ std::string why_denied(int error) {
     case ENOMEM:
       return "no memory for an io_uring: raise the memory limit, or RLIMIT_MEMLOCK (ulimit -l)";
     case EMFILE:
-    case ENFILE:
-      return "no descriptor for an io_uring: raise RLIMIT_NOFILE (ulimit -n)";
-    default:
-      return fmt::format("io_uring_setup failed: {}", std::strerror(error));
+    case ENFILE: return "no descriptor for an io_uring: raise RLIMIT_NOFILE (ulimit -n)";
+    default: return fmt::format("io_uring_setup failed: {}", std::strerror(error));
   }
 }
 
@@ -85,8 +83,8 @@ class IoUring final : public SocketIo {
 
 int IoUring::open() {
   io_uring_params params{};
-  params.flags = IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER |
-                 IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
+  params.flags = IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+                 IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
   params.cq_entries = limits::completion_entries;
   int error = -io_uring_queue_init_params(limits::submission_entries, &ring_, &params);
   if (error != 0) return error;

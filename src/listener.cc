@@ -21,8 +21,7 @@ bool is_shortage(int error) {
 
 void Listener::tend(Ms now, std::size_t room) {
   switch (mode_) {
-    case Mode::closed:
-      return;
+    case Mode::closed: return;
     case Mode::accepting:
       if (room > 0) paused_ = false;
       if (armed_ && ((multishot_ && room < multishot_room) || room == 0)) cancel();

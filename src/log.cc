@@ -80,9 +80,9 @@ std::string timestamp() {
 
 std::string format_line(Level level, std::string_view message, std::string_view fields) {
   return chosen_format == Format::json
-          ? fmt::format("{{\"time\":\"{}\",\"level\":\"{}\",\"message\":{}{}{}}}\n", timestamp(),
-                        name(level), quoted(message), fields.empty() ? "" : ",", fields)
-          : fmt::format("{} {} {}\n", timestamp(), name(level), message);
+             ? fmt::format("{{\"time\":\"{}\",\"level\":\"{}\",\"message\":{}{}{}}}\n", timestamp(),
+                           name(level), quoted(message), fields.empty() ? "" : ",", fields)
+             : fmt::format("{} {} {}\n", timestamp(), name(level), message);
 }
 
 void enqueue(const std::string& line, std::size_t bound) {

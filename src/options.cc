@@ -51,8 +51,8 @@ std::string Options::invalid() const {
     if (!wrong.empty()) return wrong;
   }
   if (hard) return {};
-  const Ms sum = pre_stop.count() + drain_window.count() + shutdown_timeout.count() +
-                 limits::budget_margin_ms;
+  const Ms sum =
+      pre_stop.count() + drain_window.count() + shutdown_timeout.count() + limits::budget_margin_ms;
   if (sum <= grace_period.count()) return {};
   return fmt::format(
       "--pre-stop {} + --drain-window {} + --shutdown-timeout {} + {} of margin = {}, more than "

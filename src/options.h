@@ -17,14 +17,14 @@ struct Options {
   std::string admin_listen;          // health paths and /metrics only; empty: off
   unsigned workers = 0;              // 0: one per usable CPU
 
-  Duration drain_window{10'000};     // listener open after the signal
+  Duration drain_window{10'000};      // listener open after the signal
   Duration shutdown_timeout{15'000};  // from the window's end
-  Duration grace_period{30'000};     // the pod's terminationGracePeriodSeconds
-  Duration pre_stop{0};              // what a preStop hook spends of it
-  Duration serving_lead{5'000};      // /servingz says no this long before; at most the window
-  bool hard = false;                 // the control: end at once on the signal
+  Duration grace_period{30'000};      // the pod's terminationGracePeriodSeconds
+  Duration pre_stop{0};               // what a preStop hook spends of it
+  Duration serving_lead{5'000};       // /servingz says no this long before; at most the window
+  bool hard = false;                  // the control: end at once on the signal
 
-  std::size_t max_connections = 0;   // 0: from RLIMIT_NOFILE
+  std::size_t max_connections = 0;  // 0: from RLIMIT_NOFILE
   Duration header_timeout{10'000};
   Duration body_timeout{30'000};
   Duration idle_timeout{620'000};

@@ -66,12 +66,8 @@ Method method_of(std::uint8_t number) {
 }
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_hex(char c) {
-  return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-bool all_digits(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), is_digit);
-}
+bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
+bool all_digits(std::string_view text) { return std::all_of(text.begin(), text.end(), is_digit); }
 
 // RFC 3986 section 3.2.2: reg-name or IP-literal, then an optional port. A comma, though a
 // sub-delim, means that two Hosts were joined on the way: refused. Userinfo is not allowed here.
@@ -289,8 +285,8 @@ Parser::Result Parser::scan_unknown_method(const char* end) {
 // ahead: llhttp reads the same bytes after.
 bool Parser::count_chunk_digits(const char* at, const char* end) {
   const char* const digits_end = std::find_if_not(at, end, is_hex);
-  const auto digits = static_cast<std::size_t>(chunk_digits_) +
-                      static_cast<std::size_t>(digits_end - at);
+  const auto digits =
+      static_cast<std::size_t>(chunk_digits_) + static_cast<std::size_t>(digits_end - at);
   if (digits > limits::chunk_digits_max) return false;
   chunk_digits_ = digits_end == end ? static_cast<std::int8_t>(digits) : std::int8_t{-1};
   return true;
@@ -364,8 +360,8 @@ int Parser::on_body(std::string_view piece) {
   body_bytes_ += piece.size();
   if (body_bytes_ > limits_.body_bytes_max) return fail(413);
   std::string_view& body = exchange_->request.body_;
-  const bool joins = !body.empty() && exchange_->body.bytes().empty() &&
-                     body.data() + body.size() == piece.data();
+  const bool joins =
+      !body.empty() && exchange_->body.bytes().empty() && body.data() + body.size() == piece.data();
   if (body.empty()) {
     body = piece;
   } else if (joins) {
@@ -446,8 +442,8 @@ int Parser::check_target() {
   const auto question = rest.find('?');
   request.path_ = rest.substr(0, question);
   if (request.path_.empty()) request.path_ = "/";
-  request.query_ = question == std::string_view::npos ? std::string_view{}
-                                                      : rest.substr(question + 1);
+  request.query_ =
+      question == std::string_view::npos ? std::string_view{} : rest.substr(question + 1);
   return 0;
 }
 
@@ -477,8 +473,7 @@ int Parser::check_fields() {
       case 17:
         if (same_token(field.name, "Transfer-Encoding")) coding = field.value, ++codings;
         break;
-      default:
-        break;
+      default: break;
     }
   }
   const bool http_1_0 = request.minor_version_ == 0;

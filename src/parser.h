@@ -17,8 +17,8 @@
 #include <cstdint>
 #include <string_view>
 
-#include "exchange.h"
 #include "bounds.h"
+#include "exchange.h"
 
 namespace lastcall {
 
@@ -117,7 +117,7 @@ class Parser {
   std::size_t trailer_line_bytes_ = 0;  // of one field
   std::uint16_t trailer_fields_ = 0;
   std::uint16_t blank_bytes_ = 0;
-  bool blank_cr_ = false;  // a CR has come, its LF has not
+  bool blank_cr_ = false;          // a CR has come, its LF has not
   std::int8_t chunk_digits_ = -1;  // of the chunk size being read; -1: not reading one
   Stage stage_ = Stage::between;
   int status_ = 0;

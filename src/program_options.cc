@@ -65,7 +65,8 @@ Parser::Parser(ProgramOptions& options) {
   app_.set_version_flag("--version", "lastcall " LASTCALL_VERSION);
   app_.footer(
       "Durations: 5s, 250ms, 1m30s. Sizes: 16KiB, 1MiB, or bytes. Each option can be set in the\n"
-      "environment too: --drain-window is LASTCALL_DRAIN_WINDOW. Exit codes: 0 everything finished,\n"
+      "environment too: --drain-window is LASTCALL_DRAIN_WINDOW. Exit codes: 0 everything "
+      "finished,\n"
       "1 could not start or broke, 2 bad option, 3 the deadline cut something, 4 a second SIGINT\n"
       "or SIGQUIT did.");
   text("--listen", o.listen, "ADDRESS:PORT", "where to serve; port 0 picks one and logs it");
@@ -80,8 +81,9 @@ Parser::Parser(ProgramOptions& options) {
   duration("--pre-stop", o.pre_stop, "what a preStop hook spends of the grace period");
   duration("--serving-lead", o.serving_lead,
            "how long before the listener's end /servingz turns 503; at most the window");
-  choice<bool>("--hard", o.hard, "false", {{"true", true}, {"1", true}, {"false", false},
-               {"0", false}}, "the control: end at once on SIGTERM");
+  choice<bool>("--hard", o.hard, "false",
+               {{"true", true}, {"1", true}, {"false", false}, {"0", false}},
+               "the control: end at once on SIGTERM");
   number("--max-connections", o.max_connections, "from RLIMIT_NOFILE",
          "open at once; above it accepting pauses");
   duration("--header-timeout", o.header_timeout, "for a request's head, from its first byte");

@@ -53,12 +53,9 @@ std::string why_not_listening(const std::string& address, int error) {
   switch (error) {
     case EADDRINUSE:
       return because("another process listens there; stop it, or choose another port");
-    case EACCES:
-      return because("not permitted; a port below 1024 needs CAP_NET_BIND_SERVICE");
-    case EADDRNOTAVAIL:
-      return because("this machine does not have that address");
-    default:
-      return because(std::strerror(error));
+    case EACCES: return because("not permitted; a port below 1024 needs CAP_NET_BIND_SERVICE");
+    case EADDRNOTAVAIL: return because("this machine does not have that address");
+    default: return because(std::strerror(error));
   }
 }
 
@@ -225,8 +222,10 @@ bool Server::Impl::open_rings(std::string& why) {
   }
   for (unsigned open = rings; open < others; open = rings) rings.wait(open);
   if (!ring_failed) return true;
-  why = fmt::format("io_uring: {} rings could not be opened; lower --workers, or raise the limits "
-                    "of memory and descriptors", others + 1);
+  why = fmt::format(
+      "io_uring: {} rings could not be opened; lower --workers, or raise the limits "
+      "of memory and descriptors",
+      others + 1);
   return false;
 }
 

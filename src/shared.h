@@ -15,9 +15,9 @@
 #include <string>
 #include <vector>
 
+#include "bounds.h"
 #include "counters.h"
 #include "drain.h"
-#include "bounds.h"
 
 namespace lastcall {
 
@@ -54,13 +54,13 @@ class Shared {
 
   const Budget budget;
   std::vector<WorkerSlot> slots;
-  std::uint16_t port = 0;        // of the main listeners
+  std::uint16_t port = 0;  // of the main listeners
   bool can_unlisten = false;
   void (*end_now)(int signal) = nullptr;  // --hard
   void (*arm_watchdog)(Ms in) = nullptr;  // ends the process where the loops cannot
   Ms settle_max = limits::settle_ms_max;
 
-  std::atomic<std::size_t> workers_ready{0};    // whose accept is armed
+  std::atomic<std::size_t> workers_ready{0};  // whose accept is armed
   std::atomic<std::size_t> workers_stopped{0};
   std::atomic<Ms> serving_at{never};
   std::atomic<Ms> unlistened_at{never};

@@ -34,15 +34,13 @@ void frame_free(void* frame, std::size_t bytes) noexcept;
 std::size_t frames_live() noexcept;  // of this thread
 
 struct PromiseBase {
-  std::coroutine_handle<> continuation;  // who awaits this task
+  std::coroutine_handle<> continuation;       // who awaits this task
   void (*on_done)(void*) noexcept = nullptr;  // a root task has this instead
   void* on_done_argument = nullptr;
   std::exception_ptr error;
 
   static void* operator new(std::size_t bytes) noexcept { return frame_allocate(bytes); }
-  static void operator delete(void* frame, std::size_t bytes) noexcept {
-    frame_free(frame, bytes);
-  }
+  static void operator delete(void* frame, std::size_t bytes) noexcept { frame_free(frame, bytes); }
 
   struct Final {
     [[nodiscard]] bool await_ready() const noexcept { return false; }

@@ -91,8 +91,8 @@ std::int64_t TimerWheel::next_tick() const {
   for (int level = 0; level < levels; ++level) {
     if (occupied_[level] == 0) continue;
     const std::int64_t first = (tick_ >> (slot_bits * level)) + 1;
-    const auto ahead = std::countr_zero(
-        std::rotr(occupied_[level], static_cast<int>(first & (slots - 1))));
+    const auto ahead =
+        std::countr_zero(std::rotr(occupied_[level], static_cast<int>(first & (slots - 1))));
     earliest = std::min(earliest, (first + ahead) << (slot_bits * level));
   }
   return earliest;

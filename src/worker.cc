@@ -16,7 +16,7 @@ namespace lastcall {
 namespace {
 
 constexpr Ms never = TimerWheel::never;
-constexpr std::uint32_t main_index = 0;   // of the listeners, in tickets
+constexpr std::uint32_t main_index = 0;  // of the listeners, in tickets
 constexpr std::uint32_t admin_index = 1;
 
 }  // namespace
@@ -55,7 +55,8 @@ void Worker::start(int listener, int admin_listener, int signal_fd, int wake_fd)
   date_.update(io_.wall_seconds());
   on_heartbeat(this);
   tend_listeners();
-  io_.harvest(now_);  // hands the accepts over before we call ourselves ready
+  // Hands the accepts over before we call ourselves ready; some may carry a connection already.
+  for (const Completion& completion : io_.harvest(now_)) dispatch(completion);
   if (++shared_.workers_ready != shared_.slots.size()) return;
   shared_.serving_at = io_.now();
   log::info("serving");
@@ -85,30 +86,23 @@ void Worker::turn() {
 
 void Worker::dispatch(const Completion& completion) noexcept {
   switch (completion.ticket.kind) {
-    case Kind::accept:
-      on_accept(completion);
-      return;
+    case Kind::accept: on_accept(completion); return;
     case Kind::recv:
       if (Connection* connection = find(completion)) connection->on_recv(completion);
       return;
     case Kind::send:
       if (Connection* connection = find(completion)) connection->on_send(completion);
       return;
-    case Kind::signal:
-      on_signal(completion);
-      return;
-    case Kind::wake:
-      on_wake(completion);
-      return;
-    case Kind::cancel:
-      return;  // ENOENT and EALREADY are normal: the target was faster
+    case Kind::signal: on_signal(completion); return;
+    case Kind::wake: on_wake(completion); return;
+    case Kind::cancel: return;  // ENOENT and EALREADY are normal: the target was faster
   }
 }
 
 Ms Worker::next_instant() const {
   if (!finished_.empty()) return now_;
-  return std::min({timers_.next(), drain_.next(now_), listener_.retry_at(),
-                   admin_listener_.retry_at()});
+  return std::min(
+      {timers_.next(), drain_.next(now_), listener_.retry_at(), admin_listener_.retry_at()});
 }
 
 // At least one turn a second: liveness looks at it, and a drain says what it waits for.
@@ -316,8 +310,8 @@ bool Worker::says_close(bool admin, float draw) const {
   const Ms window = drain_.window_end() - drain_.signaled_at();
   const Ms first = std::min(limits::close_ramp_first_ms, window / 4);
   const Ms last = window / 2;
-  return now_ >= drain_.signaled_at() + first +
-                     static_cast<Ms>(draw * static_cast<float>(last - first));
+  return now_ >=
+         drain_.signaled_at() + first + static_cast<Ms>(draw * static_cast<float>(last - first));
 }
 
 float Worker::draw() {

@@ -35,7 +35,7 @@ struct WorkerConfig {
   const Router* router = nullptr;
   const Router* admin_router = nullptr;
   ParserLimits parser;
-  std::size_t connections_max = 1024;  // of this worker
+  std::size_t connections_max = 1024;                     // of this worker
   std::size_t body_memory = limits::body_memory_default;  // of this worker
   Ms header_timeout = 10'000;
   Ms body_timeout = 30'000;
@@ -77,7 +77,7 @@ class Worker {
   void saw_arrival(Ms accepted_at);
   void park(Connection& connection);  // no receive buffer was left
   void release(Connection& connection);
-  void waiting(Exchange& exchange);   // a coroutine begins
+  void waiting(Exchange& exchange);  // a coroutine begins
   static void on_task_done(void* exchange) noexcept;
 
  private:

@@ -10,9 +10,7 @@ Client::Client(Kernel& kernel, Manner manner, unsigned id, Ms begins_at, unsigne
 void Client::step() {
   if (kernel_.now < acts_at_) return;
   switch (state_) {
-    case State::waiting:
-      connect();
-      return;
+    case State::waiting: connect(); return;
     case State::connecting:
       if (!kernel_.finish_handshake(socket_)) {
         refused_ = true;
@@ -26,8 +24,7 @@ void Client::step() {
       read_answers();
       if (state_ == State::open) send_something();
       return;
-    case State::done:
-      return;
+    case State::done: return;
   }
 }
 

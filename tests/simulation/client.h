@@ -12,14 +12,14 @@ namespace lastcall::sim {
 class Client {
  public:
   enum class Manner : std::uint8_t {
-    keep_alive,   // one request after the other, thinking in between
-    pipelining,   // bursts
-    one_shot,     // says `Connection: close`
-    dripping,     // byte by byte
-    half_closing, // FIN right behind its last request
-    leaving,      // resets in the middle
-    not_reading,  // sends, and does not take the answers for a long time
-    silent,       // connects and says nothing for a while
+    keep_alive,    // one request after the other, thinking in between
+    pipelining,    // bursts
+    one_shot,      // says `Connection: close`
+    dripping,      // byte by byte
+    half_closing,  // FIN right behind its last request
+    leaving,       // resets in the middle
+    not_reading,   // sends, and does not take the answers for a long time
+    silent,        // connects and says nothing for a while
     end,
   };
 
@@ -58,9 +58,9 @@ class Client {
   State state_ = State::waiting;
   Ms acts_at_;
   int socket_ = -1;
-  std::string unsent_;            // of the request being sent, or the burst
+  std::string unsent_;               // of the request being sent, or the burst
   std::deque<std::string> awaited_;  // bodies of answers, in order
-  unsigned complete_ = 0;         // of `awaited_`, requests sent in full
+  unsigned complete_ = 0;            // of `awaited_`, requests sent in full
   std::string input_;
   bool told_close_ = false;
   bool asked_close_ = false;

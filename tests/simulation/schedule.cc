@@ -64,7 +64,6 @@ class Schedule {
     config_.admin_router = &admin_router_;
     config_.connections_max = plan_.connections_max;
     start_workers();
-    invite_clients();
   }
 
   Verdict run() {
@@ -83,20 +82,25 @@ class Schedule {
       for (std::size_t i = 0; i < workers_.size(); ++i) {
         if (!workers_[i]->stopped() && kernel_.random.chance(0.8)) workers_[i]->turn();
       }
-      kernel_.now += kernel_.random.chance(0.1) ? kernel_.random.between(5, 30)
-                                                : kernel_.random.between(0, 3);
+      kernel_.now +=
+          kernel_.random.chance(0.1) ? kernel_.random.between(5, 30) : kernel_.random.between(0, 3);
     }
     judge();
     return verdict_;
   }
 
  private:
+  // The listeners listen before the workers run: some clients are there first.
   void start_workers() {
     std::vector<int> listeners;
     for (unsigned i = 0; i < plan_.workers; ++i) {
       listeners.push_back(kernel_.make_listener());
       shared_.slots[i].listener = listeners[i];
       shared_.slots[i].wake_fd = kernel_.make_event();
+    }
+    invite_clients();
+    for (const auto& client : clients_) {
+      for (int steps = 0; steps < 4; ++steps) client->step();
     }
     for (unsigned i = 0; i < plan_.workers; ++i) {
       ios_.push_back(std::make_unique<SimIo>(kernel_));
@@ -110,7 +114,9 @@ class Schedule {
     for (unsigned id = 0; id < plan_.clients; ++id) {
       const auto manner = static_cast<Client::Manner>(
           kernel_.random.below(static_cast<std::uint64_t>(Client::Manner::end)));
-      const Ms begins = kernel_.now + kernel_.random.between(0, plan_.signal_at + 2500);
+      const Ms begins = kernel_.now + (kernel_.random.chance(0.05)
+                                           ? 0
+                                           : kernel_.random.between(1, plan_.signal_at + 2500));
       clients_.push_back(std::make_unique<Client>(
           kernel_, manner, id, begins, static_cast<unsigned>(kernel_.random.between(1, 25))));
     }
@@ -146,9 +152,9 @@ class Schedule {
       verdict_.refused += client->refused();
       verdict_.lost += client->lost();
       losers += client->lost() > 0;
-      log::debug("client of manner {}: {} answered, {} lost{}{}", static_cast<int>(client->manner()),
-                 client->answered(), client->lost(), client->refused() ? ", refused" : "",
-                 client->torn() ? ", torn" : "");
+      log::debug("client of manner {}: {} answered, {} lost{}{}",
+                 static_cast<int>(client->manner()), client->answered(), client->lost(),
+                 client->refused() ? ", refused" : "", client->torn() ? ", torn" : "");
       if (!client->violation().empty()) fail(client->violation());
       if (client->torn() && verdict_.cut == 0) fail("an answer is torn, and nothing was cut");
     }
@@ -168,8 +174,7 @@ class Schedule {
     }
     const auto received = shared_.sum(Count::requests_received);
     const auto ended = shared_.sum(Count::requests_answered) +
-                       shared_.sum(Count::requests_undelivered) +
-                       shared_.sum(Count::requests_cut);
+                       shared_.sum(Count::requests_undelivered) + shared_.sum(Count::requests_cut);
     if (received != ended) fail(fmt::format("{} received, {} ended", received, ended));
     if (shared_.sum(Count::requests_in_flight) != 0) fail("requests still in flight");
     if (shared_.sum(Count::connections_open) != 0) fail("connections still open");

@@ -197,8 +197,7 @@ void SimIo::lend(Completion& completion, std::string_view bytes) {
 bool SimIo::step_send(Operation& operation) {
   Socket& socket = kernel_.sockets[operation.fd];
   if (operation.canceled || socket.client_reset || socket.server_shut) {
-    return complete(operation,
-                    operation.sent > 0 ? static_cast<int>(operation.sent) : -ECONNRESET);
+    return complete(operation, operation.sent > 0 ? static_cast<int>(operation.sent) : -ECONNRESET);
   }
   const std::size_t room =
       socket.window > socket.to_client.size() ? socket.window - socket.to_client.size() : 0;

@@ -35,22 +35,22 @@ class Random {  // xorshift64*
 
 enum class Canary : std::uint8_t {
   none,
-  no_sweep,          // the listener is closed with connections still queued
-  lost_socket,       // the socket in an accept's last completion is dropped
-  silent_short_send, // a send reports success and loses its last byte
-  answers_twice,     // a send's bytes arrive two times
+  no_sweep,           // the listener is closed with connections still queued
+  lost_socket,        // the socket in an accept's last completion is dropped
+  silent_short_send,  // a send reports success and loses its last byte
+  answers_twice,      // a send's bytes arrive two times
 };
 
 // How often each unkindness happens, per opportunity.
 struct Faults {
-  double late = 0.3;           // a ready operation does not complete in this turn
-  double partial = 0.3;        // a receive takes only some of what is there
-  double no_buffers = 0.01;    // ENOBUFS
+  double late = 0.3;             // a ready operation does not complete in this turn
+  double partial = 0.3;          // a receive takes only some of what is there
+  double no_buffers = 0.01;      // ENOBUFS
   double no_descriptors = 0.01;  // EMFILE
-  double aborted = 0.01;       // ECONNABORTED
-  double ended_early = 0.03;   // a multishot's completion without `more`
+  double aborted = 0.01;         // ECONNABORTED
+  double ended_early = 0.03;     // a multishot's completion without `more`
   double cancel_carries = 0.5;   // what is cancelled completes once more, with success
-  double interrupted = 0.02;   // EINTR
+  double interrupted = 0.02;     // EINTR
   static Faults none() { return {0, 0, 0, 0, 0, 0, 0, 0}; }
 };
 
@@ -70,8 +70,8 @@ struct Socket {
 };
 
 struct ListenSocket {
-  std::deque<int> queue;      // connected, not accepted
-  std::deque<int> half_way;   // handshakes
+  std::deque<int> queue;     // connected, not accepted
+  std::deque<int> half_way;  // handshakes
   bool unlistened = false;
   bool closed = false;
 };

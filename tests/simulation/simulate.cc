@@ -26,10 +26,11 @@ std::uint64_t number(const char* text) {
 }
 
 void print(std::uint64_t seed, const Verdict& v) {
-  fmt::print("seed {}: exit {}, answered {}, refused {}, lost {}, cut {}, late {}, after un-listen "
-             "{}, swept {}{}{}\n",
-             seed, v.exit_code, v.answered, v.refused, v.lost, v.cut, v.late, v.after_unlisten,
-             v.swept, v.failure.empty() ? "" : ": FAILED: ", v.failure);
+  fmt::print(
+      "seed {}: exit {}, answered {}, refused {}, lost {}, cut {}, late {}, after un-listen "
+      "{}, swept {}{}{}\n",
+      seed, v.exit_code, v.answered, v.refused, v.lost, v.cut, v.late, v.after_unlisten, v.swept,
+      v.failure.empty() ? "" : ": FAILED: ", v.failure);
 }
 
 // A planted bug must be seen within a few thousand schedules, or the oracle is blind.
@@ -88,10 +89,10 @@ int main(int argc, char** argv) {
     sum.swept += v.swept;
     sum.after_unlisten += v.after_unlisten;
   }
-  fmt::print("{} schedules: {} answered, {} connections refused, {} lost and accounted for, {} cut "
-             "at a deadline, {} after un-listen, {} swept\n",
-             schedules, sum.answered, sum.refused, sum.lost, sum.cut, sum.after_unlisten,
-             sum.swept);
+  fmt::print(
+      "{} schedules: {} answered, {} connections refused, {} lost and accounted for, {} cut "
+      "at a deadline, {} after un-listen, {} swept\n",
+      schedules, sum.answered, sum.refused, sum.lost, sum.cut, sum.after_unlisten, sum.swept);
   std::uint64_t passed = schedules - failed;
   const struct {
     Canary canary;

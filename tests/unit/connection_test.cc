@@ -272,7 +272,8 @@ TEST_CASE("a fresh connection has its first-byte deadline, counted from settling
   CHECK(wire.count(Count::lost_after_fin) == 0);
 }
 
-TEST_CASE("bytes after an unannounced FIN are a lost request; after an announced one they are not") {
+TEST_CASE(
+    "bytes after an unannounced FIN are a lost request; after an announced one they are not") {
   Wire wire(WorkerConfig{}, Budget{.window = 0, .timeout = 9000});
   const int silent = wire.connect();
   const int told = wire.connect();

@@ -36,8 +36,7 @@ std::string decode(std::string_view text) {
         i = end;
         break;
       }
-      default:
-        throw std::runtime_error(fmt::format("a bad escape: {}", text));
+      default: throw std::runtime_error(fmt::format("a bad escape: {}", text));
     }
   }
   return out;

@@ -1,4 +1,5 @@
-// The texts of tests/http: parsed, and what each expects. The format is told in tests/http/check.py.
+// The texts of tests/http: parsed, and what each expects. The format is told in
+// tests/http/check.py.
 #pragma once
 
 #include <string>

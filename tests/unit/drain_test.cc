@@ -13,8 +13,13 @@ constexpr Budget budget{.window = 10'000, .timeout = 15'000, .lead = 5'000};
 constexpr Ms t0 = 1'000'000;
 
 Remaining everything() {
-  return {.connections = 3, .requests = 1, .jobs = 0, .others = 0, .listener = true,
-          .admin = true, .operations = 9};
+  return {.connections = 3,
+          .requests = 1,
+          .jobs = 0,
+          .others = 0,
+          .listener = true,
+          .admin = true,
+          .operations = 9};
 }
 Remaining listening() { return {.listener = true, .operations = 3}; }
 Remaining nothing() { return {}; }
@@ -49,15 +54,27 @@ TEST_CASE("every phase x event leads where the table says") {
       {Phase::starting, Event::ready, listening(), 0, Phase::serving, {}},
       {Phase::starting, Event::tick, listening(), 0, Phase::starting, {}},
       {Phase::starting, Event::signal, nothing(), 0, Phase::stopped, {.announce = true}},
-      {Phase::starting, Event::signal, listening(), 0, Phase::closing,
+      {Phase::starting,
+       Event::signal,
+       listening(),
+       0,
+       Phase::closing,
        {.announce = true, .close_listener = true}},
-      {Phase::starting, Event::force, nothing(), 0, Phase::stopped,
+      {Phase::starting,
+       Event::force,
+       nothing(),
+       0,
+       Phase::stopped,
        {.announce = true, .cut = true}},
       // serving
       {Phase::serving, Event::ready, listening(), 0, Phase::serving, {}},
       {Phase::serving, Event::tick, everything(), 0, Phase::serving, {}},
       {Phase::serving, Event::signal, everything(), 0, Phase::draining, {.announce = true}},
-      {Phase::serving, Event::force, everything(), 0, Phase::closing,
+      {Phase::serving,
+       Event::force,
+       everything(),
+       0,
+       Phase::closing,
        {.announce = true, .close_listener = true, .cut = true}},
       // draining
       {Phase::draining, Event::ready, everything(), 1, Phase::draining, {}},
@@ -65,9 +82,17 @@ TEST_CASE("every phase x event leads where the table says") {
       {Phase::draining, Event::tick, everything(), window - 1, Phase::draining, {}},
       // Idle or not, the window is held: routers may still send.
       {Phase::draining, Event::tick, listening(), window - 1, Phase::draining, {}},
-      {Phase::draining, Event::tick, everything(), window, Phase::closing,
+      {Phase::draining,
+       Event::tick,
+       everything(),
+       window,
+       Phase::closing,
        {.close_listener = true}},
-      {Phase::draining, Event::force, everything(), 1, Phase::closing,
+      {Phase::draining,
+       Event::force,
+       everything(),
+       1,
+       Phase::closing,
        {.close_listener = true, .cut = true}},
       // closing
       {Phase::closing, Event::ready, everything(), window + 1, Phase::closing, {}},
@@ -81,9 +106,17 @@ TEST_CASE("every phase x event leads where the table says") {
       {Phase::closing, Event::tick, {.jobs = 1}, window + 1, Phase::closing, {}},
       {Phase::closing, Event::tick, {.others = 1}, window + 1, Phase::closing, {}},
       {Phase::closing, Event::tick, {.listener = true}, window + 1, Phase::closing, {}},
-      {Phase::closing, Event::tick, {.admin = true}, window + 1, Phase::closing,
+      {Phase::closing,
+       Event::tick,
+       {.admin = true},
+       window + 1,
+       Phase::closing,
        {.close_admin = true}},
-      {Phase::closing, Event::tick, {.operations = 2}, window + 1, Phase::closing,
+      {Phase::closing,
+       Event::tick,
+       {.operations = 2},
+       window + 1,
+       Phase::closing,
        {.release = true}},
       {Phase::closing, Event::tick, nothing(), window + 1, Phase::stopped, {}},
       // stopped

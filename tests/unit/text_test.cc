@@ -20,8 +20,8 @@ TEST_CASE("durations are whole numbers with a unit") {
   CHECK(parse_duration("2h") == 7'200'000);
   CHECK(parse_duration("0") == 0);
   CHECK(parse_duration("0s") == 0);
-  for (const char* wrong : {"", "5", "s", "5 s", "-5s", "5sec", "1.5s", "25h", "5s5", "99999999999s",
-                            "18446744073709551616ms", "+5s", "5S"}) {
+  for (const char* wrong : {"", "5", "s", "5 s", "-5s", "5sec", "1.5s", "25h", "5s5",
+                            "99999999999s", "18446744073709551616ms", "+5s", "5S"}) {
     CAPTURE(wrong);
     CHECK_FALSE(parse_duration(wrong));
   }
@@ -100,8 +100,7 @@ TEST_CASE("routes are found by exact path, GET answers HEAD, any answers all") {
   CHECK(router.allowed("/c").empty());
   CHECK_THROWS_AS(router.add({Method::get, "/a", handler, nullptr, nullptr}),
                   std::invalid_argument);
-  CHECK_THROWS_AS(router.add({Method::get, "a", handler, nullptr, nullptr}),
-                  std::invalid_argument);
+  CHECK_THROWS_AS(router.add({Method::get, "a", handler, nullptr, nullptr}), std::invalid_argument);
 }
 
 namespace {

@@ -34,8 +34,8 @@ Wire::Wire(WorkerConfig given, Budget budget)
   config.admin_router = &admin_router;
   router.add({Method::get, "/", [](Request&, Response& r, void*) { r.body("hello world"); },
               nullptr, nullptr});
-  router.add({Method::get, "/whoami", [](Request&, Response& r, void*) { r.body("sim"); },
-              nullptr, nullptr});
+  router.add({Method::get, "/whoami", [](Request&, Response& r, void*) { r.body("sim"); }, nullptr,
+              nullptr});
   router.add({Method::any, "/echo", [](Request& q, Response& r, void*) { r.body(q.body()); },
               nullptr, nullptr});
   router.add({Method::get, "/large",
