@@ -96,14 +96,14 @@ class Floor {
   std::unique_ptr<char[]> memory_;
   int given_back_ = 0;  // not yet told to the kernel
   int listener_;
-  std::string answers_;  // as many as one send may hold
+  std::string answers_;                  // as many as one send may hold
   std::vector<Client> clients_{65'536};  // by descriptor
 };
 
 Floor::Floor(std::uint16_t port) : listener_(listen_on(port)) {
   io_uring_params params{};
-  params.flags = IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER |
-                 IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
+  params.flags = IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+                 IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
   params.cq_entries = limits::completion_entries;
   int error = -io_uring_queue_init_params(limits::submission_entries, &ring_, &params);
   if (error != 0) fail("io_uring", error);

@@ -28,6 +28,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <random>
 #include <string>
@@ -53,7 +54,7 @@ constexpr std::string_view body = "hello world";
 constexpr Ms serve_ms_min = 10;  // a listener's life before its end, drawn anew for each
 constexpr Ms serve_ms_max = 25;
 constexpr lastcall::Budget budget{.window = 2, .timeout = 15'000, .lead = 0};
-constexpr std::size_t connections_max = 20'000;  // room for a multishot accept
+constexpr std::size_t connections_max = 20'000;          // room for a multishot accept
 constexpr timeval patience{.tv_sec = 10, .tv_usec = 0};  // of a client, and of the plain server
 constexpr auto refused_pause = std::chrono::milliseconds(5);
 
@@ -108,23 +109,21 @@ struct Tally {
     return counts[static_cast<std::size_t>(outcome)].load();
   }
   // Of the clients that had connected.
-  [[nodiscard]] std::uint64_t lost() const { return (*this)[Outcome::reset] + (*this)[Outcome::cut]; }
+  [[nodiscard]] std::uint64_t lost() const {
+    return (*this)[Outcome::reset] + (*this)[Outcome::cut];
+  }
 };
 
 Outcome outcome_of(int error) {
   switch (error) {
-    case ECONNREFUSED:
-      return Outcome::refused;
+    case ECONNREFUSED: return Outcome::refused;
     // From connect(2) too: the handshake was complete, and its RST faster than our wake-up.
     case ECONNRESET:
-    case EPIPE:
-      return Outcome::reset;
+    case EPIPE: return Outcome::reset;
     case EAGAIN:
     case EINPROGRESS:
-    case ETIMEDOUT:
-      return Outcome::timed_out;
-    default:
-      return Outcome::harness;
+    case ETIMEDOUT: return Outcome::timed_out;
+    default: return Outcome::harness;
   }
 }
 
@@ -232,9 +231,8 @@ class PlainServer {
 
  private:
   static bool answer(int fd) {
-    static const std::string text =
-        fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{}",
-                    body.size(), body);
+    static const std::string text = fmt::format(
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{}", body.size(), body);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     char received[1024];
     // The request comes in one piece. Nothing is left unread, so that close(2) sends no RST.
@@ -343,10 +341,9 @@ void print_json(const Arguments& arguments, const Run& run, double seconds, bool
       R"("accepted_after_unlisten":{},"accepted_in_sweep":{},"seconds":{:.1f},"own_network":{}}})"
       "\n",
       arguments.way, arguments.closes, arguments.clients, arguments.ports.size(),
-      tally[Outcome::answered], tally[Outcome::refused], tally[Outcome::reset],
-      tally[Outcome::cut], tally[Outcome::timed_out], tally[Outcome::harness],
-      run.served.answered.load(), run.served.after_unlisten.load(), run.served.in_sweep.load(),
-      seconds, own_network);
+      tally[Outcome::answered], tally[Outcome::refused], tally[Outcome::reset], tally[Outcome::cut],
+      tally[Outcome::timed_out], tally[Outcome::harness], run.served.answered.load(),
+      run.served.after_unlisten.load(), run.served.in_sweep.load(), seconds, own_network);
 }
 
 }  // namespace

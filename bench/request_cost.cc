@@ -12,11 +12,13 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <memory>
 #include <new>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,7 +33,8 @@ namespace {
 std::atomic<std::uint64_t> allocations{0};
 }  // namespace
 
-// Counts, and does what the library's own would. The other forms of new call this one.
+// Counts, and does what the library's own would. The other forms of new call this one, but those
+// with an alignment, which nothing here needs.
 void* operator new(std::size_t bytes) {
   allocations.fetch_add(1, std::memory_order_relaxed);
   if (void* memory = std::malloc(bytes)) return memory;
@@ -153,9 +156,8 @@ class PretendIo final : public lastcall::Io {
 
   void accept_all() {
     for (; accepted_ < clients; ++accepted_) {
-      completions_.push_back({.ticket = accept_,
-                              .result = first_fd + static_cast<int>(accepted_),
-                              .more = true});
+      completions_.push_back(
+          {.ticket = accept_, .result = first_fd + static_cast<int>(accepted_), .more = true});
     }
   }
   void complete_send(Client& client) {

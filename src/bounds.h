@@ -31,6 +31,7 @@ inline constexpr std::size_t output_bytes_max = 256 * 1024;
 // Bytes received while a handler runs or an answer is on its way, per connection. Beyond it the
 // receive is cancelled and TCP's own window holds the client back.
 inline constexpr std::size_t spill_bytes = 16 * 1024;
+inline constexpr std::size_t spills_kept = 64;
 
 // A request.
 inline constexpr std::size_t header_bytes_min = 4 * 1024;  // of --max-header-bytes

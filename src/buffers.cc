@@ -49,7 +49,7 @@ void OutBuffer::grow(std::size_t needed) {
   // Past one slab: a heap block, never of a slab's own size, which is how `clear` tells the two.
   const std::size_t capacity = std::bit_ceil(std::max(needed, 2 * limits::slab_bytes));
   char* block = new char[capacity];
-  std::memcpy(block, data_, size_);
+  if (size_ > 0) std::memcpy(block, data_, size_);
   const std::size_t size = size_;
   clear();
   data_ = block;

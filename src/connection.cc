@@ -341,20 +341,21 @@ void Connection::abandon_exchange() {
 }
 
 void Connection::spill(std::string_view bytes) {
+  if (spill_.empty()) spill_ = worker_.take_spill();
   spill_.append(bytes);
   if (spill_.size() >= limits::spill_bytes && !recv_paused_) pause_recv();
 }
 
 void Connection::consume_spill() {
   if (!spill_.empty()) {
-    std::string pending;
-    pending.swap(spill_);
+    std::string pending = std::move(spill_);
+    spill_ = {};
     consume(pending);
+    worker_.give_spill(std::move(pending));
   } else {
     flush();
   }
   if (spill_.size() < limits::spill_bytes / 2) recv_paused_ = false;
-  if (spill_.empty() && spill_.capacity() > limits::spill_bytes) spill_.shrink_to_fit();
 }
 
 // ---- send

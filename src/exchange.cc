@@ -14,7 +14,7 @@ bool BodyBuffer::append(std::string_view bytes) {
         std::bit_ceil(std::max(size_ + bytes.size(), limits::receive_buffer_bytes));
     if (budget_.used + capacity - capacity_ > budget_.limit) return false;
     std::unique_ptr<char[]> grown(new char[capacity]);
-    std::memcpy(grown.get(), data_.get(), size_);
+    if (size_ > 0) std::memcpy(grown.get(), data_.get(), size_);
     data_ = std::move(grown);
     budget_.used += capacity - capacity_;
     capacity_ = capacity;

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <string>
 
@@ -69,6 +70,16 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 bool all_digits(std::string_view text) { return std::all_of(text.begin(), text.end(), is_digit); }
 
+// unreserved and sub-delims of RFC 3986, without the comma.
+constexpr auto is_reg_name = [] {
+  std::array<bool, 256> table{};
+  for (int c = '0'; c <= '9'; ++c) table[c] = true;
+  for (int c = 'a'; c <= 'z'; ++c) table[c] = table[c - 'a' + 'A'] = true;
+  for (const char c : {'-', '.', '_', '~', '!', '$', '&', '\'', '(', ')', '*', '+', ';', '='})
+    table[static_cast<unsigned char>(c)] = true;
+  return table;
+}();
+
 // RFC 3986 section 3.2.2: reg-name or IP-literal, then an optional port. A comma, though a
 // sub-delim, means that two Hosts were joined on the way: refused. Userinfo is not allowed here.
 bool is_authority(std::string_view text) {
@@ -82,15 +93,11 @@ bool is_authority(std::string_view text) {
     i = end + 1;
   } else {
     for (; i < text.size() && text[i] != ':'; ++i) {
-      const char c = text[i];
-      if (c == '%') {
-        if (text.size() - i < 3 || !is_hex(text[i + 1]) || !is_hex(text[i + 2])) return false;
-        i += 2;
-        continue;
-      }
-      const bool letter_or_digit = is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
-      if (!letter_or_digit && std::string_view("-._~!$&'()*+;=").find(c) == std::string_view::npos)
-        return false;
+      if (is_reg_name[static_cast<unsigned char>(text[i])]) continue;
+      const bool encoded =
+          text[i] == '%' && text.size() - i >= 3 && is_hex(text[i + 1]) && is_hex(text[i + 2]);
+      if (!encoded) return false;
+      i += 2;
     }
   }
   if (i == text.size()) return true;

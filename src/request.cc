@@ -21,6 +21,7 @@ std::string_view name(Method method) {
 
 bool same_token(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
+  if (a == b) return true;  // most are spelled as we spell them
   for (std::size_t i = 0; i < a.size(); ++i) {
     const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? char(c | 0x20) : c; };
     if (lower(a[i]) != lower(b[i])) return false;

@@ -57,6 +57,7 @@ void Worker::start(int listener, int admin_listener, int signal_fd, int wake_fd)
   tend_listeners();
   // Hands the accepts over before we call ourselves ready; some may carry a connection already.
   for (const Completion& completion : io_.harvest(now_)) dispatch(completion);
+  tend_listeners();
   if (++shared_.workers_ready != shared_.slots.size()) return;
   shared_.serving_at = io_.now();
   log::info("serving");
@@ -216,6 +217,19 @@ void Worker::resume_parked() {
     if (connection.in_use() && connection.generation() == generation) connection.resume_receive();
   }
   parked_.erase(parked_.begin(), parked_.begin() + static_cast<std::ptrdiff_t>(count));
+}
+
+std::string Worker::take_spill() {
+  if (spills_.empty()) return {};
+  std::string spill = std::move(spills_.back());
+  spills_.pop_back();
+  return spill;
+}
+
+void Worker::give_spill(std::string&& spill) {
+  if (spill.capacity() > 2 * limits::spill_bytes || spills_.size() == limits::spills_kept) return;
+  spill.clear();
+  spills_.push_back(std::move(spill));
 }
 
 void Worker::saw_arrival(Ms accepted_at) {

@@ -35,7 +35,7 @@ struct WorkerConfig {
   const Router* router = nullptr;
   const Router* admin_router = nullptr;
   ParserLimits parser;
-  std::size_t connections_max = 1024;                     // of this worker
+  std::size_t connections_max = 65'536;                     // of this worker
   std::size_t body_memory = limits::body_memory_default;  // of this worker
   Ms header_timeout = 10'000;
   Ms body_timeout = 30'000;
@@ -74,6 +74,9 @@ class Worker {
   [[nodiscard]] bool says_close(bool admin, float draw) const;
   [[nodiscard]] float draw();
   [[nodiscard]] bool admin_closing() const { return admin_closing_; }
+  // Memory of spills, which goes from connection to connection.
+  [[nodiscard]] std::string take_spill();
+  void give_spill(std::string&& spill);
   void saw_arrival(Ms accepted_at);
   void park(Connection& connection);  // no receive buffer was left
   void release(Connection& connection);
@@ -136,6 +139,7 @@ class Worker {
   std::size_t admin_open_ = 0;
   std::vector<std::pair<std::uint32_t, std::uint32_t>> parked_;  // slot and generation
   std::vector<Exchange*> finished_;
+  std::vector<std::string> spills_;
   std::size_t waiting_ = 0;  // coroutines that have not ended
   std::uint64_t random_;
   int signal_fd_ = -1;

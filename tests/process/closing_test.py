@@ -30,7 +30,7 @@ class ToldToClose(TestCase):
         self.assertEqual(len(told) + idle, 100)
         self.assertEqual(audit["closes_announced"], len(told))
         self.assertGreater(told[0], 0.498, "none before min(1.5 s, a quarter of the window)")
-        self.assertLess(told[-1], 2 if patience(1) == 1 else 6, "all before the window's end")
+        self.assertLess(told[-1], patience(2), "all before the window's end")
         slices = collections.Counter(int(at / 0.1) for at in told)
         self.assertLess(max(slices.values()), 60, sorted(slices.items()))
         self.assertGreaterEqual(len(slices), 3, sorted(slices.items()))

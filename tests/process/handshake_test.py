@@ -14,12 +14,10 @@ import subprocess
 import time
 import unittest
 
-from harness import LIBC, TestCase, parse_answer, patience
+from harness import CLONE_NEWNET, LIBC, TestCase, enter_new_network, parse_answer, patience
 
-CLONE_NEWNET = 0x40000000
 CLIENTS = 32
 NFT = shutil.which("nft", path="/usr/sbin:/sbin:/usr/bin:/bin")
-IP = shutil.which("ip", path="/usr/sbin:/sbin:/usr/bin:/bin")
 SYN_RECV = "03"
 DROP_ACKS = """
 table ip half_way {{
@@ -34,8 +32,8 @@ table ip half_way {{
 def missing():
     if os.geteuid() != 0:
         return "not root: a network namespace needs CAP_SYS_ADMIN"
-    if NFT is None or IP is None:
-        return "nft and ip are needed (packages nftables and iproute2)"
+    if NFT is None:
+        return "there is no nft (package nftables)"
     return None
 
 
@@ -45,10 +43,9 @@ class HalfWayHandshakes(TestCase):
         # This thread's namespace, and what it starts; the namespace ends with its last process.
         outside = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         self.addCleanup(os.close, outside)
-        if LIBC.unshare(CLONE_NEWNET) != 0:
+        if not enter_new_network():
             self.skipTest(f"no network namespace: {os.strerror(ctypes.get_errno())}")
         self.addCleanup(LIBC.setns, outside, CLONE_NEWNET)
-        subprocess.run([IP, "link", "set", "lo", "up"], check=True)
 
     def drop_acks(self, port):
         rule = subprocess.run([NFT, "-f", "-"], input=DROP_ACKS.format(port=port), text=True,

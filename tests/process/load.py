@@ -353,11 +353,16 @@ def run_round(seed, workers=None, hard=False):
     kinds = KINDS * 4
     options = ["--workers", workers, "--drain-window", f"{WINDOW_MS}ms", "--shutdown-timeout",
                "5s", *(["--hard"] if hard else [])]
+    tally, audit, problems = Tally(), {}, []
     with Server(*options) as server:
-        tally = Load(server, kinds, rng, signal_after=rng.random() * 0.3).run()
-        code = server.wait()
-        audit = {} if hard else server.audit()
-        problems = [] if hard else judge(tally, audit, code)
+        try:
+            tally = Load(server, kinds, rng, signal_after=rng.random() * 0.3).run()
+            code = server.wait()
+            if not hard:
+                audit = server.audit()
+                problems = judge(tally, audit, code)
+        except AssertionError as error:
+            problems = [*tally.losses, str(error)]
         if problems:
             problems.append(f"seed {seed}, {workers} workers; again: LASTCALL_SEED={seed} "
                             f"LASTCALL_ROUNDS_SCALE=0.001\n  {tally}\n{server.story()}")

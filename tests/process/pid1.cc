@@ -4,21 +4,21 @@
 //   pid1 ROUNDS SEED SPREAD_US DEADLINE_MS after|before PROGRAM ARGUMENTS…
 //
 // For PID 1 the kernel discards a signal that is neither blocked nor handled. `after`: the signal
-// comes 0 to SPREAD_US after SigBlk of /proc/PID/status shows SIGTERM blocked: from there on it must
-// never be lost. `before`: it comes before the exec and is lost for certain, which shows that a
-// loss would be seen. Prints one line; exit code 0 when each round ended in time with 0.
+// comes 0 to SPREAD_US after SigBlk of /proc/PID/status shows SIGTERM blocked: from there on it
+// must never be lost. `before`: it comes before the exec and is lost for certain, which shows that
+// a loss would be seen. Prints one line; exit code 0 when each round ended in time with 0.
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <fcntl.h>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fcntl.h>
 #include <random>
 #include <string>
 #include <string_view>
@@ -81,7 +81,9 @@ pid_t start_as_pid1(const Gate& gate, char** program) {
   return child;
 }
 
-bool ended(pid_t child, int& status) { return waitpid(child, &status, WNOHANG) == child; }
+bool ended(pid_t child, int& status) {
+  return waitpid(child, &status, WNOHANG) == child;
+}
 
 // One round, in a process of its own; its result is the exit code of that process.
 enum Outcome : int { exited_0, exited_otherwise, not_ended, never_blocked };
@@ -126,11 +128,20 @@ int round_of(bool before, microseconds delay, milliseconds deadline, char** prog
 
 void count(Result& result, int outcome) {
   switch (outcome) {
-    case exited_0: ++result.exited_0; return;
-    case exited_otherwise: ++result.exited_otherwise; return;
-    case not_ended: ++result.not_ended; return;
-    case never_blocked: ++result.never_blocked; return;
-    default: std::exit(2);  // it has said why
+    case exited_0:
+      ++result.exited_0;
+      return;
+    case exited_otherwise:
+      ++result.exited_otherwise;
+      return;
+    case not_ended:
+      ++result.not_ended;
+      return;
+    case never_blocked:
+      ++result.never_blocked;
+      return;
+    default:
+      std::exit(2);  // it has said why
   }
 }
 

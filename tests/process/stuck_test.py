@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import signal
 import unittest
 
 from harness import (BINARY, BUILD, Client, TestCase, free_port, patience,
@@ -93,6 +94,20 @@ class OneBlockedWorker(StuckTestCase):
         signaled_at = server.terminate()
         server.wait_for("SIGTERM: draining")
         client.ask("/block")
+        self.assert_ends_in_time(server, signaled_at)
+
+    def test_blocked_by_a_request_that_arrives_together_with_the_signal_it_ends_in_time(self):
+        # 1. The process is stopped. 2. The request comes, then the signal. 3. It goes on, and its
+        # loop finds both at once, the request first: the signal has been read already when the
+        # handler blocks, so that nobody else can read it.
+        server = self.start_stuck(1)
+        client = self.client(server.port)
+        client.get("/who")
+        server.signal(signal.SIGSTOP)
+        wait_until(lambda: server.state() == "T", 5, "the stop")
+        client.ask("/block")
+        signaled_at = server.terminate()
+        server.signal(signal.SIGCONT)
         self.assert_ends_in_time(server, signaled_at)
 
     def test_blocked_and_with_a_stderr_that_nobody_reads_it_ends_in_time_with_3(self):

@@ -37,7 +37,7 @@ struct Plan {
     signal_at = random.between(0, 2500);
     repeats = random.chance(0.2);
     forces = random.chance(0.05);
-    connections_max = random.chance(0.2) ? static_cast<std::size_t>(random.between(1, 8)) : 1000;
+    connections_max = random.chance(0.2) ? static_cast<std::size_t>(random.between(1, 8)) : 65'536;
   }
   unsigned workers;
   Budget budget;
