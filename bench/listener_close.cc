@@ -10,7 +10,7 @@
 // nothing more than the request and reads everything before it closes. One line a second goes to
 // stderr, the counts as JSON to stdout.
 #include <arpa/inet.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>

@@ -7,7 +7,7 @@
 // Their bytes lie in the receive buffers from the start: no copy is measured, as the kernel would
 // make it. Time that the pretend Io itself takes is measured by a consumer that answers without
 // looking, in the same round, and subtracted. Heap allocations in the steady state are counted.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>

@@ -1,7 +1,7 @@
 // All that knows liburing. See io_uring(7); DEFER_TASKRUN: completions are made when we enter.
 #include "io_uring.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <liburing.h>
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // The program: options, the sample service, the exit code.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "log.h"
 #include "program_options.h"

@@ -1,5 +1,5 @@
 // simulate [--schedules N] [--first SEED] [--seed SEED]: runs schedules and the canaries.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <charconv>
 #include <cstdlib>
