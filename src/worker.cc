@@ -56,7 +56,7 @@ void Worker::start(int listener, int admin_listener, int signal_fd, int wake_fd)
   on_heartbeat(this);
   tend_listeners();
   // Hands the accepts over before we call ourselves ready; some may carry a connection already.
-  for (const Completion& completion : io_.harvest(now_)) dispatch(completion);
+  take(io_.harvest(now_));
   tend_listeners();
   if (++shared_.workers_ready != shared_.slots.size()) return;
   shared_.serving_at = io_.now();
@@ -76,13 +76,24 @@ void Worker::turn() {
   Sleepers::enter(&sleepers_, now_);
   date_.update(io_.wall_seconds());
   slot_.heartbeat.store(now_, std::memory_order_relaxed);
-  for (const Completion& completion : completions) dispatch(completion);
+  take(completions);
   timers_.advance(now_);
   observe_signal();
   finish_tasks();
   resume_parked();
   tend_listeners();
   if (stopped()) stop();
+}
+
+void Worker::take(std::span<const Completion> completions) {
+  // The signal first: the kernel's copy is gone with its completion, and a handler that blocks in
+  // this very turn must not keep it from arming the watchdog.
+  if (leader()) {
+    for (const Completion& completion : completions) {
+      if (completion.ticket.kind == Kind::signal) on_signal(completion);
+    }
+  }
+  for (const Completion& completion : completions) dispatch(completion);
 }
 
 void Worker::dispatch(const Completion& completion) noexcept {
@@ -94,7 +105,7 @@ void Worker::dispatch(const Completion& completion) noexcept {
     case Kind::send:
       if (Connection* connection = find(completion)) connection->on_send(completion);
       return;
-    case Kind::signal: on_signal(completion); return;
+    case Kind::signal: return;  // taken before all others: turn()
     case Kind::wake: on_wake(completion); return;
     case Kind::cancel: return;  // ENOENT and EALREADY are normal: the target was faster
   }

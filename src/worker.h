@@ -35,7 +35,7 @@ struct WorkerConfig {
   const Router* router = nullptr;
   const Router* admin_router = nullptr;
   ParserLimits parser;
-  std::size_t connections_max = 65'536;                     // of this worker
+  std::size_t connections_max = 65'536;                   // of this worker
   std::size_t body_memory = limits::body_memory_default;  // of this worker
   Ms header_timeout = 10'000;
   Ms body_timeout = 30'000;
@@ -84,6 +84,7 @@ class Worker {
   static void on_task_done(void* exchange) noexcept;
 
  private:
+  void take(std::span<const Completion> completions);
   void dispatch(const Completion& completion) noexcept;
   void on_accept(const Completion& completion);
   void on_signal(const Completion& completion);
