@@ -17,6 +17,7 @@ struct Queue {
   std::mutex mutex;
   std::condition_variable changed;
   std::string lines;
+  std::string carried;  // the thread's own, while `writing`
   bool writing = false;
   bool started = false;
 };
@@ -53,15 +54,14 @@ void write_all(std::string_view bytes) {
 
 void carry() {
   Queue& q = queue();
-  std::string lines;
   std::unique_lock lock(q.mutex);
   for (;;) {
     q.changed.wait(lock, [&] { return !q.lines.empty(); });
-    lines.swap(q.lines);
+    q.carried.swap(q.lines);
     q.writing = true;
     lock.unlock();
-    write_all(lines);
-    lines.clear();
+    write_all(q.carried);
+    q.carried.clear();
     lock.lock();
     q.writing = false;
     q.changed.notify_all();

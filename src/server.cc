@@ -44,6 +44,12 @@ std::size_t descriptors() {
   return std::min<std::size_t>(limit.rlim_cur, limits::connections_max);
 }
 
+// Never destroyed: the watch thread may look at it to the very end of the process.
+Shared* make_shared_for_ever(unsigned workers, const Budget& budget) {
+  static auto* const kept = new std::vector<Shared*>;
+  return kept->emplace_back(new Shared(workers, budget));
+}
+
 void end_hard(int signal) { _exit(128 + signal); }
 
 std::string why_not_listening(const std::string& address, int error) {
@@ -134,7 +140,7 @@ int Server::run() {
     return self.refuse(exit_bad_option, wrong);
 
   const unsigned workers = options.workers != 0 ? options.workers : usable_cpus();
-  self.shared = new Shared(workers, budget_of(options));  // for the life of the process
+  self.shared = make_shared_for_ever(workers, budget_of(options));
   Shared& shared = *self.shared;
   add_health_routes(self.router, shared);
   add_health_routes(self.admin_router, shared);

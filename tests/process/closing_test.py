@@ -24,7 +24,7 @@ class ToldToClose(TestCase):
         audit = self.assert_ends(server, 0)
         self.assertEqual((tally.losses, tally.wrong), ([], []))
         told = sorted(at - tally.signaled_at for at in tally.close_at)
-        idle = tally.idle_eofs
+        idle = len(tally.idle_eof_at)
         # A client that this machine kept from running may find an EOF where an answer was due.
         self.assertGreaterEqual(len(told), 95, f"{idle} were half-closed while idle")
         self.assertEqual(len(told) + idle, 100)

@@ -6,7 +6,8 @@ as a loss follows the rules of HTTP/1.1:
   lost         sent on an open connection, and no complete answer of its own came
   refused      ECONNREFUSED: nothing was sent, always safe to try again. Counted apart
   unprocessed  sent behind a request whose answer said close: the client knows, and may try again
-  nothing      a FIN on a connection where the client had asked for nothing
+  nothing      a FIN on a connection where the client had asked for nothing: it looks before it
+               sends, as any client must, so that only a FIN that crosses its request is a loss
 """
 
 import collections
@@ -35,8 +36,8 @@ class Tally:
     answered: int = 0
     unprocessed: int = 0
     told_to_close: int = 0
-    idle_eofs: int = 0
     refused_at: list = field(default_factory=list)  # instants of time.monotonic()
+    idle_eof_at: list = field(default_factory=list)  # of FINs where nothing was asked
     close_at: list = field(default_factory=list)    # of answers that said close by themselves
     losses: list = field(default_factory=list)
     wrong: list = field(default_factory=list)
@@ -159,6 +160,9 @@ class LoadClient:
         if self.load.reconnects and idle > IDLE_SECONDS:
             self.reconnect()
             return
+        if self.has_news():
+            self.on_readable()
+            return
         batch, self.last = self.kind(self.load.rng, self.token + b"%d" % self.asked)
         self.asked += 1
         self.idle_since = None
@@ -166,6 +170,16 @@ class LoadClient:
         self.expected.extend(body for _, body in batch)
         tally.sent += len(batch)
         self.flush()
+
+    def has_news(self):
+        """What came while nothing was asked: a FIN that this busy machine has not read yet."""
+        try:
+            self.socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass
+        return True
 
     def flush(self):
         try:
@@ -230,7 +244,10 @@ class LoadClient:
         if self.expected:
             self.lose("EOF" + (" in the middle of an answer" if self.data else ""))
         else:
-            self.load.tally.idle_eofs += not self.last
+            if self.idle_since is not None:
+                self.load.tally.idle_eof_at.append(time.monotonic())
+            elif not self.last:
+                self.load.tally.losses.append(f"{self.name}: EOF before its first byte")
             self.reconnect()
 
     def lose(self, how):
@@ -336,6 +353,7 @@ class Load:
 # ---- a round: one server, one load, one signal, and what is wrong with how it ended
 
 WINDOW_MS = 200
+SETTLE_MS = 50  # at least, after un-listen
 
 
 @dataclass
@@ -391,4 +409,8 @@ def judge(tally, audit, code):
              if at < tally.signaled_at + (WINDOW_MS - 2) / 1000]
     if early:
         problems.append(f"{len(early)} refused before un-listen")
+    early = [at for at in tally.idle_eof_at
+             if at < tally.signaled_at + (WINDOW_MS + SETTLE_MS - 2) / 1000]
+    if early:
+        problems.append(f"{len(early)} idle connections closed before the listener had settled")
     return problems
