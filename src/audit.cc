@@ -45,7 +45,7 @@ int exit_code(const Shared& shared) {
   const std::uint64_t cut = shared.sum(Count::requests_cut) + shared.sum(Count::queue_lost) +
                             shared.sum(Count::lost_in_drain);
   if (cut == 0) return 0;
-  return shared.forced() ? 4 : 3;
+  return shared.forced() ? exit_forced : exit_cut;
 }
 
 Audit make_audit(const Shared& shared) {

@@ -134,6 +134,7 @@ int Server::run() {
   Impl& self = *impl_;
   const Options& options = self.options;
   block_signals();
+  log::start();
   if (const std::string wrong = options.invalid(); !wrong.empty())
     return self.refuse(exit_bad_option, wrong);
   if (const std::string wrong = self.bound_connections(); !wrong.empty())
@@ -154,7 +155,7 @@ int Server::run() {
   self.configs = self.worker_configs();
   std::string why;
   const bool opened = self.open_rings(why) && !signal_pending(self.signal_fd) &&
-                      self.open_main_listeners(why) && self.open_admin_listener(why);
+                      self.open_admin_listener(why) && self.open_main_listeners(why);
   if (!opened) {
     self.go = Impl::give_up;
     self.go.notify_all();

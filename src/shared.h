@@ -21,6 +21,9 @@
 
 namespace lastcall {
 
+inline constexpr int exit_cut = 3;     // the deadline cut something
+inline constexpr int exit_forced = 4;  // a second SIGINT or SIGQUIT did
+
 struct WorkerSlot {
   Counters counters;
   std::atomic<Ms> heartbeat{0};
@@ -57,7 +60,7 @@ class Shared {
   std::uint16_t port = 0;  // of the main listeners
   bool can_unlisten = false;
   void (*end_now)(int signal) = nullptr;  // --hard
-  void (*arm_watchdog)(Ms in) = nullptr;  // ends the process where the loops cannot
+  void (*arm_watchdog)(Ms at, int exit_code) = nullptr;  // ends the process where the loops cannot
   Ms settle_max = limits::settle_ms_max;
 
   std::atomic<std::size_t> workers_ready{0};  // whose accept is armed

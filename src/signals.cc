@@ -5,6 +5,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
@@ -28,6 +29,9 @@ sigset_t draining_set() {
   return set;
 }
 
+std::atomic<int> watchdog_exit_code{exit_cut};
+static_assert(std::atomic<int>::is_always_lock_free, "a signal handler reads it");
+
 // Async-signal-safe only (signal-safety(7)): poll, write, _exit. The write is made only where it
 // cannot block; should it block all the same, the timer's next tick ends the process.
 void on_watchdog(int) {
@@ -36,12 +40,12 @@ void on_watchdog(int) {
     fired = 1;
     constexpr std::string_view line =
         "lastcall: the deadline has passed and the process does not end by itself (a handler "
-        "blocks?): ended by its watchdog, exit code 3\n";
+        "blocks?): ended by its watchdog\n";
     pollfd out{STDERR_FILENO, POLLOUT, 0};
     if (poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) != 0)
       (void)!::write(STDERR_FILENO, line.data(), line.size());
   }
-  _exit(3);
+  _exit(watchdog_exit_code);
 }
 
 Ms now() {
@@ -61,6 +65,7 @@ void watch(int signal_fd, Shared& shared) {
   for (;;) {
     pollfd readable{signal_fd, POLLIN, 0};
     if (poll(&readable, 1, -1) != 1) continue;
+    const Ms arrived = now();
     std::this_thread::sleep_for(std::chrono::milliseconds(limits::signal_unread_ms));
     if (!signal_pending(signal_fd)) continue;
     const sigset_t set = draining_set();
@@ -68,7 +73,7 @@ void watch(int signal_fd, Shared& shared) {
     const int signal = sigtimedwait(&set, nullptr, &at_once);
     if (signal < 0) continue;
     log::warning("a worker's loop is stuck: the signal was read beside it");
-    shared.on_signal(signal, now());
+    shared.on_signal(signal, arrived);
     wake_workers(shared);
   }
 }
@@ -91,7 +96,8 @@ bool signal_pending(int signal_fd) {
   return poll(&readable, 1, 0) == 1;
 }
 
-void arm_watchdog(Ms in) {
+void arm_watchdog(Ms at, int exit_code) {
+  watchdog_exit_code = exit_code;
   static timer_t timer = [] {
     struct sigaction action {};
     action.sa_handler = on_watchdog;
@@ -109,8 +115,8 @@ void arm_watchdog(Ms in) {
     return created;
   }();
   constexpr long tick_ns = 250'000'000;
-  const itimerspec when{{0, tick_ns}, {in / 1000, in % 1000 * 1'000'000 + 1}};
-  CHECK(timer_settime(timer, 0, &when, nullptr) == 0);
+  const itimerspec when{{0, tick_ns}, {at / 1000, at % 1000 * 1'000'000}};
+  CHECK(timer_settime(timer, TIMER_ABSTIME, &when, nullptr) == 0);
 }
 
 void start_signal_watch(int signal_fd, Shared& shared) {

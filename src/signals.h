@@ -19,9 +19,9 @@ void block_signals();
 // Has one arrived that nobody has read?
 [[nodiscard]] bool signal_pending(int signal_fd);
 
-// After `in` milliseconds a POSIX timer ends the process with exit code 3, whatever its threads are
+// At that instant a POSIX timer ends the process with that exit code, whatever its threads are
 // doing: a handler that blocks, a full stderr. A later call moves it.
-void arm_watchdog(Ms in);
+void arm_watchdog(Ms at, int exit_code);
 
 // A thread that reads the signal itself, and wakes the workers, when the leader has not done so
 // within limits::signal_unread_ms: its loop is stuck in a handler.
