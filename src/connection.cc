@@ -423,6 +423,8 @@ void Connection::linger(bool announced) {
 }
 
 void Connection::close_silent() {
+  // What has arrived since the last harvest is no silence: it is answered.
+  if (worker_.io().bytes_waiting(fd_) > 0) return;
   worker_.counters().add(Count::idle_closed);
   linger(false);
   proceed();
@@ -538,6 +540,10 @@ void Connection::on_timeout(Ms now) {
   } else if (send_in_flight_) {
     on_write_timeout(now);
   } else if (exchange_ == nullptr) {
+    if (worker_.io().bytes_waiting(fd_) > 0) {
+      last_activity_at_ = now;
+      return;
+    }
     counters.add(Count::idle_timeouts);
     counters.add(Count::idle_closed);
     linger(false);

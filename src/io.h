@@ -94,6 +94,8 @@ class Io {
   virtual void shut_send(int socket) = 0;    // SHUT_WR: our FIN
   virtual void shut_both(int socket) = 0;    // SHUT_RDWR: outstanding operations end
   virtual void close(int fd) = 0;
+  // Received by the kernel, and not by us yet (SIOCINQ of tcp(7)).
+  virtual std::size_t bytes_waiting(int socket) = 0;
   virtual std::uint64_t bytes_acked(int socket) = 0;  // tcp(7) TCP_INFO tcpi_bytes_acked
   // From here on the listener answers no new SYN, and handshakes begun before complete. There is
   // no way back. 0, or -errno where the kernel cannot (termination.md, "un-listen").

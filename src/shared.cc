@@ -22,7 +22,8 @@ Shared::Heard Shared::on_signal(int signal, Ms now) {
   signal_.compare_exchange_strong(none, signal);
   if (signaled_at_.compare_exchange_strong(unset, now)) {
     if (end_now != nullptr) end_now(signal);
-    if (arm_watchdog != nullptr) arm_watchdog(now + budget.window + budget.timeout + limits::watchdog_ms, exit_cut);
+    if (arm_watchdog != nullptr)
+      arm_watchdog(now + budget.window + budget.timeout + limits::watchdog_ms, exit_cut);
     log::info("SIG{}: draining for {}, then closing for at most {}", sigabbrev_np(signal),
               format_duration(budget.window), format_duration(budget.timeout));
     return Heard::first;

@@ -59,7 +59,7 @@ class Shared {
   std::vector<WorkerSlot> slots;
   std::uint16_t port = 0;  // of the main listeners
   bool can_unlisten = false;
-  void (*end_now)(int signal) = nullptr;  // --hard
+  void (*end_now)(int signal) = nullptr;                 // --hard
   void (*arm_watchdog)(Ms at, int exit_code) = nullptr;  // ends the process where the loops cannot
   Ms settle_max = limits::settle_ms_max;
 

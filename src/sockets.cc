@@ -6,9 +6,11 @@
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
+#include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -227,6 +229,11 @@ void SocketIo::shut_send(int socket) { ::shutdown(socket, SHUT_WR); }
 void SocketIo::shut_both(int socket) { ::shutdown(socket, SHUT_RDWR); }
 
 void SocketIo::close(int fd) { CHECK(::close(fd) == 0 || errno != EBADF); }
+
+std::size_t SocketIo::bytes_waiting(int socket) {
+  int bytes = 0;
+  return ioctl(socket, SIOCINQ, &bytes) == 0 ? static_cast<std::size_t>(bytes) : 0;
+}
 
 std::uint64_t SocketIo::bytes_acked(int socket) {
   tcp_info info{};

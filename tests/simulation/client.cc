@@ -81,6 +81,7 @@ void Client::send_something() {
     size = 1 + kernel_.random.below(std::min<std::size_t>(size, 40));
   }
   socket.to_server.append(unsent_, 0, size);
+  socket.sent_after_fin |= socket.server_fin;
   unsent_.erase(0, size);
   if (unsent_.empty()) complete_ = static_cast<unsigned>(awaited_.size());
   if (manner_ == Manner::half_closing && left_ == 0 && unsent_.empty()) socket.client_fin = true;
@@ -138,6 +139,7 @@ void Client::end() {
   Socket& socket = kernel_.sockets[socket_];
   torn_ = !input_.empty();
   // What follows an announced close was the client's to send again elsewhere.
+  sent_after_fin_ = socket.sent_after_fin;
   if (!told_close_) {
     const bool burst_complete = unsent_.empty();
     lost_ = burst_complete ? static_cast<unsigned>(awaited_.size()) : complete_;

@@ -37,6 +37,8 @@ class Client {
   // stayed: the losses.
   [[nodiscard]] unsigned lost() const { return lost_; }
   [[nodiscard]] bool torn() const { return torn_; }  // the last answer ended in the middle
+  // It met a FIN that it had not seen: the one loss that HTTP/1.1 leaves possible.
+  [[nodiscard]] bool sent_after_fin() const { return sent_after_fin_; }
   [[nodiscard]] const std::string& violation() const { return violation_; }
 
  private:
@@ -67,6 +69,7 @@ class Client {
   bool refused_ = false;
   bool left_early_ = false;
   bool torn_ = false;
+  bool sent_after_fin_ = false;
   unsigned answered_ = 0;
   unsigned lost_ = 0;
   std::string violation_;

@@ -114,9 +114,9 @@ class Schedule {
     for (unsigned id = 0; id < plan_.clients; ++id) {
       const auto manner = static_cast<Client::Manner>(
           kernel_.random.below(static_cast<std::uint64_t>(Client::Manner::end)));
-      const Ms begins = kernel_.now + (kernel_.random.chance(0.05)
-                                           ? 0
-                                           : kernel_.random.between(1, plan_.signal_at + 2500));
+      const Ms begins =
+          kernel_.now +
+          (kernel_.random.chance(0.05) ? 0 : kernel_.random.between(1, plan_.signal_at + 2500));
       clients_.push_back(std::make_unique<Client>(
           kernel_, manner, id, begins, static_cast<unsigned>(kernel_.random.between(1, 25))));
     }
@@ -156,6 +156,8 @@ class Schedule {
                  static_cast<int>(client->manner()), client->answered(), client->lost(),
                  client->refused() ? ", refused" : "", client->torn() ? ", torn" : "");
       if (!client->violation().empty()) fail(client->violation());
+      if (plan_.ample && !plan_.forces && client->lost() > 0 && !client->sent_after_fin())
+        fail("a request that had arrived before our FIN is lost");
       if (client->torn() && verdict_.cut == 0) fail("an answer is torn, and nothing was cut");
     }
     judge_counters(losers);

@@ -280,6 +280,8 @@ void SimIo::close(int fd) {
   if (!socket.to_server.empty()) socket.server_reset = true;
 }
 
+std::size_t SimIo::bytes_waiting(int socket) { return kernel_.sockets[socket].to_server.size(); }
+
 std::uint64_t SimIo::bytes_acked(int socket) { return kernel_.sockets[socket].acked; }
 
 int SimIo::unlisten(int listener) {

@@ -67,6 +67,7 @@ struct Socket {
   bool server_closed = false;
   bool server_reset = false;  // closed with bytes unread, or in the queue of a closed listener
   bool accepted = false;
+  bool sent_after_fin = false;  // by the client, which had not seen it
 };
 
 struct ListenSocket {
@@ -126,6 +127,7 @@ class SimIo final : public Io {
   void shut_send(int socket) override;
   void shut_both(int socket) override;
   void close(int fd) override;
+  std::size_t bytes_waiting(int socket) override;
   std::uint64_t bytes_acked(int socket) override;
   int unlisten(int listener) override;
   unsigned accept_queue_length(int listener) override;
