@@ -131,6 +131,7 @@ class PretendIo final : public lastcall::Io {
   void shut_both(int) override {}
   void close(int) override {}
   std::size_t bytes_waiting(int) override { return 0; }
+  std::size_t bytes_unacked(int) override { return 0; }
   std::uint64_t bytes_acked(int) override { return 0; }
   int unlisten(int) override { return 0; }
   unsigned accept_queue_length(int) override { return 0; }

@@ -32,7 +32,7 @@ void Connection::open(int fd, bool admin) {
   recv_armed_ = recv_parked_ = recv_cancel_sent_ = recv_paused_ = send_in_flight_ = false;
   eof_ = late_ = probe_seen_ = handled_ = false;
   fresh_ = fin_announced_ = true;
-  cut_ = discards_ = false;
+  cut_ = discards_ = answered_last_ = false;
   acked_ = 0;
   close_draw_ = worker_.draw();
   accepted_at_ = last_activity_at_ = worker_.now();
@@ -319,7 +319,8 @@ void Connection::respond(bool more_buffered) {
 
 // Bytes of a further request are here already: its answer can say it.
 bool Connection::drain_says_close(bool more_buffered) const {
-  return !more_buffered && worker_.says_close(admin_, close_draw_);
+  return !more_buffered && worker_.says_close(admin_, close_draw_) &&
+         worker_.io().bytes_waiting(fd_) == 0;
 }
 
 void Connection::release_exchange() {
@@ -335,6 +336,7 @@ void Connection::abandon_exchange() {
     release_exchange();
     return;
   }
+  worker_.abandoned();
   exchange_->request.client_gone_ = true;
   exchange_->connection = nullptr;
   exchange_ = nullptr;
@@ -396,11 +398,12 @@ void Connection::count_answers(std::size_t bytes_sent) {
   const std::uint64_t lost = answer_ends_.size() - answered;
   counters.subtract(Count::requests_in_flight, answer_ends_.size());
   counters.add(Count::requests_answered, answered);
+  answered_last_ = answered > 0;
   answer_ends_.clear();
   if (lost == 0) return;
-  if (!cut_) {
+  if (!cut_ || admin_) {  // a probe is no loss
     counters.add(Count::requests_undelivered, lost);
-  } else if (!admin_) {
+  } else {
     counters.add(Count::requests_cut, lost);
     log::warning("cut: {} answers were still being sent to {}, {} of {} bytes were", lost,
                  worker_.io().peer(fd_), bytes_sent, out_.bytes().size());
@@ -479,6 +482,11 @@ void Connection::cut() {
     parser_.reset();
   }
   if (state_ != State::lingering) counters.add(Count::forced_closes);
+  if (state_ == State::lingering && !admin_ && worker_.io().bytes_unacked(fd_) > 0) {
+    log::warning("cut: {} bytes of an answer that {} has not read yet",
+                 worker_.io().bytes_unacked(fd_), worker_.io().peer(fd_));
+    recount_last_answer(Count::requests_cut);
+  }
   discards_ = state_ == State::finishing || state_ == State::lingering;
   close();
   proceed();
@@ -486,7 +494,7 @@ void Connection::cut() {
 
 // Requests that had come in full, behind one that was being answered or in the kernel's memory.
 void Connection::cut_spill() {
-  std::string_view rest = spill_;
+  std::string_view rest = admin_ ? std::string_view{} : spill_;
   while (!rest.empty()) {
     if (exchange_ == nullptr) {
       if (!parser_.skip_blank(rest) || rest.empty()) break;
@@ -535,8 +543,7 @@ void Connection::on_timer() {
 void Connection::on_timeout(Ms now) {
   Counters& counters = worker_.counters();
   if (state_ == State::lingering) {
-    counters.add(Count::linger_timeouts);
-    close();
+    on_linger_timeout(now);
   } else if (send_in_flight_) {
     on_write_timeout(now);
   } else if (exchange_ == nullptr) {
@@ -553,6 +560,29 @@ void Connection::on_timeout(Ms now) {
     reject(408);
     flush();
   }
+}
+
+// The answer is in the kernel's hands, but a slow reader may still be taking it: as long as it
+// does, we stay. One that has stopped never got its last answer.
+void Connection::on_linger_timeout(Ms now) {
+  const std::uint64_t acked = worker_.io().bytes_acked(fd_);
+  const bool unread = worker_.io().bytes_unacked(fd_) > 0;
+  if (unread && acked > acked_) {
+    acked_ = acked;
+    linger_deadline_ = now + limits::linger_ms;
+    return;
+  }
+  worker_.counters().add(Count::linger_timeouts);
+  if (unread && fin_announced_) recount_last_answer(Count::requests_undelivered);
+  close();
+}
+
+// It was counted as answered when the kernel took it.
+void Connection::recount_last_answer(Count instead) {
+  if (!answered_last_) return;
+  answered_last_ = false;
+  worker_.counters().subtract(Count::requests_answered);
+  worker_.counters().add(instead);
 }
 
 // With MSG_WAITALL a slow reader completes nothing; what TCP has had acknowledged tells progress.

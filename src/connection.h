@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "buffers.h"
+#include "counters.h"
 #include "exchange.h"
 #include "io.h"
 #include "parser.h"
@@ -104,6 +105,8 @@ class Connection {
   void on_timer();
   void on_timeout(Ms now);
   void on_write_timeout(Ms now);
+  void on_linger_timeout(Ms now);
+  void recount_last_answer(Count instead);
 
   [[nodiscard]] std::string describe() const;  // of the request being handled, for the log
   [[nodiscard]] Ticket ticket(Kind kind) const { return {kind, index_, generation_}; }
@@ -122,12 +125,13 @@ class Connection {
   bool handled_ = false;  // the coroutine has ended; its answer waits for that send
   bool eof_ = false;      // their FIN has come
   bool fresh_ = true;
-  bool fin_announced_ = true;  // an answer said close before our FIN
-  bool late_ = false;          // bytes came after it; counted once
-  bool probe_seen_ = false;    // its first request is known
-  bool cut_ = false;           // by the deadline: what came in full is counted at the end
-  bool discards_ = false;      // but not behind a close that was said or done
-  float close_draw_ = 0;       // where in the ramp this connection is told to close
+  bool fin_announced_ = true;   // an answer said close before our FIN
+  bool late_ = false;           // bytes came after it; counted once
+  bool probe_seen_ = false;     // its first request is known
+  bool cut_ = false;            // by the deadline: what came in full is counted at the end
+  bool discards_ = false;       // but not behind a close that was said or done
+  float close_draw_ = 0;        // where in the ramp this connection is told to close
+  bool answered_last_ = false;  // the latest send carried an answer whole
   Ms accepted_at_ = 0;
   Ms last_activity_at_ = 0;
   Ms request_started_at_ = 0;

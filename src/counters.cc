@@ -11,6 +11,7 @@ struct Entry {
 constexpr Entry entries[] = {
     {"connections_open", "Connections open now, of the main listener."},
     {"requests_in_flight", "Requests received in full whose answer is not yet sent."},
+    {"handlers_waiting", "Coroutines of handlers that have not ended."},
     {"connections_accepted_total", "Connections accepted by the main listener."},
     {"accepted_in_window_total", "Connections accepted during the drain window."},
     {"accepted_after_unlisten_total", "Connections accepted after un-listen."},

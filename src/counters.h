@@ -13,6 +13,7 @@ enum class Count : std::uint8_t {
   // gauges
   connections_open,
   requests_in_flight,
+  handlers_waiting,  // coroutines, their client still there or not
   // connections
   connections_accepted,
   accepted_in_window,       // between the signal and the end of the window

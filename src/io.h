@@ -96,6 +96,8 @@ class Io {
   virtual void close(int fd) = 0;
   // Received by the kernel, and not by us yet (SIOCINQ of tcp(7)).
   virtual std::size_t bytes_waiting(int socket) = 0;
+  // Sent, and not acknowledged by the peer yet (SIOCOUTQ of tcp(7)).
+  virtual std::size_t bytes_unacked(int socket) = 0;
   virtual std::uint64_t bytes_acked(int socket) = 0;  // tcp(7) TCP_INFO tcpi_bytes_acked
   // From here on the listener answers no new SYN, and handshakes begun before complete. There is
   // no way back. 0, or -errno where the kernel cannot (termination.md, "un-listen").

@@ -8,6 +8,7 @@
 #include <ctime>
 #include <mutex>
 #include <string>
+#include <system_error>
 #include <thread>
 
 namespace lastcall::log {
@@ -109,8 +110,12 @@ void start() {
   Queue& q = queue();
   const std::lock_guard lock(q.mutex);
   if (q.started) return;
-  q.started = true;
-  std::thread(carry).detach();
+  try {
+    std::thread(carry).detach();
+    q.started = true;
+  } catch (const std::system_error&) {
+    // No thread to be had: lines are written by whoever says them.
+  }
 }
 
 void flush(Ms limit) {

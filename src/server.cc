@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -90,6 +91,7 @@ struct Server::Impl {
   bool open_rings(std::string& why);
   std::vector<WorkerConfig> worker_configs() const;
   std::string bound_connections();
+  void worker_thread(unsigned index);
   void serve_on(unsigned index, Io& io);
   int finish();
 
@@ -217,15 +219,15 @@ bool Server::Impl::open_rings(std::string& why) {
   if (main_io == nullptr) return false;
   const unsigned others = static_cast<unsigned>(shared->slots.size()) - 1;
   for (unsigned index = 1; index <= others; ++index) {
-    threads.emplace_back([this, index] {
-      std::string failed;
-      const std::unique_ptr<Io> io = make_io_uring(failed);
-      if (io == nullptr) ring_failed = true;
-      ++rings;
-      rings.notify_all();
-      go.wait(wait);
-      if (go == serve) serve_on(index, *io);
-    });
+    try {
+      threads.emplace_back(&Impl::worker_thread, this, index);
+    } catch (const std::system_error& error) {
+      why = fmt::format(
+          "no thread for a worker: {}; lower --workers, or raise the limit of "
+          "processes (ulimit -u, pids.max)",
+          error.what());
+      return false;
+    }
   }
   for (unsigned open = rings; open < others; open = rings) rings.wait(open);
   if (!ring_failed) return true;
@@ -234,6 +236,16 @@ bool Server::Impl::open_rings(std::string& why) {
       "of memory and descriptors",
       others + 1);
   return false;
+}
+
+void Server::Impl::worker_thread(unsigned index) {
+  std::string failed;
+  const std::unique_ptr<Io> io = make_io_uring(failed);
+  if (io == nullptr) ring_failed = true;
+  ++rings;
+  rings.notify_all();
+  go.wait(wait);
+  if (go == serve) serve_on(index, *io);
 }
 
 bool Server::Impl::open_main_listeners(std::string& why) {

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <ctime>
 #include <string_view>
+#include <system_error>
 #include <thread>
 
 #include "check.h"
@@ -120,7 +121,11 @@ void arm_watchdog(Ms at, int exit_code) {
 }
 
 void start_signal_watch(int signal_fd, Shared& shared) {
-  std::thread(watch, signal_fd, std::ref(shared)).detach();
+  try {
+    std::thread(watch, signal_fd, std::ref(shared)).detach();
+  } catch (const std::system_error& error) {
+    log::warning("no thread to watch the signal beside worker 0: {}", error.what());
+  }
 }
 
 }  // namespace lastcall

@@ -235,6 +235,11 @@ std::size_t SocketIo::bytes_waiting(int socket) {
   return ioctl(socket, SIOCINQ, &bytes) == 0 ? static_cast<std::size_t>(bytes) : 0;
 }
 
+std::size_t SocketIo::bytes_unacked(int socket) {
+  int bytes = 0;
+  return ioctl(socket, SIOCOUTQ, &bytes) == 0 ? static_cast<std::size_t>(bytes) : 0;
+}
+
 std::uint64_t SocketIo::bytes_acked(int socket) {
   tcp_info info{};
   return read_tcp_info(socket, info) ? info.tcpi_bytes_acked : 0;

@@ -48,6 +48,7 @@ class SocketIo : public Io {
   void shut_both(int socket) override;
   void close(int fd) override;
   std::size_t bytes_waiting(int socket) override;
+  std::size_t bytes_unacked(int socket) override;
   std::uint64_t bytes_acked(int socket) override;
   int unlisten(int listener) override;
   unsigned accept_queue_length(int listener) override;

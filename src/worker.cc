@@ -78,6 +78,7 @@ void Worker::turn() {
   slot_.heartbeat.store(now_, std::memory_order_relaxed);
   take(completions);
   timers_.advance(now_);
+  finish_tasks();  // before the deadline may cut: an answer that is ready goes out
   observe_signal();
   finish_tasks();
   resume_parked();
@@ -199,7 +200,8 @@ Connection* Worker::find(const Completion& completion) {
 
 std::size_t Worker::room(bool admin) const {
   const std::size_t most = admin ? limits::admin_connections_max : config_.connections_max;
-  const std::size_t open = admin ? admin_open_ : open_;
+  // A coroutine whose client has gone still holds its place: vanishing frees nobody's memory.
+  const std::size_t open = admin ? admin_open_ : open_ + abandoned_;
   return open < most ? most - open : 0;
 }
 
@@ -253,6 +255,7 @@ void Worker::saw_arrival(Ms accepted_at) {
 void Worker::waiting(Exchange& exchange) {
   exchange.worker = this;
   ++waiting_;
+  counters().add(Count::handlers_waiting);
   exchange.task.start(&Worker::on_task_done, &exchange);
 }
 
@@ -268,9 +271,11 @@ void Worker::finish_tasks() {
     batch.swap(finished_);
     for (Exchange* exchange : batch) {
       --waiting_;
+      counters().subtract(Count::handlers_waiting);
       if (exchange->connection != nullptr) {
         exchange->connection->on_handled();
       } else {
+        --abandoned_;
         exchanges_.give(exchange);  // its client has gone, or the deadline has cut it
       }
     }
@@ -316,7 +321,11 @@ Remaining Worker::remaining() const {
 void Worker::step_drain(Event event, Ms at) {
   const Actions actions = drain_.on(event, remaining(), at);
   if (actions.announce) announce();
+  // Un-listened before anything is cut: a listener that still listens is never closed.
+  if (phase() == Phase::closing && leader() && shared_.unlistened_at == Shared::never)
+    unlisten_all();
   if (actions.cut) cut();
+  if (cut_ && shared_.unlistened_at != Shared::never) listener_.cut();
   if (actions.close_admin) close_admin();
   if (actions.release) release_reads();
   if (phase() != Phase::closing) return;
@@ -363,7 +372,6 @@ void Worker::unlisten_all() {
 
 // The leader un-listens and waits for handshakes under way; then each worker ends its own accept.
 void Worker::settle() {
-  if (leader() && shared_.unlistened_at == Shared::never) unlisten_all();
   if (leader() && shared_.settled_at == Shared::never && now_ >= settle_poll_at_) {
     if (settled()) {
       shared_.settled_at = now_;
@@ -413,7 +421,6 @@ void Worker::close_silent_slice() {
 
 void Worker::cut() {
   cut_ = true;
-  listener_.cut();
   for (const auto& connection : connections_) {
     if (connection->in_use() && !connection->admin()) connection->cut();
   }
@@ -448,7 +455,8 @@ void Worker::release_reads() {
 
 void Worker::report_progress() {
   log::info("{}: waiting for {} requests, {} jobs, {} connections", name(phase()),
-            shared_.sum(Count::requests_in_flight), 0, shared_.sum(Count::connections_open));
+            std::max(shared_.sum(Count::requests_in_flight), shared_.sum(Count::handlers_waiting)),
+            0, shared_.sum(Count::connections_open));
 }
 
 void Worker::stop() {

@@ -80,7 +80,8 @@ class Worker {
   void saw_arrival(Ms accepted_at);
   void park(Connection& connection);  // no receive buffer was left
   void release(Connection& connection);
-  void waiting(Exchange& exchange);  // a coroutine begins
+  void waiting(Exchange& exchange);   // a coroutine begins
+  void abandoned() { ++abandoned_; }  // its client has gone, it runs on
   static void on_task_done(void* exchange) noexcept;
 
  private:
@@ -141,7 +142,8 @@ class Worker {
   std::vector<std::pair<std::uint32_t, std::uint32_t>> parked_;  // slot and generation
   std::vector<Exchange*> finished_;
   std::vector<std::string> spills_;
-  std::size_t waiting_ = 0;  // coroutines that have not ended
+  std::size_t waiting_ = 0;    // coroutines that have not ended
+  std::size_t abandoned_ = 0;  // those of them whose client has gone, or was cut
   std::uint64_t random_;
   int signal_fd_ = -1;
   int wake_fd_ = -1;

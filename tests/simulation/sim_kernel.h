@@ -128,6 +128,7 @@ class SimIo final : public Io {
   void shut_both(int socket) override;
   void close(int fd) override;
   std::size_t bytes_waiting(int socket) override;
+  std::size_t bytes_unacked(int) override { return 0; }  // what is sent arrives
   std::uint64_t bytes_acked(int socket) override;
   int unlisten(int listener) override;
   unsigned accept_queue_length(int listener) override;
