@@ -562,18 +562,19 @@ void Connection::on_timeout(Ms now) {
   }
 }
 
-// The answer is in the kernel's hands, but a slow reader may still be taking it: as long as it
-// does, we stay. One that has stopped never got its last answer.
+// The answer is in the kernel's hands, but a slow reader may still be taking it: it has as long as
+// any client that we send to. One that has stopped never got its last answer.
 void Connection::on_linger_timeout(Ms now) {
   const std::uint64_t acked = worker_.io().bytes_acked(fd_);
   const bool unread = worker_.io().bytes_unacked(fd_) > 0;
-  if (unread && acked > acked_) {
-    acked_ = acked;
+  if (acked > acked_) last_activity_at_ = now;
+  acked_ = acked;
+  if (unread && now - last_activity_at_ < worker_.config().write_timeout) {
     linger_deadline_ = now + limits::linger_ms;
     return;
   }
   worker_.counters().add(Count::linger_timeouts);
-  if (unread && fin_announced_) recount_last_answer(Count::requests_undelivered);
+  if (unread) recount_last_answer(Count::requests_undelivered);
   close();
 }
 

@@ -69,6 +69,20 @@ class NeverReads(TestCase):
         self.assertTrue(any(client.name in line["message"] for line in server.find("cut: ")),
                         server.story())
 
+    def test_an_answer_that_lies_unread_in_the_kernel_is_no_answer_at_the_deadline(self):
+        # The whole answer fits into the socket's buffers: the send completes, nobody reads it.
+        server = self.start("--workers", "1", "--drain-window", "0s", "--shutdown-timeout", "1s")
+        client = self.client(server.port, receive_buffer=4096)
+        body = b"x" * 200_000
+        client.socket.sendall(b"POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n"
+                              % len(body) + body)
+        wait_until(lambda: server.metrics()["requests_received_total"] >= 2, 5, "the request")
+        server.terminate()
+        audit = self.assert_ends(server, 3)
+        self.assertEqual(audit["requests_cut"], 1)
+        self.assertTrue(any(client.name in line["message"] for line in server.find("cut: ")),
+                        server.story())
+
     def test_a_slow_reader_that_makes_progress_is_not_timed_out_and_gets_every_byte(self):
         server = self.start("--workers", "1", "--write-timeout", "1s", "--drain-window", "0s")
         client = self.client(server.port, receive_buffer=4096)
