@@ -185,7 +185,7 @@ void Connection::handle(bool more_buffered) {
   worker_.counters().add(Count::requests_received);
   worker_.counters().add(Count::requests_in_flight);
   const Request& request = exchange.request;
-  const Router& router = admin_ ? *worker_.config().admin_router : *worker_.config().router;
+  const Router& router = routes();
   const Route* route =
       request.method() == Method::trace ? nullptr : router.find(request.method(), request.path());
   if (!probe_seen_) {
@@ -212,13 +212,17 @@ void Connection::answer_without_route() {
     response.status(204).field("Allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH");
     return;
   }
-  const Router& router = admin_ ? *worker_.config().admin_router : *worker_.config().router;
+  const Router& router = routes();
   const std::string allowed = router.allowed(request.path());
   if (allowed.empty()) {
     response.status(404).body("Not Found");
   } else {
     response.status(405).field("Allow", allowed).body("Method Not Allowed");
   }
+}
+
+const Router& Connection::routes() const {
+  return admin_ ? *worker_.config().admin_router : *worker_.config().router;
 }
 
 void Connection::call_plain(const Route& route) {
@@ -276,7 +280,7 @@ void Connection::answer_handled() {
 // Not when the answer is final already: a body that nobody wants is not asked for.
 void Connection::answer_continue() {
   const Request& request = exchange_->request;
-  const Router& router = admin_ ? *worker_.config().admin_router : *worker_.config().router;
+  const Router& router = routes();
   if (router.find(request.method(), request.path()) == nullptr) {
     reject(router.allowed(request.path()).empty() ? 404 : 405);
     return;
@@ -293,7 +297,7 @@ void Connection::reject(int status) {
   response.clear();
   response.status(status).body(reason_phrase(status));
   if (status == 405) {
-    const Router& router = admin_ ? *worker_.config().admin_router : *worker_.config().router;
+    const Router& router = routes();
     response.field("Allow", router.allowed(exchange_->request.path()));
   }
   const bool head = exchange_ != nullptr && exchange_->request.method() == Method::head;

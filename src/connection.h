@@ -27,6 +27,7 @@
 
 namespace lastcall {
 
+class Router;
 class Worker;
 struct Route;
 
@@ -78,6 +79,7 @@ class Connection {
   void spill(std::string_view bytes);
   bool begin_request(std::string_view& bytes);
   void handle(bool more_buffered);
+  [[nodiscard]] const Router& routes() const;  // of the listener it came by
   void answer_without_route();
   void call_plain(const Route& route);
   void start_waiting(const Route& route);
