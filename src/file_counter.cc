@@ -142,8 +142,12 @@ std::unique_ptr<FileCounter> FileCounter::open(const std::string& path, std::str
   int locked = -1;
   for (int tries = 0; tries < 200; ++tries) {
     locked = ::flock(fd, LOCK_EX | LOCK_NB);
-    if (locked == 0 || errno != EWOULDBLOCK) { if (tries) ::dprintf(2, "TRIES %d\n", tries); break; }
-    ::usleep(5000); errno = EWOULDBLOCK;
+    if (locked == 0 || errno != EWOULDBLOCK) {
+      if (tries) ::dprintf(2, "TRIES %d\n", tries);
+      break;
+    }
+    ::usleep(5000);
+    errno = EWOULDBLOCK;
   }
   if (locked != 0) {
     why = errno == EWOULDBLOCK
