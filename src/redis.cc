@@ -93,11 +93,6 @@ std::string RedisAddress::parse(std::string_view url, RedisAddress& address) {
 
 std::string RedisAddress::text() const { return fmt::format("{}:{}/{}", host, port, database); }
 
-bool RedisReply::is_error(std::string_view code) const {
-  return kind == Kind::error && text.starts_with(code) &&
-         (text.size() == code.size() || text[code.size()] == ' ');
-}
-
 void Redis::FreeReader::operator()(redisReader* reader) const { redisReaderFree(reader); }
 
 Redis::Redis(RedisAddress address) : address_(std::move(address)) {}
@@ -108,7 +103,7 @@ void Redis::close() {
   reader_.reset();
 }
 
-Task<RedisReply> Redis::call(std::vector<std::string> arguments) {
+Task<RedisReply> Redis::call(std::vector<std::string> arguments, bool* sent) {
   if (!stream_.is_open()) {
     RedisReply connected = co_await connect();
     if (connected.kind == RedisReply::Kind::none || connected.kind == RedisReply::Kind::error) {
@@ -116,7 +111,7 @@ Task<RedisReply> Redis::call(std::vector<std::string> arguments) {
       co_return connected;
     }
   }
-  co_return co_await exchange(std::move(arguments));
+  co_return co_await exchange(std::move(arguments), sent);
 }
 
 Task<RedisReply> Redis::connect() {
@@ -135,7 +130,7 @@ Task<RedisReply> Redis::connect() {
   co_return reply;
 }
 
-Task<RedisReply> Redis::exchange(std::vector<std::string> arguments) {
+Task<RedisReply> Redis::exchange(std::vector<std::string> arguments, bool* sent) {
   std::vector<const char*> starts;
   std::vector<std::size_t> sizes;
   for (const std::string& argument : arguments) {
@@ -148,6 +143,7 @@ Task<RedisReply> Redis::exchange(std::vector<std::string> arguments) {
   if (size < 0) co_return fail("cannot format a command", {});
   std::string command(formatted, static_cast<std::size_t>(size));
   redisFreeCommand(formatted);
+  if (sent != nullptr) *sent = true;
   if (const auto error = co_await stream_.send(std::move(command), reply_limit))
     co_return fail("cannot send", error);
   RedisReply reply;
@@ -177,9 +173,12 @@ bool Redis::next_reply(RedisReply& reply) {
     reply.integer = from.integer;
   } else if (from.type == REDIS_REPLY_NIL) {
     reply.kind = RedisReply::Kind::nil;
+  } else if (from.str == nullptr) {
+    reply.kind = RedisReply::Kind::other;
+    reply.text = "not a reply to this command";
   } else {
     reply.kind = from.type == REDIS_REPLY_ERROR ? RedisReply::Kind::error : RedisReply::Kind::text;
-    if (from.str != nullptr) reply.text.assign(from.str, static_cast<std::size_t>(from.len));
+    reply.text.assign(from.str, static_cast<std::size_t>(from.len));
   }
   return true;
 }

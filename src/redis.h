@@ -39,14 +39,12 @@ struct RedisReply {
     error,    // Redis said no: `text` is its word; the command did nothing
     nil,      // there is no such value
     integer,  // `integer`
-    text,     // `text`
+    text,     // `text`, of a kind that Redis has for texts
+    other,    // nothing that a command of ours is answered with
   };
   Kind kind = Kind::none;
   std::int64_t integer = 0;
   std::string text;
-
-  // Its word is `code`, such as "LOADING".
-  [[nodiscard]] bool is_error(std::string_view code) const;
 };
 
 class Redis {
@@ -57,7 +55,8 @@ class Redis {
   ~Redis();
 
   // One command. Connects first where needed: AUTH, SELECT. One call at a time. Throws Canceled.
-  [[nodiscard]] Task<RedisReply> call(std::vector<std::string> arguments);
+  // `sent`, if given, is true from the moment on at which Redis may have the command.
+  [[nodiscard]] Task<RedisReply> call(std::vector<std::string> arguments, bool* sent = nullptr);
   void close();
   [[nodiscard]] const RedisAddress& address() const { return address_; }
 
@@ -66,7 +65,7 @@ class Redis {
 
  private:
   Task<RedisReply> connect();
-  Task<RedisReply> exchange(std::vector<std::string> arguments);
+  Task<RedisReply> exchange(std::vector<std::string> arguments, bool* sent = nullptr);
   RedisReply fail(std::string_view doing, const std::error_code& error);
   [[nodiscard]] bool next_reply(RedisReply& reply);
 

@@ -15,18 +15,19 @@ namespace lastcall {
 namespace {
 
 // KEYS: the counter, this client's note. ARGV: the batch's number, its sum, the note's time to
-// live. The INCRBY comes first, since it alone can fail by what it finds; if then the note cannot
-// be written, the script takes the sum back and says so: an error always means that nothing
-// happened.
+// live. Returns the number: that this batch is counted, now or before. The INCRBY comes first,
+// since it alone can fail by what it finds; if then the note cannot be written, the script takes
+// the sum back and says so: an error always means that nothing happened.
 constexpr const char* script =
     "local noted = tonumber(redis.call('GET', KEYS[2]) or '0') "
-    "if noted >= tonumber(ARGV[1]) then return redis.call('GET', KEYS[1]) end "
-    "local value = redis.call('INCRBY', KEYS[1], ARGV[2]) "
+    "if noted >= tonumber(ARGV[1]) then return tonumber(ARGV[1]) end "
+    "redis.call('INCRBY', KEYS[1], ARGV[2]) "
     "local note = redis.pcall('SET', KEYS[2], ARGV[1], 'EX', ARGV[3]) "
     "if note.err then redis.call('DECRBY', KEYS[1], ARGV[2]) return note end "
-    "return value";
+    "return tonumber(ARGV[1])";
 
-constexpr Ms say_again_ms = 10'000;
+constexpr Ms say_new_ms = 1'000;     // the log says no sooner than this that Redis fails otherwise,
+constexpr Ms say_again_ms = 10'000;  // or that it fails still
 
 // Both keys in one slot of a Redis Cluster: what stands in braces decides it.
 std::string noted_prefix_of(const std::string& key) {
@@ -113,26 +114,31 @@ std::vector<std::string> RedisCounter::Client::add_command(std::uint64_t number,
 Task<> RedisCounter::Client::commit(void* self, std::uint64_t sum) {
   Client& client = *static_cast<Client*>(self);
   const std::uint64_t number = ++client.batch_number;
-  bool in_doubt = false;
+  bool in_doubt = false;  // a copy of it may have been counted
+  bool sent = false;      // the copy under way may be
   try {
     for (;;) {
       {
         const Mutex::Guard guard = co_await client.turn.lock();
-        auto command = client.add_command(number, sum);
-        const bool doubted = std::exchange(in_doubt, true);
-        const RedisReply reply = co_await client.redis.call(std::move(command));
-        if (reply.kind == RedisReply::Kind::integer || reply.kind == RedisReply::Kind::text) break;
+        const RedisReply reply = co_await client.redis.call(client.add_command(number, sum), &sent);
+        if (client.is_confirmation(reply, number)) break;
         // An error of Redis: this copy did nothing, an earlier one may have.
-        in_doubt = doubted || reply.kind != RedisReply::Kind::error;
+        in_doubt |= std::exchange(sent, false) && reply.kind != RedisReply::Kind::error;
         client.saw_failure(reply, sum);
       }
       co_await client.pause();
     }
   } catch (const Canceled&) {
-    if (in_doubt) log::warning("redis: {} increments were sent and not confirmed", sum);
+    if (in_doubt || sent)
+      log::warning("redis: {} increments were sent and not confirmed: they may be counted", sum);
     throw;
   }
   client.saw_answer();
+}
+
+bool RedisCounter::Client::is_confirmation(const RedisReply& reply, std::uint64_t number) {
+  return reply.kind == RedisReply::Kind::integer &&
+         reply.integer == static_cast<std::int64_t>(number);
 }
 
 // Longer from time to time, and not the same for all: a Redis that comes back is not run over. In a
@@ -152,15 +158,19 @@ Task<> RedisCounter::Client::pause() {
 }
 
 void RedisCounter::Client::saw_failure(const RedisReply& reply, std::uint64_t waiting) {
-  // A replica, or a server of whom it is not known who we are: by its name another may be found.
-  if (reply.kind == RedisReply::Kind::error) redis.close();
+  // A replica, a server of whom it is not known who we are, or none of Redis at all: by its name
+  // another may be found.
+  redis.close();
   const Ms now = local().now;
   if (reply.kind == RedisReply::Kind::none) failed_at = now;
   if (failing_since < 0) failing_since = now;
-  if (failures++ > 0 && now - said_at < say_again_ms) return;
+  const std::string why = reply.text.empty() ? "not a reply to this command" : reply.text;
+  const Ms quiet = why == said ? say_again_ms : say_new_ms;
+  if (failures++ > 0 && now - said_at < quiet) return;
   said_at = now;
-  log::warning("redis {}: {}; {} increments wait and are tried again", counter.address_.text(),
-               reply.text, waiting);
+  said = why;
+  log::warning("redis {}: {}; {} increments wait and are tried again", counter.address_.text(), why,
+               waiting);
 }
 
 void RedisCounter::Client::saw_answer() {

@@ -3,7 +3,7 @@
 // INCR is not idempotent: when a reply is lost nobody knows whether to send it again. So each
 // worker is a client with a random id that numbers its batches, and a script in Redis adds a batch
 // and notes its number in one atomic step. A batch goes out again and again, under its number,
-// until a reply has come; Redis adds it the first time and answers the value the other times. The
+// until a reply has come; Redis adds it the first time and says so every time. The
 // number is compared by size: a copy that a slow network delivers after the next batch changes
 // nothing.
 //
@@ -61,6 +61,7 @@ class RedisCounter final : public Counter {
     [[nodiscard]] std::vector<std::string> get_command() const;
     [[nodiscard]] std::vector<std::string> add_command(std::uint64_t number,
                                                        std::uint64_t sum) const;
+    [[nodiscard]] static bool is_confirmation(const RedisReply& reply, std::uint64_t number);
     Task<> pause();
     [[nodiscard]] std::uint64_t random();
     void saw_failure(const RedisReply& reply, std::uint64_t waiting);
@@ -75,7 +76,8 @@ class RedisCounter final : public Counter {
     std::uint64_t batch_number = 0;
     Ms failed_at = -1;      // the last time that a connection failed
     Ms failing_since = -1;  // -1: it answers
-    Ms said_at = 0;         // when the log last said so
+    Ms said_at = 0;         // when the log last said so,
+    std::string said;       // and why
     unsigned failures = 0;  // in a row
   };
   [[nodiscard]] Client& client();

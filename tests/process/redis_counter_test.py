@@ -6,22 +6,13 @@ import unittest
 
 from counting import CountingTestCase
 from harness import BINARY, LIBC, clean_environment, get, patience, wait_until
-from redis_server import NameServer, Redis, asks_name_server_here
+from redis_server import NameServer, RedisTestCase, asks_name_server_here
 
 SECRET = "s3cret/with:odd@signs"
 ENCODED = "s3cret%2fwith%3Aodd%40signs"
 
 
-class RedisTestCase(CountingTestCase):
-    def start_redis(self, **settings):
-        redis = Redis(self.folder(), **settings)
-        self.addCleanup(redis.stop)
-        return redis.start()
-
-    def start_on(self, url, *options, **settings):
-        options = ("--drain-window", "0s", *options)
-        return self.start_counting(url, *options, **settings)
-
+class OneServer(RedisTestCase):
     def assert_counts(self, redis, url, *options, key="counter", database=0, **settings):
         """A server there counts 5 more, and says so."""
         before = redis.value(key, database)
@@ -35,13 +26,8 @@ class RedisTestCase(CountingTestCase):
         self.assertNotIn(ENCODED, server.story())
         return server
 
-    def assert_cut(self, server, count):
-        """A drain in vain: 3, and so many jobs are named."""
-        server.terminate()
-        self.assert_unfinished(server, self.assert_ends(server, 3), "incr", count)
 
-
-class Counts(RedisTestCase):
+class Counts(OneServer):
     def test_every_increment_of_two_workers_once(self):
         redis = self.start_redis()
         self.assert_counts(redis, f"redis://127.0.0.1:{redis.port}", "--workers", "2")
@@ -93,7 +79,7 @@ class Counts(RedisTestCase):
         self.assertEqual(redis.value(), 200)
 
 
-class Authenticated(RedisTestCase):
+class Authenticated(OneServer):
     def test_with_a_password_from_the_url_or_a_file_or_the_environment(self):
         redis = self.start_redis(requirepass=SECRET)
         file = self.folder() / "password"
@@ -161,7 +147,7 @@ class Authenticated(RedisTestCase):
         self.assertIn("cannot read '/nowhere/password'", ended.stderr)
 
 
-class Named(RedisTestCase):
+class Named(OneServer):
     def start_names(self, addresses):
         if os.geteuid() != 0:
             self.skipTest("a resolv.conf of its own takes root")

@@ -13,6 +13,7 @@ import subprocess
 import threading
 import unittest
 
+from counting import CountingTestCase
 from harness import clean_environment, die_with_parent, free_port, patience, wait_until
 
 REDIS = shutil.which("redis-server")
@@ -146,7 +147,6 @@ class Acceptor:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.sockets = set()
-        self.stopping = False
         self.accepted = 0
 
     def start(self):
@@ -173,7 +173,8 @@ class Acceptor:
             self.sockets.discard(peer)
 
     def stop(self):
-        self.stopping = True
+        if self.listener.fileno() < 0:
+            return
         self.listener.shutdown(socket.SHUT_RDWR)  # wakes the thread in accept
         self.listener.close()
         for peer in list(self.sockets):
@@ -186,8 +187,9 @@ class Acceptor:
 class CuttingProxy(Acceptor):
     """Passes commands to Redis and replies back, and cuts each connection at one of FATES.
 
-    `fates`, when given, are taken one after the other for each command, None: all is passed on.
-    Otherwise they are chosen at random, a cut for every second command or so.
+    `fates`, when given, are taken one after the other, for each command one (None: it is passed on,
+    as is all that comes after the last). Otherwise they are chosen at random, a cut for every
+    second command or so.
     """
 
     FATES = ["at once", "before the command", "in the command", "after the command",
@@ -198,10 +200,12 @@ class CuttingProxy(Acceptor):
         super().__init__()
         self.redis = redis
         self.rng = random.Random(seed)
-        self.fates = None if fates is None else collections.deque(fates)
+        self.fates = None if fates is None else iter(fates)
         self.lock = threading.Lock()
         self.cuts = collections.Counter()
         self.cutting = True
+        self.late = 0  # copies delivered
+        self.on_cut = lambda fate: None
         self.start()
 
     def fate(self):
@@ -209,7 +213,7 @@ class CuttingProxy(Acceptor):
             if not self.cutting:
                 return None
             if self.fates is not None:
-                return self.fates.popleft() if self.fates else None
+                return next(self.fates, None)
             return self.rng.choice(self.FATES) if self.rng.random() < 0.5 else None
 
     def share(self, data):
@@ -217,8 +221,10 @@ class CuttingProxy(Acceptor):
             return data[:self.rng.randrange(1, len(data))]
 
     def cut(self, fate):
+        """Before the client can know of it."""
         with self.lock:
             self.cuts[fate] += 1
+        self.on_cut(fate)
 
     def serve(self, peer):
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -241,6 +247,7 @@ class CuttingProxy(Acceptor):
                     threading.Event().wait(self.LATE_SECONDS)
                     upstream.sendall(command)
                     read_raw(replies)
+                    self.late += 1
                     return
                 upstream.sendall(command)
                 if fate == "after the command":
@@ -279,8 +286,8 @@ class FakeRedis(Acceptor):
 # ---- names
 
 class NameServer:
-    """Answers questions for A records on port 53 of 127.0.0.1: `addresses`, or that there is no such
-    name ([]), or not at all (None)."""
+    """Answers questions for A records on port 53 of 127.0.0.1: `addresses`, or that there is no
+    such name ([]), or not at all (None)."""
 
     def __init__(self, addresses):
         self.addresses = addresses
@@ -324,7 +331,7 @@ class NameServer:
 
 
 def asks_name_server_here(folder, libc):
-    """A preexec function: the child's /etc/resolv.conf names 127.0.0.1, and /etc/hosts only that."""
+    """A preexec function: to the child, /etc/resolv.conf and /etc/hosts know 127.0.0.1 alone."""
     files = {"/etc/resolv.conf": "nameserver 127.0.0.1\n", "/etc/hosts": "127.0.0.1 localhost\n"}
     mounts = []
     for path, text in files.items():
@@ -341,3 +348,21 @@ def asks_name_server_here(folder, libc):
             if libc.mount(own, path, None, ms_bind, None) != 0:
                 os._exit(96)
     return preexec
+
+
+# ---- tests
+
+class RedisTestCase(CountingTestCase):
+    def start_redis(self, **settings):
+        redis = Redis(self.folder(), **settings)
+        self.addCleanup(redis.stop)
+        return redis.start()
+
+    def start_on(self, url, *options, **settings):
+        options = ("--drain-window", "0s", *options)
+        return self.start_counting(url, *options, **settings)
+
+    def assert_cut(self, server, count):
+        """A drain in vain: 3, and so many jobs are named."""
+        server.terminate()
+        self.assert_unfinished(server, self.assert_ends(server, 3), "incr", count)

@@ -112,7 +112,7 @@ std::string SimRedis::add(const Command& command) {
     if (!drops) counter_ += std::strtoll(command[6].c_str(), nullptr, 10);
     noted = number;
   }
-  return fmt::format(":{}\r\n", counter_);
+  return fmt::format(":{}\r\n", number);
 }
 
 }  // namespace lastcall::sim
