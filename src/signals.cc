@@ -31,14 +31,14 @@ sigset_t draining_set() {
 }
 
 std::atomic<int> watchdog_exit_code{exit_cut};
-static_assert(std::atomic<int>::is_always_lock_free, "a signal handler reads it");
+std::atomic<bool> watchdog_fired{false};  // its next tick may come on another thread
+static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free,
+              "a signal handler uses them");
 
 // Async-signal-safe only (signal-safety(7)): poll, write, _exit. The write is made only where it
 // cannot block; should it block all the same, the timer's next tick ends the process.
 void on_watchdog(int) {
-  static volatile std::sig_atomic_t fired = 0;
-  if (fired == 0) {
-    fired = 1;
+  if (!watchdog_fired.exchange(true)) {
     constexpr std::string_view line =
         "lastcall: the deadline has passed and the process does not end by itself (a handler "
         "blocks?): ended by its watchdog\n";
