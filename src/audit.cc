@@ -57,7 +57,8 @@ std::string close_kind(const Shared& shared) {
 
 int exit_code(const Shared& shared) {
   const std::uint64_t cut = shared.sum(Count::requests_cut) + shared.sum(Count::queue_lost) +
-                            shared.sum(Count::lost_in_drain) + shared.sum(Count::jobs_unfinished);
+                            shared.sum(Count::lost_in_drain) + shared.sum(Count::jobs_unfinished) +
+                            shared.sum(Count::jobs_failed);
   if (cut == 0) return 0;
   return shared.forced() ? exit_forced : exit_cut;
 }

@@ -8,7 +8,8 @@
 
 namespace lastcall {
 
-// 0: everything finished. 3: the deadline cut something. 4: a second SIGINT or SIGQUIT did.
+// 0: everything finished. 3: the deadline cut something, or a job failed. 4: a second SIGINT or
+// SIGQUIT did.
 [[nodiscard]] int exit_code(const Shared& shared);
 
 struct Audit {

@@ -27,9 +27,9 @@ class [[nodiscard]] Awaited {
 
   [[nodiscard]] bool await_ready() const { return local().operations.canceled(); }
   void await_suspend(std::coroutine_handle<> waiter) {
-    waiter_ = waiter;
     Local& here = local();
     ticket_ = here.operations.begin(&Awaited::on_done, this, deadline_, std::move(keep_));
+    waiter_ = waiter;  // last: `begin` may throw for want of memory
     submit_(here.io, ticket_);
   }
   int await_resume() const {

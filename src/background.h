@@ -22,16 +22,24 @@
 #include <type_traits>
 #include <utility>
 
+#include "bounds.h"
 #include "task.h"
 
 namespace lastcall {
 
-// A string literal, at most limits::job_name_bytes_max bytes: it is kept by address.
+// A string literal, at most limits::job_name_bytes_max bytes of letters, digits and "_-. ": it is
+// kept by address, and stands in lines of the log and of the metrics.
 class Name {
  public:
   template <std::size_t Size>
   consteval Name(const char (&literal)[Size]) : text_(literal, Size - 1) {
-    static_assert(Size > 1 && Size <= 65, "a job's name has 1 to 64 bytes");
+    static_assert(Size > 1 && Size - 1 <= limits::job_name_bytes_max);
+    for (const char c : text_) {
+      const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+      const bool digit = c >= '0' && c <= '9';
+      if (!letter && !digit && std::string_view("_-. ").find(c) == std::string_view::npos)
+        throw "a job's name is made of letters, digits, '_', '-', '.' and ' '";
+    }
   }
   [[nodiscard]] std::string_view text() const { return text_; }
 
@@ -46,8 +54,8 @@ namespace detail {
 
 // False: nothing was started, because --max-jobs are running, memory is out, or the drain's
 // deadline has passed. The job is counted before this returns, and first runs at the end of the
-// turn. What it awaits throws `Canceled` at the deadline; any other exception that leaves it is
-// logged and counted as a failed job.
+// turn. What it awaits throws `Canceled` at the deadline. Any other exception that leaves it is
+// work that was not done: logged, counted as a failed job, and the exit code is 3 in the end.
 template <class... A>
 [[nodiscard]] bool background(Name name, Task<> (*work)(A...), std::type_identity_t<A>... values) {
   static_assert((!std::is_reference_v<A> && ...), "a job outlives its caller: take values");

@@ -1,4 +1,5 @@
-// Folds what many coroutines of one worker add meanwhile into one write at a time.
+// Folds what many coroutines of one worker add (or ask) meanwhile into one write (or read) at a
+// time.
 //
 // The first that comes leads: it waits for the end of the turn, takes what all have added by then,
 // and commits the sum; those that come meanwhile are the next batch, and the first of them its

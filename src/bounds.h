@@ -52,7 +52,8 @@ inline constexpr std::uint64_t write_rate_min = 128;  // bytes a second read by 
 
 // Listening.
 inline constexpr int listen_backlog = 4096;
-inline constexpr std::size_t descriptors_reserved = 64;  // of RLIMIT_NOFILE, for all but clients
+inline constexpr std::size_t descriptors_reserved = 64;   // of RLIMIT_NOFILE, for all but clients,
+inline constexpr std::size_t descriptors_per_worker = 8;  // and more for each worker
 inline constexpr std::size_t connections_max = 1 << 20;
 inline constexpr std::size_t admin_connections_max = 128;
 inline constexpr Ms accept_retry_ms = 100;  // after EMFILE and its kin
@@ -65,6 +66,7 @@ inline constexpr Ms heartbeat_stale_ms = 10'000;  // liveness fails beyond it
 inline constexpr Ms linger_ms = 2000;             // reading on after our FIN
 inline constexpr Ms admin_linger_ms = 250;        // the same for probes, at the very end
 inline constexpr Ms duration_ms_max = 24 * 3600 * 1000;
+inline constexpr Ms wait_ms_max = 365 * duration_ms_max;  // of what a coroutine awaits
 
 // The drain.
 inline constexpr Ms first_byte_ms = 3000;  // a fresh connection counts as in flight this long
@@ -88,6 +90,7 @@ inline constexpr std::size_t jobs_named_per_line = 32;  // of what is unfinished
 inline constexpr Ms job_overdue_ms = 500;               // a cancelled job that goes on is named
 inline constexpr std::size_t stream_receive_bytes = 16 * 1024;
 inline constexpr std::size_t addresses_max = 16;  // tried of one name
+inline constexpr Ms resolver_grace_ms = 250;      // for the second of two answers
 inline constexpr int resolver_try_ms = 1500;      // one question to one name server
 inline constexpr int resolver_tries = 3;
 

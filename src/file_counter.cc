@@ -219,15 +219,25 @@ Task<> FileCounter::commit(void* state, std::uint64_t sum) {
   const std::uint64_t value = slot.written + sum;
   const std::uint64_t sequence = slot.sequence + 1;
   auto pause = retry_first;
-  for (;;) {
-    std::error_code error = co_await write_file(
-        slot.counter.fd_, sector_of(slot.index, sequence, value), offset_of(slot.index, sequence));
-    if (!error) error = co_await sync_file(slot.counter.fd_);
-    if (!error) break;
-    log::error("the counter's file '{}': {}; {} increments are tried again", slot.counter.path_,
-               error.message(), sum);
-    co_await sleep(pause);
-    pause = std::min(2 * pause, retry_longest);
+  bool written = false;
+  try {
+    for (;;) {
+      std::error_code error =
+          co_await write_file(slot.counter.fd_, sector_of(slot.index, sequence, value),
+                              offset_of(slot.index, sequence));
+      written |= !error;
+      if (!error) error = co_await sync_file(slot.counter.fd_);
+      if (!error) break;
+      log::error("the counter's file '{}': {}; {} increments are tried again", slot.counter.path_,
+                 error.message(), sum);
+      co_await sleep(pause);
+      pause = std::min(2 * pause, retry_longest);
+    }
+  } catch (const Canceled&) {
+    if (written)
+      log::warning("'{}': {} increments were written and not confirmed: they may be counted",
+                   slot.counter.path_, sum);
+    throw;
   }
   slot.sequence = sequence;
   slot.written = value;

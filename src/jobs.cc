@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <exception>
 #include <iterator>
+#include <new>
 
 #include "background.h"
 #include "check.h"
@@ -37,11 +38,15 @@ bool Jobs::room() {
 }
 
 bool Jobs::start(std::string_view name, Task<> task, Ms now) {
-  if (!task) {  // no memory for its frame
+  std::unique_ptr<Job> job;
+  try {
+    if (!task) throw std::bad_alloc();  // for its frame
+    job = std::make_unique<Job>();
+    make_room();
+  } catch (const std::bad_alloc&) {
     counters_.add(Count::jobs_refused);
     return false;
   }
-  auto job = std::make_unique<Job>();
   job->jobs = this;
   job->name = name;
   job->row = &row_of(name);
@@ -54,6 +59,16 @@ bool Jobs::start(std::string_view name, Task<> task, Ms now) {
   counters_.add(Count::jobs_running);
   all_.back()->row->running.fetch_add(1, std::memory_order_relaxed);
   return true;
+}
+
+// For one job more in each list: from there on nothing can fail.
+void Jobs::make_room() {
+  const auto grow = [](auto& list, std::size_t size) {
+    if (list.capacity() < size) list.reserve(2 * size);
+  };
+  grow(all_, all_.size() + 1);
+  grow(new_, all_.size() + 1);
+  grow(ended_, all_.size() + 1);
 }
 
 // The last row is everybody else's.
@@ -123,8 +138,9 @@ void Jobs::cancel(Ms now) {
   timers_.arm(overdue_, overdue_at_);
 }
 
-// What neither ends nor awaits anything of ours cannot be cancelled: the watchdog ends it, and the
-// process, but not without its name.
+// What neither ends nor awaits anything of ours cannot be cancelled: the watchdog will end it, and
+// the process. Where the loop turns, each is named here; where it does not, the watchdog itself
+// says how many there are of each name.
 void Jobs::on_overdue(void* self) noexcept {
   auto& jobs = *static_cast<Jobs*>(self);
   std::vector<Job*> left;

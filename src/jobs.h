@@ -67,6 +67,7 @@ class Jobs {
 
   static void on_done(void* job) noexcept;
   static void on_overdue(void* jobs) noexcept;
+  void make_room();
   JobRow& row_of(std::string_view name);
   void remove(Job& job);
   void name_unfinished(const std::vector<Job*>& jobs, Ms now, std::string_view how);

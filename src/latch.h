@@ -57,6 +57,7 @@ class Mutex {
         mutex.waiting_.push_back(&latch);
       }
       Guard await_resume() {
+        latch.await_resume();
         mutex.locked_ = true;  // whoever unlocked left it locked for us
         return Guard(mutex);
       }

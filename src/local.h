@@ -5,6 +5,8 @@
 // users see `draining` and `this_worker` (server.h).
 #pragma once
 
+#include <algorithm>
+
 #include "bounds.h"
 
 namespace lastcall {
@@ -33,6 +35,10 @@ struct Local {
   Ms now = 0;             // of this turn
   bool draining = false;  // the signal has come
 
+  // The instant `wait` milliseconds from now, which may be any number.
+  [[nodiscard]] Ms after(Ms wait) const {
+    return now + std::clamp<Ms>(wait, 0, limits::wait_ms_max);
+  }
   static void enter(Local* local);
 };
 

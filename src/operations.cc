@@ -10,8 +10,10 @@ namespace lastcall {
 Ticket Operations::begin(Done done, void* owner, Ms deadline, std::shared_ptr<void> keep) {
   CHECK(!canceled_);
   if (free_.empty()) {
-    free_.push_back(static_cast<std::uint32_t>(slots_.size()));
-    slots_.push_back(std::make_unique<Slot>(*this, free_.back()));
+    const auto index = static_cast<std::uint32_t>(slots_.size());
+    slots_.push_back(std::make_unique<Slot>(*this, index));
+    free_.reserve(slots_.capacity());  // a completion takes no memory
+    free_.push_back(index);
   }
   Slot& slot = *slots_[free_.back()];
   free_.pop_back();

@@ -6,6 +6,8 @@
 #include <charconv>
 #include <utility>
 
+#include "local.h"
+
 namespace lastcall {
 namespace {
 
@@ -66,6 +68,22 @@ std::vector<std::string> select_of(const RedisAddress& address) {
   return {"SELECT", std::to_string(address.database)};
 }
 
+bool format(const std::vector<std::string>& arguments, std::string& command) {
+  std::vector<const char*> starts;
+  std::vector<std::size_t> sizes;
+  for (const std::string& argument : arguments) {
+    starts.push_back(argument.data());
+    sizes.push_back(argument.size());
+  }
+  char* formatted = nullptr;
+  const auto size = redisFormatCommandArgv(&formatted, static_cast<int>(starts.size()),
+                                           starts.data(), sizes.data());
+  if (size < 0) return false;
+  command.assign(formatted, static_cast<std::size_t>(size));
+  redisFreeCommand(formatted);
+  return true;
+}
+
 }  // namespace
 
 std::string RedisAddress::parse(std::string_view url, RedisAddress& address) {
@@ -101,12 +119,14 @@ Redis::~Redis() = default;
 void Redis::close() {
   stream_.close();
   reader_.reset();
+  awaits_reply_ = false;
 }
 
 Task<RedisReply> Redis::call(std::vector<std::string> arguments, bool* sent) {
+  if (awaits_reply_) close();
   if (!stream_.is_open()) {
     RedisReply connected = co_await connect();
-    if (connected.kind == RedisReply::Kind::none || connected.kind == RedisReply::Kind::error) {
+    if (connected.kind != RedisReply::Kind::text) {
       close();
       co_return connected;
     }
@@ -121,41 +141,39 @@ Task<RedisReply> Redis::connect() {
   reader_.reset(redisReaderCreate());
   RedisReply reply;
   reply.kind = RedisReply::Kind::text;
-  if (!address_.password.empty()) {
-    reply = co_await exchange(login_of(address_));
-  }
-  if (reply.kind == RedisReply::Kind::text && address_.database != 0) {
+  if (!address_.password.empty()) reply = co_await exchange(login_of(address_));
+  if (reply.kind == RedisReply::Kind::text && address_.database != 0)
     reply = co_await exchange(select_of(address_));
-  }
   co_return reply;
 }
 
 Task<RedisReply> Redis::exchange(std::vector<std::string> arguments, bool* sent) {
-  std::vector<const char*> starts;
-  std::vector<std::size_t> sizes;
-  for (const std::string& argument : arguments) {
-    starts.push_back(argument.data());
-    sizes.push_back(argument.size());
-  }
-  char* formatted = nullptr;
-  const auto size = redisFormatCommandArgv(&formatted, static_cast<int>(starts.size()),
-                                           starts.data(), sizes.data());
-  if (size < 0) co_return fail("cannot format a command", {});
-  std::string command(formatted, static_cast<std::size_t>(size));
-  redisFreeCommand(formatted);
+  std::string command;
+  if (!format(arguments, command)) co_return fail("cannot format a command", {});
   if (sent != nullptr) *sent = true;
+  awaits_reply_ = true;
+  const Ms deadline = local().after(reply_limit.count());
   if (const auto error = co_await stream_.send(std::move(command), reply_limit))
     co_return fail("cannot send", error);
   RedisReply reply;
-  for (;;) {
-    if (next_reply(reply)) co_return reply;
-    const Received received = co_await stream_.receive(reply_limit);
+  for (std::size_t bytes = 0; !next_reply(reply);) {
+    const Received received =
+        co_await stream_.receive(std::chrono::milliseconds(deadline - local().now));
     if (received.error) co_return fail("no reply", received.error);
     if (received.ended())
       co_return fail("no reply", std::make_error_code(std::errc::connection_reset));
-    if (redisReaderFeed(reader_.get(), received.bytes.data(), received.bytes.size()) != REDIS_OK)
+    // Commands of ours are not answered by arrays, for which hiredis would take memory at once.
+    const bool ours =
+        bytes > 0 || std::string_view("+-:$").find(received.bytes[0]) != std::string_view::npos;
+    bytes += received.bytes.size();
+    if (!ours || bytes > reply_bytes_max ||
+        redisReaderFeed(reader_.get(), received.bytes.data(), received.bytes.size()) != REDIS_OK)
       co_return fail("not a reply of Redis", {});
   }
+  if (reader_ != nullptr && reader_->len > reader_->pos)
+    co_return fail("more replies than commands", {});
+  awaits_reply_ = false;
+  co_return reply;
 }
 
 // True: `reply` is one, or the connection is not Redis's and has been closed.
@@ -168,18 +186,14 @@ bool Redis::next_reply(RedisReply& reply) {
   if (parsed == nullptr) return false;
   const std::unique_ptr<void, void (*)(void*)> owned(parsed, freeReplyObject);
   const auto& from = *static_cast<redisReply*>(parsed);
-  if (from.type == REDIS_REPLY_INTEGER) {
-    reply.kind = RedisReply::Kind::integer;
-    reply.integer = from.integer;
-  } else if (from.type == REDIS_REPLY_NIL) {
-    reply.kind = RedisReply::Kind::nil;
-  } else if (from.str == nullptr) {
-    reply.kind = RedisReply::Kind::other;
-    reply.text = "not a reply to this command";
-  } else {
-    reply.kind = from.type == REDIS_REPLY_ERROR ? RedisReply::Kind::error : RedisReply::Kind::text;
-    reply.text.assign(from.str, static_cast<std::size_t>(from.len));
+  switch (from.type) {
+    case REDIS_REPLY_INTEGER: reply.kind = RedisReply::Kind::integer; break;
+    case REDIS_REPLY_NIL: reply.kind = RedisReply::Kind::nil; break;
+    case REDIS_REPLY_ERROR: reply.kind = RedisReply::Kind::error; break;
+    default: reply.kind = RedisReply::Kind::text; break;
   }
+  reply.integer = from.integer;
+  if (from.str != nullptr) reply.text.assign(from.str, static_cast<std::size_t>(from.len));
   return true;
 }
 

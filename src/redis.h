@@ -35,12 +35,11 @@ struct RedisAddress {
 
 struct RedisReply {
   enum class Kind : std::uint8_t {
-    none,     // the connection failed: `text` says how; the command may have run, or may yet run
+    none,     // the connection failed: `text` says how; what was sent may have run, or may yet run
     error,    // Redis said no: `text` is its word; the command did nothing
     nil,      // there is no such value
     integer,  // `integer`
-    text,     // `text`, of a kind that Redis has for texts
-    other,    // nothing that a command of ours is answered with
+    text,     // `text`
   };
   Kind kind = Kind::none;
   std::int64_t integer = 0;
@@ -60,8 +59,9 @@ class Redis {
   void close();
   [[nodiscard]] const RedisAddress& address() const { return address_; }
 
-  static constexpr std::chrono::milliseconds connect_limit{2000};
-  static constexpr std::chrono::milliseconds reply_limit{2000};
+  static constexpr std::chrono::milliseconds connect_limit{3000};  // the name's resolution included
+  static constexpr std::chrono::milliseconds reply_limit{2000};    // from the command to its reply
+  static constexpr std::size_t reply_bytes_max = 64 * 1024;
 
  private:
   Task<RedisReply> connect();
@@ -74,6 +74,7 @@ class Redis {
   };
   const RedisAddress address_;
   Stream stream_;
+  bool awaits_reply_ = false;  // left so by an exception: what comes next is not ours
   std::unique_ptr<redisReader, FreeReader> reader_;
 };
 

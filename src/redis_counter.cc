@@ -15,15 +15,16 @@ namespace lastcall {
 namespace {
 
 // KEYS: the counter, this client's note. ARGV: the batch's number, its sum, the note's time to
-// live. Returns the number: that this batch is counted, now or before. The INCRBY comes first,
-// since it alone can fail by what it finds; if then the note cannot be written, the script takes
-// the sum back and says so: an error always means that nothing happened.
+// live. Returns the number: that this batch is counted, now or before. The note comes first, so
+// that it is known to be writable; if the sum then cannot be added, the note is put back as it was.
+// So an error always means that nothing happened.
 constexpr const char* script =
-    "local noted = tonumber(redis.call('GET', KEYS[2]) or '0') "
-    "if noted >= tonumber(ARGV[1]) then return tonumber(ARGV[1]) end "
-    "redis.call('INCRBY', KEYS[1], ARGV[2]) "
-    "local note = redis.pcall('SET', KEYS[2], ARGV[1], 'EX', ARGV[3]) "
-    "if note.err then redis.call('DECRBY', KEYS[1], ARGV[2]) return note end "
+    "local noted = redis.call('GET', KEYS[2]) or '0' "
+    "if tonumber(noted) >= tonumber(ARGV[1]) then return tonumber(ARGV[1]) end "
+    "redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[3]) "
+    "local added = redis.pcall('INCRBY', KEYS[1], ARGV[2]) "
+    "if type(added) == 'table' and added.err then "
+    "redis.call('SET', KEYS[2], noted, 'EX', ARGV[3]) return added end "
     "return tonumber(ARGV[1])";
 
 constexpr Ms say_new_ms = 1'000;     // the log says no sooner than this that Redis fails otherwise,
@@ -64,28 +65,21 @@ RedisCounter::Client& RedisCounter::client() {
 
 Task<> RedisCounter::add(std::uint64_t n) { return client().batch.add(n); }
 
+// One GET answers all that ask meanwhile, so that readers do not keep increments from their turn.
 Task<std::optional<std::int64_t>> RedisCounter::value() {
   Client& here = client();
-  if (here.turn.waiting() >= readers_max) co_return std::nullopt;
-  const Ms asked_at = local().now;
-  const Mutex::Guard guard = co_await here.turn.lock();
-  // A Redis that says nothing costs one reader its patience, not each of the queue in turn.
-  if (here.failed_at >= asked_at) co_return std::nullopt;
-  const RedisReply reply = co_await here.redis.call(here.get_command());
-  if (reply.kind == RedisReply::Kind::none) here.failed_at = local().now;
-  if (reply.kind == RedisReply::Kind::nil) co_return 0;
-  std::int64_t value = 0;
-  const char* const end = reply.text.data() + reply.text.size();
-  const auto parsed = std::from_chars(reply.text.data(), end, value);
-  const bool known =
-      reply.kind == RedisReply::Kind::text && parsed.ec == std::errc{} && parsed.ptr == end;
-  co_return known ? std::optional(value) : std::nullopt;
+  co_await here.reads.add(1);
+  co_return here.value;
 }
 
 // ---- one worker's side
 
 RedisCounter::Client::Client(const RedisCounter& of, std::uint64_t seed)
-    : counter(of), redis(of.address_), batch(&Client::commit, this), random_state(seed | 1) {
+    : counter(of),
+      redis(of.address_),
+      batch(&Client::commit, this),
+      reads(&Client::read, this),
+      random_state(seed | 1) {
   id = fmt::format("{:016x}{:016x}", random(), random());
 }
 
@@ -136,6 +130,19 @@ Task<> RedisCounter::Client::commit(void* self, std::uint64_t sum) {
   client.saw_answer();
 }
 
+Task<> RedisCounter::Client::read(void* self, std::uint64_t) {
+  Client& client = *static_cast<Client*>(self);
+  client.value.reset();
+  const Mutex::Guard guard = co_await client.turn.lock();
+  const RedisReply reply = co_await client.redis.call(client.get_command());
+  std::int64_t value = 0;
+  const char* const end = reply.text.data() + reply.text.size();
+  const auto parsed = std::from_chars(reply.text.data(), end, value);
+  const bool number =
+      reply.kind == RedisReply::Kind::text && parsed.ec == std::errc{} && parsed.ptr == end;
+  if (number || reply.kind == RedisReply::Kind::nil) client.value = value;
+}
+
 bool RedisCounter::Client::is_confirmation(const RedisReply& reply, std::uint64_t number) {
   return reply.kind == RedisReply::Kind::integer &&
          reply.integer == static_cast<std::int64_t>(number);
@@ -162,7 +169,6 @@ void RedisCounter::Client::saw_failure(const RedisReply& reply, std::uint64_t wa
   // another may be found.
   redis.close();
   const Ms now = local().now;
-  if (reply.kind == RedisReply::Kind::none) failed_at = now;
   if (failing_since < 0) failing_since = now;
   const std::string why = reply.text.empty() ? "not a reply to this command" : reply.text;
   const Ms quiet = why == said ? say_again_ms : say_new_ms;

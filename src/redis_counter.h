@@ -17,13 +17,14 @@
 // unfinished, and the log says that they may have been counted.
 //
 // The client may read and write the counter's key and KEY's neighbours `{KEY}:lastcall:*`; its user
-// needs EVAL, GET, SET, INCRBY and DECRBY.
+// needs EVAL, GET, SET and INCRBY.
 #pragma once
 
 #include <array>
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,7 +42,7 @@ class RedisCounter final : public Counter {
   ~RedisCounter() override;
 
   Task<> add(std::uint64_t n) override;
-  // Nothing while Redis cannot be reached, or with too many that ask.
+  // Nothing while Redis cannot be reached.
   Task<std::optional<std::int64_t>> value() override;
 
   [[nodiscard]] static std::uint64_t random_seed();
@@ -50,7 +51,6 @@ class RedisCounter final : public Counter {
   static constexpr std::chrono::milliseconds pause_first{50};
   static constexpr std::chrono::milliseconds pause_longest{1000};
   static constexpr std::chrono::milliseconds pause_longest_draining{200};
-  static constexpr std::size_t readers_max = 1024;  // of a worker, waiting for `value`
 
  private:
   // One worker's side of it.
@@ -58,6 +58,7 @@ class RedisCounter final : public Counter {
     Client(const RedisCounter& counter, std::uint64_t seed);
 
     static Task<> commit(void* client, std::uint64_t sum);
+    static Task<> read(void* client, std::uint64_t);
     [[nodiscard]] std::vector<std::string> get_command() const;
     [[nodiscard]] std::vector<std::string> add_command(std::uint64_t number,
                                                        std::uint64_t sum) const;
@@ -71,10 +72,11 @@ class RedisCounter final : public Counter {
     Redis redis;
     Mutex turn;  // to speak to Redis
     Batch batch;
+    Batch reads;
+    std::optional<std::int64_t> value;  // as the last read found it
     std::uint64_t random_state;
     std::string id;
     std::uint64_t batch_number = 0;
-    Ms failed_at = -1;      // the last time that a connection failed
     Ms failing_since = -1;  // -1: it answers
     Ms said_at = 0;         // when the log last said so,
     std::string said;       // and why

@@ -45,14 +45,25 @@ const std::error_category& resolver_category() {
   return category;
 }
 
-// One question. c-ares holds one reference until it has called back, the coroutine the other: it
-// may leave first, at its deadline.
+// One name, asked for twice: its IPv6 and its IPv4 addresses are two questions, and some name
+// servers answer but one of them. c-ares holds a reference until it has called back for both; the
+// coroutine may leave first, at its deadline.
 struct Resolver::Query {
-  static void on_answer(void* query, int status, int timeouts, ares_addrinfo* answer) noexcept;
+  static void on_ipv6(void* query, int status, int, ares_addrinfo* answer) noexcept {
+    static_cast<Query*>(query)->on_answer(status, answer, true);
+  }
+  static void on_ipv4(void* query, int status, int, ares_addrinfo* answer) noexcept {
+    static_cast<Query*>(query)->on_answer(status, answer, false);
+  }
   static void on_deadline(void* query) noexcept;
+  void on_answer(int status, ares_addrinfo* answer, bool first);
 
   Latch answered;
-  int status = ARES_SUCCESS;
+  TimerWheel* timers = nullptr;
+  Timer timer{&Query::on_deadline, this};  // the deadline; sooner once one answer is there
+  Ms deadline = 0;
+  unsigned unanswered = 2;
+  int status = ARES_SUCCESS;  // of the last answer that held nothing
   bool timed_out = false;
   std::vector<Address> addresses;
   std::shared_ptr<Query> held_by_channel;
@@ -169,23 +180,31 @@ void Resolver::Channel::process(int readable, int writable) {
 
 // ---- queries
 
-void Resolver::Query::on_answer(void* self, int status, int, ares_addrinfo* answer) noexcept {
-  const auto query = std::move(static_cast<Query*>(self)->held_by_channel);
-  query->status = status;
-  for (auto* node = answer != nullptr ? answer->nodes : nullptr;
-       node != nullptr && query->addresses.size() < limits::addresses_max; node = node->ai_next) {
+void Resolver::Query::on_answer(int result, ares_addrinfo* answer, bool first) {
+  const auto held = --unanswered == 0 ? std::move(held_by_channel) : held_by_channel;
+  std::vector<Address> found;
+  for (auto* node = answer != nullptr ? answer->nodes : nullptr; node != nullptr;
+       node = node->ai_next) {
     Address address;
     address.size = node->ai_addrlen;
     std::memcpy(&address.storage, node->ai_addr, node->ai_addrlen);
-    query->addresses.push_back(address);
+    found.push_back(address);
   }
   if (answer != nullptr) ares_freeaddrinfo(answer);
-  query->answered.set();
+  if (found.empty()) status = result != ARES_SUCCESS ? result : ARES_ENODATA;
+  addresses.insert(first ? addresses.begin() : addresses.end(), found.begin(), found.end());
+  if (addresses.size() > limits::addresses_max) addresses.resize(limits::addresses_max);
+  if (answered.is_set()) return;  // too late
+  if (unanswered == 0) {
+    answered.set();
+  } else if (!addresses.empty()) {
+    timers->arm(timer, std::min(deadline, local().after(limits::resolver_grace_ms)));
+  }
 }
 
 void Resolver::Query::on_deadline(void* self) noexcept {
   auto& query = *static_cast<Query*>(self);
-  query.timed_out = true;
+  query.timed_out = query.addresses.empty();
   query.answered.set();
 }
 
@@ -211,27 +230,33 @@ Task<Resolved> Resolver::resolve(std::string host, std::uint16_t port, Ms deadli
   }
   const auto query = std::make_shared<Query>();
   query->held_by_channel = query;
-  Timer timer(&Query::on_deadline, query.get());
-  timers_.arm(timer, deadline);
-  ares_addrinfo_hints hints{};
-  hints.ai_flags = ARES_AI_NUMERICSERV;
-  hints.ai_family = AF_UNSPEC;
-  hints.ai_socktype = SOCK_STREAM;
-  ares_getaddrinfo(channel_->ares, host.c_str(), std::to_string(port).c_str(), &hints,
-                   &Query::on_answer, query.get());
+  query->timers = &timers_;
+  query->deadline = deadline;
+  timers_.arm(query->timer, deadline);
+  ask(*query, host, port);
   channel_->tend();
   co_await query->answered;
-  timers_.disarm(timer);
+  timers_.disarm(query->timer);
   if (operations_.canceled()) throw Canceled();
   if (query->timed_out) {
     resolved.error = std::make_error_code(std::errc::timed_out);
-  } else if (query->status != ARES_SUCCESS || query->addresses.empty()) {
-    const int status = query->status != ARES_SUCCESS ? query->status : ARES_ENODATA;
-    resolved.error = {status, resolver_category()};
+  } else if (query->addresses.empty()) {
+    resolved.error = {query->status, resolver_category()};
   } else {
     resolved.addresses = query->addresses;
   }
   co_return resolved;
+}
+
+void Resolver::ask(Query& query, const std::string& host, std::uint16_t port) {
+  const std::string service = std::to_string(port);
+  ares_addrinfo_hints hints{};
+  hints.ai_flags = ARES_AI_NUMERICSERV;
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_family = AF_INET6;
+  ares_getaddrinfo(channel_->ares, host.c_str(), service.c_str(), &hints, &Query::on_ipv6, &query);
+  hints.ai_family = AF_INET;
+  ares_getaddrinfo(channel_->ares, host.c_str(), service.c_str(), &hints, &Query::on_ipv4, &query);
 }
 
 void Resolver::cancel() {

@@ -22,7 +22,7 @@ class Operations;
 class TimerWheel;
 
 struct Resolved {
-  std::vector<Address> addresses;  // in the order to try them; not empty without an error
+  std::vector<Address> addresses;  // to be tried in this order; not empty without an error
   std::error_code error;           // timed_out, or one of resolver_category()
 };
 
@@ -44,6 +44,7 @@ class Resolver {
  private:
   struct Channel;
   struct Query;
+  void ask(Query& query, const std::string& host, std::uint16_t port);
   Operations& operations_;
   TimerWheel& timers_;
   std::unique_ptr<Channel> channel_;  // made for the first name

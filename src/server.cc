@@ -90,7 +90,7 @@ struct Server::Impl {
   bool open_admin_listener(std::string& why);
   bool open_rings(std::string& why);
   std::vector<WorkerConfig> worker_configs() const;
-  std::string bound_connections();
+  std::string bound_connections(unsigned workers);
   void worker_thread(unsigned index);
   void serve_on(unsigned index, Io& io);
   int finish();
@@ -139,10 +139,10 @@ int Server::run() {
   log::start();
   if (const std::string wrong = options.invalid(); !wrong.empty())
     return self.refuse(exit_bad_option, wrong);
-  if (const std::string wrong = self.bound_connections(); !wrong.empty())
+  const unsigned workers = options.workers != 0 ? options.workers : usable_cpus();
+  if (const std::string wrong = self.bound_connections(workers); !wrong.empty())
     return self.refuse(exit_bad_option, wrong);
 
-  const unsigned workers = options.workers != 0 ? options.workers : usable_cpus();
   self.shared = make_shared_for_ever(workers, budget_of(options));
   Shared& shared = *self.shared;
   add_health_routes(self.router, shared);
@@ -176,13 +176,17 @@ int Server::run() {
 
 // ---- the parts of `run`, in its order
 
-std::string Server::Impl::bound_connections() {
+std::string Server::Impl::bound_connections(unsigned workers) {
   const std::size_t have = descriptors();
-  if (have <= 2 * limits::descriptors_reserved) {
-    return fmt::format("RLIMIT_NOFILE is {}: lastcall needs at least {}; raise it (ulimit -n)",
-                       have, 2 * limits::descriptors_reserved + 1);
+  const std::size_t reserved =
+      limits::descriptors_reserved + workers * limits::descriptors_per_worker;
+  if (have <= reserved + limits::descriptors_reserved) {
+    return fmt::format(
+        "RLIMIT_NOFILE is {}: {} workers need at least {}; raise it (ulimit -n), or lower "
+        "--workers",
+        have, workers, reserved + limits::descriptors_reserved + 1);
   }
-  const std::size_t most = have - limits::descriptors_reserved;
+  const std::size_t most = have - reserved;
   connections_max = options.max_connections == 0 ? most : options.max_connections;
   if (connections_max <= most) return {};
   return fmt::format(

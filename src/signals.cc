@@ -35,6 +35,37 @@ std::atomic<bool> watchdog_fired{false};  // its next tick may come on another t
 static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free,
               "a signal handler uses them");
 
+const Shared* watched = nullptr;  // set before the watchdog can be armed
+
+void write_error(std::string_view text) { (void)!::write(STDERR_FILENO, text.data(), text.size()); }
+
+void write_error(std::uint64_t number) {
+  char digits[20];
+  std::size_t at = sizeof digits;
+  do digits[--at] = static_cast<char>('0' + number % 10);
+  while ((number /= 10) > 0);
+  write_error({digits + at, sizeof digits - at});
+}
+
+// The jobs of loops that turn have been named one by one; these are of one that does not.
+void name_jobs() {
+  bool first = true;
+  for (const WorkerSlot& slot : watched->slots) {
+    for (const JobRow& row : slot.jobs) {
+      const char* const name = row.name.load(std::memory_order_acquire);
+      if (name == nullptr) break;
+      const std::uint64_t running = row.running;
+      if (running == 0) continue;
+      write_error(first ? "lastcall: jobs unfinished: " : ", ");
+      write_error({name, row.name_bytes});
+      write_error(": ");
+      write_error(running);
+      first = false;
+    }
+  }
+  if (!first) write_error("\n");
+}
+
 // Async-signal-safe only (signal-safety(7)): poll, write, _exit. The write is made only where it
 // cannot block; should it block all the same, the timer's next tick ends the process.
 void on_watchdog(int) {
@@ -43,8 +74,10 @@ void on_watchdog(int) {
         "lastcall: the deadline has passed and the process does not end by itself (a handler "
         "blocks?): ended by its watchdog\n";
     pollfd out{STDERR_FILENO, POLLOUT, 0};
-    if (poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) != 0)
-      (void)!::write(STDERR_FILENO, line.data(), line.size());
+    if (poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) != 0) {
+      if (watched != nullptr) name_jobs();
+      write_error(line);
+    }
   }
   _exit(watchdog_exit_code);
 }
@@ -121,6 +154,7 @@ void arm_watchdog(Ms at, int exit_code) {
 }
 
 void start_signal_watch(int signal_fd, Shared& shared) {
+  watched = &shared;
   try {
     std::thread(watch, signal_fd, std::ref(shared)).detach();
   } catch (const std::system_error& error) {

@@ -20,7 +20,8 @@ void block_signals();
 [[nodiscard]] bool signal_pending(int signal_fd);
 
 // At that instant a POSIX timer ends the process with that exit code, whatever its threads are
-// doing: a handler that blocks, a full stderr. A later call moves it.
+// doing: a handler that blocks, a full stderr. Background jobs that have not ended are then named
+// on stderr, with their number. A later call moves it.
 void arm_watchdog(Ms at, int exit_code);
 
 // A thread that reads the signal itself, and wakes the workers, when the leader has not done so

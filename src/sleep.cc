@@ -30,7 +30,7 @@ void Sleep::await_suspend(std::coroutine_handle<> waiter) {
   if (next_ != nullptr) next_->link_ = &next_;
   sleepers_->first_ = this;
   ++sleepers_->waiting_;
-  sleepers_->timers_.arm(timer_, local().now + std::max<Ms>(duration_, 0));
+  sleepers_->timers_.arm(timer_, local().after(duration_));
 }
 
 void Sleep::await_resume() {

@@ -1,7 +1,7 @@
 // co_await sleep(5s): wait without blocking the worker.
 //
-// Used from a coroutine of a handler, on its worker's thread. Throws `Canceled` when the drain's
-// deadline cuts it, and at once when it has already passed. Rounded up to the tick of 4 ms.
+// Used from a coroutine of a handler or a job, on its worker's thread. Throws `Canceled` when the
+// drain's deadline cuts it, and at once when it has already passed. Rounded up to the tick of 4 ms.
 #pragma once
 
 #include <chrono>

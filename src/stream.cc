@@ -70,12 +70,14 @@ Stream::~Stream() { close(); }
 // An operation under way ends by the shutdown; its slot then holds the last reference.
 void Stream::close() {
   const auto state = std::exchange(state_, nullptr);
-  if (state != nullptr && state->fd >= 0 && state.use_count() > 1) state->io->shut_both(state->fd);
+  if (state == nullptr || state->fd < 0 || state.use_count() == 1) return;
+  state->closed = true;
+  state->io->shut_both(state->fd);
 }
 
 Task<std::error_code> Stream::connect(std::string host, std::uint16_t port, Duration limit) {
   close();
-  const Ms deadline = local().now + limit.count();
+  const Ms deadline = local().after(limit.count());
   const Resolved resolved = co_await local().resolver.resolve(std::move(host), port, deadline);
   if (resolved.error) co_return resolved.error;
   int result = -EADDRNOTAVAIL;
@@ -111,7 +113,7 @@ Task<std::error_code> Stream::send(std::string bytes, Duration limit) {
   const auto sending = std::make_shared<Sending>(state, std::move(bytes));
   const int result = co_await await_operation(
       [&](Io& io, Ticket ticket) { io.submit_send(state->fd, sending->bytes, ticket); },
-      local().now + limit.count(), sending);
+      local().after(limit.count()), sending);
   const bool all = result >= 0 && static_cast<std::size_t>(result) == sending->bytes.size();
   co_return all ? std::error_code() : error_of(result < 0 ? result : -EPIPE);
 }
@@ -124,7 +126,8 @@ Task<Received> Stream::receive(Duration limit) {
                                   limits::stream_receive_bytes);
   const int result = co_await await_operation(
       [&](Io& io, Ticket ticket) { io.submit_read(state->fd, into, ticket); },
-      local().now + limit.count(), state);
+      local().after(limit.count()), state);
+  if (state->closed) co_return Received{{}, error_of(-ECANCELED)};  // by us: no FIN of the peer's
   if (result < 0) co_return Received{{}, error_of(result)};
   co_return Received{{state->in.get(), static_cast<std::size_t>(result)}, {}};
 }

@@ -10,9 +10,10 @@
 //   }
 //
 // Used on the worker that connected it only. What the network does is a value, `std::error_code`
-// (std::errc::timed_out: the time was up); each await throws `Canceled` once the drain's deadline
-// has passed. One `send` and one `receive` may be under way at once. Names are resolved by c-ares,
-// blocking nobody. A stream that is still open when its worker stops is closed then.
+// (std::errc::timed_out: the time was up; operation_canceled: we closed it ourselves); each await
+// throws `Canceled` once the drain's deadline has passed. One `send` and one `receive` may be under
+// way at once. Names are resolved by c-ares, blocking nobody. A stream that is still open when its
+// worker stops is closed then.
 #pragma once
 
 #include <chrono>
@@ -41,8 +42,8 @@ class Stream {
   Stream& operator=(Stream&& other) noexcept;
   ~Stream();
 
-  // `host`: a name or a literal address. Its addresses are tried in turn (RFC 6724's order), each
-  // with its share of the time that is left. An open stream is closed first.
+  // `host`: a name or a literal address. Its addresses are tried in turn, IPv6 first, each with
+  // its share of the time that is left. An open stream is closed first.
   [[nodiscard]] Task<std::error_code> connect(std::string host, std::uint16_t port, Duration limit);
   // All of `bytes`, or an error; how much has gone is then unknown.
   [[nodiscard]] Task<std::error_code> send(std::string bytes, Duration limit);

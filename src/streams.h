@@ -20,6 +20,7 @@ struct Stream::State {
   Io* io;
   Counters* counters;
   int fd;
+  bool closed = false;         // by its owner, with an operation under way
   Address peer;                // of the connect under way
   std::unique_ptr<char[]> in;  // memory of the receive under way
   State* next = nullptr;       // in Streams, until that has closed them all

@@ -21,11 +21,9 @@
 
 namespace lastcall {
 
-// What an await throws once the deadline has cut the drain; later awaits throw it at once.
-class Canceled : public std::exception {
- public:
-  [[nodiscard]] const char* what() const noexcept override { return "canceled at the deadline"; }
-};
+// What an await throws once the deadline has cut the drain; later awaits throw it at once. It is no
+// std::exception: a loop that tries again after any of those must end here.
+struct Canceled {};
 
 namespace detail {
 

@@ -6,6 +6,7 @@
 //   /add        awaits the counter, and answers only then: a 200 is an increment that is kept
 //   /value      the counter
 //   /forever    starts a job "forever", which nothing can end
+//   /blocks     starts a job "blocks", which blocks its worker, and one "behind it"
 //   /stubborn   starts a job "stubborn", which takes being cancelled for no reason to fail
 //   /fails      starts a job "fails", which throws
 #include <chrono>
@@ -13,6 +14,7 @@
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
 #include "counter.h"
 #include "latch.h"
@@ -61,6 +63,17 @@ void stubborn(Request&, Response& response, void*) {
   response.status(lastcall::background("stubborn", ignore_the_deadline) ? 200 : 503);
 }
 
+Task<> block() {
+  co_await lastcall::sleep(milliseconds(1));
+  std::this_thread::sleep_for(std::chrono::hours(1));
+}
+
+void blocks(Request&, Response& response, void*) {
+  const bool both =
+      lastcall::background("blocks", block) && lastcall::background("behind it", wait_forever);
+  response.status(both ? 200 : 503);
+}
+
 void fails(Request&, Response& response, void*) {
   response.status(lastcall::background("fails", fail) ? 200 : 503);
 }
@@ -92,6 +105,7 @@ int main(int argc, char** argv) {
   server.route(lastcall::Method::get, "/forever", forever);
   server.route(lastcall::Method::get, "/stubborn", stubborn);
   server.route(lastcall::Method::get, "/fails", fails);
+  server.route(lastcall::Method::get, "/blocks", blocks);
   const int code = server.run();
   lastcall::log::flush(lastcall::limits::log_flush_ms);
   return code;

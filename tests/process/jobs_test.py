@@ -253,12 +253,20 @@ class OfOtherKinds(CountingTestCase):
         lines = server.find("unfinished, and cannot be cancelled: ")
         self.assertEqual(sum(l["message"].count("forever (") for l in lines), 3, server.story())
 
-    def test_one_that_fails_by_itself_is_counted_and_named_and_is_no_fault_of_the_drain(self):
+    def test_those_of_a_worker_that_one_of_them_blocks_are_named_by_the_watchdog(self):
+        server = self.start_other(300)
+        self.assertEqual(get(server.port, "/blocks").status, 200)
+        server.terminate()
+        self.assertEqual(server.wait(), 3)
+        named = server.wait_for("lastcall: jobs unfinished: ")
+        self.assertTrue(named["message"].endswith(": blocks: 1, behind it: 1"), named)
+
+    def test_one_that_fails_by_itself_is_named_and_is_work_that_was_not_done(self):
         server = self.start_other(5000)
         self.assertEqual(get(server.port, "/fails").status, 200)
         wait_until(lambda: server.metrics()["jobs_failed_total"] == 1, 5, "the failure")
         server.terminate()
-        audit = self.assert_ends(server, 0)
+        audit = self.assert_ends(server, 3)
         self.assertEqual((audit["jobs_failed"], audit["jobs_unfinished"]), (1, 0))
         self.assertTrue(server.find("job fails failed: no reason at all"), server.story())
 
