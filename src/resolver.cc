@@ -32,6 +32,12 @@ int initialize_library() {
   return status;
 }
 
+// RFC 6761 section 6.3: always the loopback, whatever a name server or a file may say.
+bool is_localhost(std::string_view host) {
+  if (host.ends_with('.')) host.remove_suffix(1);
+  return host == "localhost" || host.ends_with(".localhost");
+}
+
 bool parse_literal(const std::string& host, std::uint16_t port, Address& address) {
   const bool v6 = host.find(':') != std::string::npos;
   const std::string bracketed = v6 && host.front() != '[' ? "[" + host + "]" : host;
@@ -218,6 +224,12 @@ Task<Resolved> Resolver::resolve(std::string host, std::uint16_t port, Ms deadli
   Address literal;
   if (parse_literal(host, port, literal)) {
     resolved.addresses.push_back(literal);
+    co_return resolved;
+  }
+  if (is_localhost(host)) {
+    for (const char* loopback : {"::1", "127.0.0.1"}) {
+      if (parse_literal(loopback, port, literal)) resolved.addresses.push_back(literal);
+    }
     co_return resolved;
   }
   if (channel_ == nullptr) {

@@ -86,7 +86,10 @@ Task<std::error_code> Stream::connect(std::string host, std::uint16_t port, Dura
     const Ms left = deadline - here.now;
     if (left <= 0) co_return error_of(-ETIMEDOUT);
     const int fd = here.io.open_socket(resolved.addresses[i].storage.ss_family);
-    if (fd < 0) co_return error_of(fd);
+    if (fd < 0) {  // no descriptor; or no IPv6 here, and IPv4 comes next
+      result = fd;
+      continue;
+    }
     const auto state = std::make_shared<State>(here.io, here.counters, fd);
     state->peer = resolved.addresses[i];
     here.streams.add(*state);
