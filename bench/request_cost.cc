@@ -98,6 +98,10 @@ class PretendIo final : public lastcall::Io {
     ++sends_;
   }
   void submit_read(int, std::span<std::byte>, Ticket) override {}
+  void submit_connect(int, const sockaddr*, socklen_t, Ticket) override {}
+  void submit_poll(int, unsigned, Ticket) override {}
+  void submit_write(int, std::string_view, std::uint64_t, Ticket) override {}
+  void submit_sync(int, Ticket) override {}
   void submit_cancel(Ticket) override {}
   void submit_cancel_all() override {}
 
@@ -127,6 +131,7 @@ class PretendIo final : public lastcall::Io {
   }
 
   int accept_now(int) override { return -EAGAIN; }
+  int open_socket(int) override { return -EMFILE; }
   void shut_send(int) override {}
   void shut_both(int) override {}
   void close(int) override {}

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <iterator>
 
+#include "duration.h"
 #include "log.h"
 
 namespace lastcall {
@@ -23,6 +24,19 @@ class Members {
   // Milliseconds between two instants; absent when either has not been.
   void span(std::string_view name, Ms from, Ms to) {
     if (from != Shared::never && to != Shared::never) number(name, to - from);
+  }
+  // By name, how many and the age of the oldest; absent when nothing is unfinished.
+  void jobs(std::string_view name, const std::vector<JobSum>& sums) {
+    std::string text;
+    std::string json;
+    for (const JobSum& sum : sums) {
+      if (sum.unfinished == 0) continue;
+      fmt::format_to(std::back_inserter(text), "{}{}:{}:{}", text.empty() ? "" : ",", sum.name,
+                     sum.unfinished, format_duration(sum.oldest_ms));
+      fmt::format_to(std::back_inserter(json), R"({}{{"name":{},"jobs":{},"oldest_ms":{}}})",
+                     json.empty() ? "" : ",", log::quoted(sum.name), sum.unfinished, sum.oldest_ms);
+    }
+    if (!text.empty()) put(name, text, "[" + json + "]");
   }
 
  private:
@@ -43,7 +57,7 @@ std::string close_kind(const Shared& shared) {
 
 int exit_code(const Shared& shared) {
   const std::uint64_t cut = shared.sum(Count::requests_cut) + shared.sum(Count::queue_lost) +
-                            shared.sum(Count::lost_in_drain);
+                            shared.sum(Count::lost_in_drain) + shared.sum(Count::jobs_unfinished);
   if (cut == 0) return 0;
   return shared.forced() ? exit_forced : exit_cut;
 }
@@ -91,7 +105,10 @@ Audit make_audit(const Shared& shared) {
               {"forced_closes", Count::forced_closes}};
   for (const auto& sum : more)
     members.number(sum.name, static_cast<std::int64_t>(shared.sum(sum.count)));
-  members.number("jobs_unfinished", 0);
+  members.number("jobs_started", static_cast<std::int64_t>(shared.sum(Count::jobs_started)));
+  members.number("jobs_failed", static_cast<std::int64_t>(shared.sum(Count::jobs_failed)));
+  members.number("jobs_unfinished", static_cast<std::int64_t>(shared.sum(Count::jobs_unfinished)));
+  members.jobs("unfinished", shared.job_sums());
   members.number("operations_outstanding",
                  static_cast<std::int64_t>(shared.operations_left.load()));
   members.number("log_dropped", static_cast<std::int64_t>(log::dropped()));

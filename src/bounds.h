@@ -79,6 +79,18 @@ inline constexpr Ms budget_margin_ms = 3000;  // pre-stop + window + timeout + t
 inline constexpr Ms watchdog_ms = 1000;       // past the deadline, the timer ends the process
 inline constexpr Ms signal_unread_ms = 500;   // then the watch thread reads it for a stuck loop
 
+// Background work and outbound connections.
+inline constexpr std::size_t jobs_default = 65'536;  // of --max-jobs, all workers together
+inline constexpr std::size_t jobs_max = 1 << 24;
+inline constexpr std::size_t job_names_max = 32;  // listed one by one; more are "other"
+inline constexpr std::size_t job_name_bytes_max = 64;
+inline constexpr std::size_t jobs_named_per_line = 32;  // of what is unfinished, in the log
+inline constexpr Ms job_overdue_ms = 500;               // a cancelled job that goes on is named
+inline constexpr std::size_t stream_receive_bytes = 16 * 1024;
+inline constexpr std::size_t addresses_max = 16;  // tried of one name
+inline constexpr int resolver_try_ms = 1500;      // one question to one name server
+inline constexpr int resolver_tries = 3;
+
 // Logs.
 inline constexpr std::size_t log_queue_bytes = 256 * 1024;
 inline constexpr Ms log_flush_ms = 200;
@@ -90,6 +102,7 @@ static_assert(spill_bytes >= 2 * receive_buffer_bytes);
 static_assert(target_bytes_max >= 8000 && header_bytes_default > target_bytes_max);
 static_assert(settle_ms_min < settle_blind_ms && settle_blind_ms < settle_ms_max);
 static_assert(watchdog_ms < budget_margin_ms, "the watchdog fires inside the grace period");
+static_assert(job_overdue_ms < watchdog_ms, "named before the watchdog ends the process");
 static_assert(heartbeat_ms * 4 < heartbeat_stale_ms);
 
 }  // namespace limits

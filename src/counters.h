@@ -14,6 +14,8 @@ enum class Count : std::uint8_t {
   connections_open,
   requests_in_flight,
   handlers_waiting,  // coroutines, their client still there or not
+  jobs_running,
+  streams_open,
   // connections
   connections_accepted,
   accepted_in_window,       // between the signal and the end of the window
@@ -33,6 +35,13 @@ enum class Count : std::uint8_t {
   handler_failed,        // an exception: 500
   frame_denied,          // no memory for a coroutine's frame: 503
   body_denied,           // --body-memory used up: 503
+  // background work and outbound connections
+  jobs_started,
+  jobs_finished,
+  jobs_failed,      // by an exception of their own
+  jobs_refused,     // --max-jobs were running, or memory was out
+  jobs_unfinished,  // at the deadline
+  streams_failed,   // no address of the peer could be connected
   // the close
   closes_announced,  // `Connection: close` because of the drain
   idle_closed,       // half-closed while silent

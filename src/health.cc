@@ -4,8 +4,8 @@
 
 #include <iterator>
 
+#include "local.h"
 #include "log.h"
-#include "sleep.h"
 
 namespace lastcall {
 namespace {
@@ -15,7 +15,7 @@ void answer(Response& response, bool yes, std::string_view no) {
 }
 
 void livez(Request&, Response& response, void* shared) {
-  answer(response, static_cast<Shared*>(shared)->alive(Sleepers::now()), "Stuck");
+  answer(response, static_cast<Shared*>(shared)->alive(local().now), "Stuck");
 }
 
 void readyz(Request&, Response& response, void* shared) {
@@ -23,7 +23,7 @@ void readyz(Request&, Response& response, void* shared) {
 }
 
 void servingz(Request&, Response& response, void* shared) {
-  answer(response, static_cast<Shared*>(shared)->servable(Sleepers::now()), "Not Serving");
+  answer(response, static_cast<Shared*>(shared)->servable(local().now), "Not Serving");
 }
 
 void metrics(Request&, Response& response, void* state) {
@@ -39,9 +39,16 @@ void metrics(Request&, Response& response, void* state) {
     const auto count = static_cast<Count>(i);
     line(name(count), help(count), is_gauge(count), shared.sum(count));
   }
+  text +=
+      "# HELP lastcall_jobs Background jobs that have not ended, by name.\n"
+      "# TYPE lastcall_jobs gauge\n";
+  for (const JobSum& sum : shared.job_sums()) {
+    fmt::format_to(std::back_inserter(text), "lastcall_jobs{{name={}}} {}\n", log::quoted(sum.name),
+                   sum.running);
+  }
   line("workers", "Reactor threads.", true, shared.slots.size());
   line("ready", "1 while new work should be sent here.", true, shared.ready());
-  line("serving", "1 while this process can still answer.", true, shared.servable(Sleepers::now()));
+  line("serving", "1 while this process can still answer.", true, shared.servable(local().now));
   line("draining", "1 from the signal on.", true, shared.signaled());
   line("log_dropped_total", "Log lines that found the queue full.", false, log::dropped());
   response.content_type("text/plain; version=0.0.4").body(text);

@@ -9,10 +9,12 @@
 //  1. `operations()` is +1 for each submit and -1 for each completion without `more`. A worker may
 //     leave only at 0: until then the kernel may still write to memory that an operation names.
 //  2. A receive completion with `has_buffer` lends that buffer to the caller until `give_back`.
-//  3. Memory passed to `submit_send` and `submit_read` stays valid until their completion.
+//  3. Memory passed to a submit stays valid until its completion.
 //  4. A cancel has a completion of its own, in any order with that of its target; only the target's
 //     own completion without `more` proves that it has ended.
 #pragma once
+
+#include <sys/socket.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -25,12 +27,13 @@
 namespace lastcall {
 
 enum class Kind : std::uint8_t {
-  accept,  // index: which listener
-  recv,    // index, generation: which connection
-  send,    // index, generation: which connection
-  cancel,  // nobody waits for it; counted like all others
-  signal,  // the signalfd
-  wake,    // the worker's eventfd
+  accept,   // index: which listener
+  recv,     // index, generation: which connection
+  send,     // index, generation: which connection
+  cancel,   // nobody waits for it; counted like all others
+  signal,   // the signalfd
+  wake,     // the worker's eventfd
+  awaited,  // index, generation: which slot of Operations (operations.h)
 };
 
 // What an operation is for, packed into the 64 bits that come back with its completion. The
@@ -72,6 +75,10 @@ class Io {
   // Sends all of `bytes` unless the connection fails: a short result means that it did.
   virtual void submit_send(int socket, std::string_view bytes, Ticket) = 0;
   virtual void submit_read(int fd, std::span<std::byte> into, Ticket) = 0;
+  virtual void submit_connect(int socket, const sockaddr* address, socklen_t size, Ticket) = 0;
+  virtual void submit_poll(int fd, unsigned events, Ticket) = 0;  // once; poll(2)'s bits
+  virtual void submit_write(int fd, std::string_view bytes, std::uint64_t offset, Ticket) = 0;
+  virtual void submit_sync(int fd, Ticket) = 0;  // fdatasync(2)
   virtual void submit_cancel(Ticket target) = 0;
   virtual void submit_cancel_all() = 0;
 
@@ -91,6 +98,7 @@ class Io {
 
   // ---- sockets: system calls that never block. Results are as the system call's, or -errno.
   virtual int accept_now(int listener) = 0;  // -EAGAIN: the queue is empty
+  virtual int open_socket(int family) = 0;   // a TCP one, TCP_NODELAY
   virtual void shut_send(int socket) = 0;    // SHUT_WR: our FIN
   virtual void shut_both(int socket) = 0;    // SHUT_RDWR: outstanding operations end
   virtual void close(int fd) = 0;

@@ -51,6 +51,10 @@ class IoUring final : public SocketIo {
   void submit_recv(int socket, Ticket, bool wait_first) override;
   void submit_send(int socket, std::string_view bytes, Ticket) override;
   void submit_read(int fd, std::span<std::byte> into, Ticket) override;
+  void submit_connect(int socket, const sockaddr* address, socklen_t size, Ticket) override;
+  void submit_poll(int fd, unsigned events, Ticket) override;
+  void submit_write(int fd, std::string_view bytes, std::uint64_t offset, Ticket) override;
+  void submit_sync(int fd, Ticket) override;
   void submit_cancel(Ticket target) override;
   void submit_cancel_all() override;
 
@@ -208,6 +212,31 @@ void IoUring::submit_send(int socket, std::string_view bytes, Ticket ticket) {
 void IoUring::submit_read(int fd, std::span<std::byte> into, Ticket ticket) {
   io_uring_sqe* sqe = next_sqe();
   io_uring_prep_read(sqe, fd, into.data(), static_cast<unsigned>(into.size()), 0);
+  io_uring_sqe_set_data64(sqe, ticket.pack());
+}
+
+void IoUring::submit_connect(int socket, const sockaddr* address, socklen_t size, Ticket ticket) {
+  io_uring_sqe* sqe = next_sqe();
+  io_uring_prep_connect(sqe, socket, address, size);
+  io_uring_sqe_set_data64(sqe, ticket.pack());
+}
+
+void IoUring::submit_poll(int fd, unsigned events, Ticket ticket) {
+  io_uring_sqe* sqe = next_sqe();
+  io_uring_prep_poll_add(sqe, fd, events);
+  io_uring_sqe_set_data64(sqe, ticket.pack());
+}
+
+// Files are the one place with kernel workers: neither operation can be tried without blocking.
+void IoUring::submit_write(int fd, std::string_view bytes, std::uint64_t offset, Ticket ticket) {
+  io_uring_sqe* sqe = next_sqe();
+  io_uring_prep_write(sqe, fd, bytes.data(), static_cast<unsigned>(bytes.size()), offset);
+  io_uring_sqe_set_data64(sqe, ticket.pack());
+}
+
+void IoUring::submit_sync(int fd, Ticket ticket) {
+  io_uring_sqe* sqe = next_sqe();
+  io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);
   io_uring_sqe_set_data64(sqe, ticket.pack());
 }
 

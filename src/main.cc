@@ -1,6 +1,8 @@
 // The program: options, the sample service, the exit code.
 #include <fmt/core.h>
 
+#include "counter.h"
+#include "duration.h"
 #include "log.h"
 #include "program_options.h"
 #include "server.h"
@@ -18,14 +20,29 @@ __attribute__((section(".preinit_array"), used)) void (*const early)() = block_s
 int main(int argc, char** argv) {
   lastcall::ProgramOptions options;
   if (const auto code = lastcall::parse_program_options(argc, argv, options)) return *code;
-  if (const std::string wrong = options.server.invalid(); !wrong.empty()) {
+  std::string wrong = options.server.invalid();
+  if (wrong.empty()) wrong = options.counter.invalid();
+  if (!wrong.empty()) {
     fmt::print(stderr, "lastcall: {}\n", wrong);
     return 2;
   }
   lastcall::log::configure(options.log_format, options.log_level);
   lastcall::log::start();
+  std::string why;
+  const auto counter = lastcall::make_counter(options.counter, why);
+  if (counter == nullptr) {
+    fmt::print(stderr, "lastcall: {}\n", why);
+    return 1;
+  }
+  if (options.job_delay >= options.server.shutdown_timeout && !options.server.hard) {
+    lastcall::log::warning(
+        "--job-delay {} is not shorter than --shutdown-timeout {}: increments accepted last will "
+        "be cut",
+        lastcall::format_duration(options.job_delay.count()),
+        lastcall::format_duration(options.server.shutdown_timeout.count()));
+  }
   lastcall::Server server(options.server);
-  lastcall::Service service;
+  lastcall::Service service(*counter, options.job_delay);
   service.add_routes(server);
   const int code = server.run();
   lastcall::log::flush(lastcall::limits::log_flush_ms);

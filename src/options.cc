@@ -42,6 +42,7 @@ std::string Options::invalid() const {
       invalid_duration("--write-timeout", write_timeout, 1),
       invalid_size("--workers", workers, 0, limits::workers_max),
       invalid_size("--max-connections", max_connections, 0, limits::connections_max),
+      invalid_size("--max-jobs", max_jobs, 1, limits::jobs_max),
       invalid_size("--max-header-bytes", max_header_bytes, limits::header_bytes_min,
                    limits::header_bytes_max),
       invalid_size("--max-body-bytes", max_body_bytes, 0, std::size_t{1} << 40),

@@ -29,6 +29,7 @@ struct Options {
   Duration body_timeout{30'000};
   Duration idle_timeout{620'000};
   Duration write_timeout{30'000};
+  std::size_t max_jobs = limits::jobs_default;  // background work, all workers together
   std::size_t max_header_bytes = limits::header_bytes_default;
   std::size_t max_body_bytes = limits::body_bytes_default;
   std::size_t body_memory = limits::body_memory_default;  // of all bodies together

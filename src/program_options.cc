@@ -93,6 +93,13 @@ Parser::Parser(ProgramOptions& options) {
   size("--max-header-bytes", o.max_header_bytes, "request line and fields; 431 beyond");
   size("--max-body-bytes", o.max_body_bytes, "one body; 413 beyond");
   size("--body-memory", o.body_memory, "all bodies together; 503 beyond");
+  number("--max-jobs", o.max_jobs, "65536", "background jobs under way; /incr answers 503 beyond");
+  text("--counter", options.counter.where, "WHERE",
+       "where /incr counts: memory, file:PATH, or redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]");
+  text("--counter-key", options.counter.key, "KEY", "the counter's name in Redis");
+  text("--counter-password-file", options.counter.password_file, "PATH",
+       "Redis's password, if not in the URL nor in LASTCALL_COUNTER_PASSWORD");
+  duration("--job-delay", options.job_delay, "the simulated slow work behind /incr");
   text("--termination-log", o.termination_log, "PATH",
        "where the audit goes as JSON if the file exists");
   choice<log::Format>("--log-format", options.log_format, "text",

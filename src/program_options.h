@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "counter.h"
 #include "log.h"
 #include "options.h"
 
@@ -10,6 +11,8 @@ namespace lastcall {
 
 struct ProgramOptions {
   Options server;
+  CounterOptions counter;
+  Options::Duration job_delay{5'000};
   log::Format log_format = log::Format::text;
   log::Level log_level = log::Level::info;
 };

@@ -202,6 +202,7 @@ std::vector<WorkerConfig> Server::Impl::worker_configs() const {
     config.connections_max =
         std::max<std::size_t>(1, (connections_max + workers - 1 - i) / workers);
     config.body_memory = options.body_memory / workers;
+    config.jobs_max = std::max<std::size_t>(1, (options.max_jobs + workers - 1 - i) / workers);
     config.header_timeout = options.header_timeout.count();
     config.body_timeout = options.body_timeout.count();
     config.idle_timeout = options.idle_timeout.count();

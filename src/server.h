@@ -13,18 +13,21 @@
 //   }
 //
 // Handlers run on the worker that owns the connection and must not block it. One that waits is a
-// coroutine: see `Waiting` (router.h) and `sleep` (sleep.h).
+// coroutine: see `Waiting` (router.h), `sleep` (sleep.h) and `Stream` (stream.h). Work that
+// outlives its answer: `background` (background.h).
 #pragma once
 
 #include <memory>
 #include <string>
 #include <string_view>
 
+#include "background.h"
 #include "options.h"
 #include "request.h"
 #include "response.h"
 #include "router.h"
 #include "sleep.h"
+#include "stream.h"
 #include "task.h"
 
 namespace lastcall {
@@ -59,5 +62,9 @@ class Server {
 // For programs with threads of their own: first thing in `main`, before the first thread, so that
 // no thread can take the signal that the server waits for.
 void block_signals();
+
+// On a worker's thread only (a handler, a coroutine of a handler or of a job).
+[[nodiscard]] bool draining();         // the signal has come
+[[nodiscard]] unsigned this_worker();  // 0 to workers - 1, at most limits::workers_max - 1
 
 }  // namespace lastcall

@@ -34,7 +34,31 @@ Task<> slow(Request& request, Response& response, void*) {
   response.content_type("application/json").body(R"({"message": "Hello, World!"})");
 }
 
+Task<> count_later(Counter* counter, std::chrono::milliseconds delay) {
+  co_await sleep(delay);
+  co_await counter->add(1);
+}
+
 }  // namespace
+
+// GET or POST /incr: a promise, kept by a job.
+void Service::incr(Request&, Response& response, void* state) {
+  const auto& self = *static_cast<Service*>(state);
+  if (background("incr", count_later, &self.counter_, self.job_delay_)) {
+    response.body("accepted\n");
+  } else {
+    response.status(503).body("too many increments are under way; try again\n");
+  }
+}
+
+Task<> Service::count(Request&, Response& response, void* state) {
+  const std::optional<std::int64_t> value = co_await static_cast<Service*>(state)->counter_.value();
+  if (value) {
+    response.body(std::to_string(*value));
+  } else {
+    response.status(503).body("the counter cannot be read at the moment\n");
+  }
+}
 
 void Service::add_routes(Server& server) {
   char name[256] = "";
@@ -44,6 +68,9 @@ void Service::add_routes(Server& server) {
   server.route(Method::get, "/whoami", whoami, &host_name_);
   server.route(Method::get, "/slow", slow);
   server.route(Method::any, "/echo", echo);
+  server.route(Method::get, "/incr", incr, this);
+  server.route(Method::post, "/incr", incr, this);
+  server.route(Method::get, "/counter", count, this);
 }
 
 }  // namespace lastcall

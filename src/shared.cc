@@ -65,4 +65,22 @@ Ms Shared::last_arrival() const {
   return latest;
 }
 
+std::vector<JobSum> Shared::job_sums() const {
+  std::vector<JobSum> sums;
+  for (const WorkerSlot& slot : slots) {
+    for (const JobRow& row : slot.jobs) {
+      const char* const literal = row.name.load(std::memory_order_acquire);
+      if (literal == nullptr) break;
+      const std::string name(literal, row.name_bytes);
+      auto at = std::find_if(sums.begin(), sums.end(),
+                             [&](const JobSum& sum) { return sum.name == name; });
+      if (at == sums.end()) at = sums.insert(at, {.name = name});
+      at->running += row.running;
+      at->unfinished += row.unfinished;
+      at->oldest_ms = std::max<Ms>(at->oldest_ms, row.oldest_ms);
+    }
+  }
+  return sums;
+}
+
 }  // namespace lastcall

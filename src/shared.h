@@ -18,6 +18,7 @@
 #include "bounds.h"
 #include "counters.h"
 #include "drain.h"
+#include "jobs.h"
 
 namespace lastcall {
 
@@ -28,6 +29,7 @@ struct WorkerSlot {
   Counters counters;
   std::atomic<Ms> heartbeat{0};
   std::atomic<Ms> last_arrival{0};  // accept time of the latest connection that was no probe
+  JobTable jobs;
   int wake_fd = -1;
   int listener = -1;  // of the main address
 };
@@ -54,6 +56,7 @@ class Shared {
 
   [[nodiscard]] std::uint64_t sum(Count count) const;
   [[nodiscard]] Ms last_arrival() const;
+  [[nodiscard]] std::vector<JobSum> job_sums() const;  // by name, over all workers
 
   const Budget budget;
   std::vector<WorkerSlot> slots;

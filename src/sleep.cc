@@ -3,23 +3,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "check.h"
+#include "local.h"
 #include "task.h"
 
 namespace lastcall {
-namespace {
-
-thread_local Sleepers* current = nullptr;
-thread_local Ms current_now = 0;
-
-}  // namespace
-
-void Sleepers::enter(Sleepers* sleepers, Ms now) {
-  current = sleepers;
-  current_now = now;
-}
-
-Ms Sleepers::now() { return current_now; }
 
 void Sleepers::cancel() {
   canceled_ = true;
@@ -33,24 +20,21 @@ void Sleepers::cancel() {
 
 Sleep::~Sleep() { unlink(); }
 
-bool Sleep::await_ready() const noexcept {
-  CHECK(current != nullptr && "sleep() belongs in a handler's coroutine, on its worker");
-  return current->canceled_;
-}
+bool Sleep::await_ready() const noexcept { return local().sleepers.canceled_; }
 
 void Sleep::await_suspend(std::coroutine_handle<> waiter) {
   waiter_ = waiter;
-  sleepers_ = current;
+  sleepers_ = &local().sleepers;
   next_ = sleepers_->first_;
   link_ = &sleepers_->first_;
   if (next_ != nullptr) next_->link_ = &next_;
   sleepers_->first_ = this;
   ++sleepers_->waiting_;
-  sleepers_->timers_.arm(timer_, current_now + std::max<Ms>(duration_, 0));
+  sleepers_->timers_.arm(timer_, local().now + std::max<Ms>(duration_, 0));
 }
 
 void Sleep::await_resume() {
-  if (canceled_ || current->canceled_) throw Canceled();
+  if (canceled_ || local().sleepers.canceled_) throw Canceled();
 }
 
 void Sleep::on_timer(void* self) noexcept {

@@ -19,10 +19,6 @@ class Sleepers {
   void cancel();
   [[nodiscard]] std::size_t waiting() const { return waiting_; }
 
-  // Whose coroutines run on this thread; a worker sets it before each turn.
-  static void enter(Sleepers* sleepers, Ms now);
-  [[nodiscard]] static Ms now();  // of this thread's worker
-
  private:
   friend class Sleep;
   TimerWheel& timers_;

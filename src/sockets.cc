@@ -223,6 +223,13 @@ int SocketIo::accept_now(int listener) {
   return fd >= 0 ? fd : -errno;
 }
 
+int SocketIo::open_socket(int family) {
+  const int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  (void)set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  return fd;
+}
+
 // shutdown(2) itself: as an io_uring operation it would cost a kernel thread. ENOTCONN means that
 // the peer was faster, which the outstanding operations report as well.
 void SocketIo::shut_send(int socket) { ::shutdown(socket, SHUT_WR); }

@@ -44,6 +44,7 @@ class SocketIo : public Io {
   Ms now() override;
   std::int64_t wall_seconds() override;
   int accept_now(int listener) override;
+  int open_socket(int family) override;
   void shut_send(int socket) override;
   void shut_both(int socket) override;
   void close(int fd) override;

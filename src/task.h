@@ -61,7 +61,7 @@ struct PromiseBase {
 template <class T>
 struct Promise : PromiseBase {
   std::optional<T> value;
-  template <class U>
+  template <class U = T>  // `co_return {}` too
   void return_value(U&& result) {
     value.emplace(std::forward<U>(result));
   }

@@ -30,6 +30,19 @@ Worker::Worker(Io& io, const WorkerConfig& config, Shared& shared, unsigned inde
       now_(io.now()),
       timers_(now_),
       sleepers_(timers_),
+      operations_(io, timers_),
+      resolver_(operations_, timers_),
+      jobs_(timers_, slot_.counters, slot_.jobs, config.jobs_max),
+      local_{.io = io,
+             .timers = timers_,
+             .counters = slot_.counters,
+             .sleepers = sleepers_,
+             .ready = ready_,
+             .operations = operations_,
+             .resolver = resolver_,
+             .streams = streams_,
+             .jobs = jobs_,
+             .worker = index},
       body_budget_{config.body_memory, 0},
       exchanges_(body_budget_),
       drain_(shared.budget),
@@ -73,14 +86,16 @@ void Worker::run() {
 void Worker::turn() {
   const auto completions = io_.harvest(next_instant());
   now_ = io_.now();
-  Sleepers::enter(&sleepers_, now_);
+  Local::enter(&local_);
+  local_.now = now_;
   date_.update(io_.wall_seconds());
   slot_.heartbeat.store(now_, std::memory_order_relaxed);
   take(completions);
   timers_.advance(now_);
-  finish_tasks();  // before the deadline may cut: an answer that is ready goes out
+  run_coroutines();  // before the deadline may cut: an answer that is ready goes out
   observe_signal();
   finish_tasks();
+  jobs_.finish(now_);
   resume_parked();
   tend_listeners();
   if (stopped()) stop();
@@ -108,12 +123,13 @@ void Worker::dispatch(const Completion& completion) noexcept {
       return;
     case Kind::signal: return;  // taken before all others: turn()
     case Kind::wake: on_wake(completion); return;
+    case Kind::awaited: operations_.on_awaited(completion); return;
     case Kind::cancel: return;  // ENOENT and EALREADY are normal: the target was faster
   }
 }
 
 Ms Worker::next_instant() const {
-  if (!finished_.empty()) return now_;
+  if (!finished_.empty() || !ready_.empty() || jobs_.waits_for_turn()) return now_;
   return std::min(
       {timers_.next(), drain_.next(now_), listener_.retry_at(), admin_listener_.retry_at()});
 }
@@ -264,6 +280,13 @@ void Worker::on_task_done(void* argument) noexcept {
   exchange->worker->finished_.push_back(exchange);
 }
 
+void Worker::run_coroutines() {
+  ready_.run();
+  jobs_.run_new();
+  finish_tasks();
+  jobs_.finish(now_);
+}
+
 // Not from within the coroutine's last step: its frame goes here.
 void Worker::finish_tasks() {
   std::vector<Exchange*> batch;
@@ -311,7 +334,7 @@ void Worker::observe_signal() {
 Remaining Worker::remaining() const {
   return {.connections = open_,
           .requests = waiting_,
-          .jobs = 0,
+          .jobs = jobs_.running(),
           .others = leader() ? shared_.slots.size() - 1 - shared_.workers_stopped : 0,
           .listener = listener_.is_open(),
           .admin = admin_listener_.is_open() || admin_open_ > 0,
@@ -335,6 +358,7 @@ void Worker::step_drain(Event event, Ms at) {
 }
 
 void Worker::announce() {
+  local_.draining = true;
   if (leader() && config_.on_drain != nullptr) config_.on_drain(config_.on_drain_state);
 }
 
@@ -424,6 +448,9 @@ void Worker::cut() {
   for (const auto& connection : connections_) {
     if (connection->in_use() && !connection->admin()) connection->cut();
   }
+  jobs_.cancel(now_);
+  operations_.cancel_all();
+  resolver_.cancel();
   sleepers_.cancel();
 }
 
@@ -449,18 +476,26 @@ void Worker::cut_admin() {
 void Worker::release_reads() {
   reads_released_ = true;
   timers_.disarm(heartbeat_);
+  resolver_.close();
   if (signal_read_) io_.submit_cancel({Kind::signal, 0, 0});
   if (wake_read_) io_.submit_cancel({Kind::wake, 0, 0});
 }
 
 void Worker::report_progress() {
-  log::info("{}: waiting for {} requests, {} jobs, {} connections", name(phase()),
+  std::string by_name;
+  for (const JobSum& sum : shared_.job_sums()) {
+    if (sum.running > 0) by_name += fmt::format(" {}: {}", sum.name, sum.running);
+  }
+  log::info("{}: waiting for {} requests, {} jobs{}{}{}, {} connections", name(phase()),
             std::max(shared_.sum(Count::requests_in_flight), shared_.sum(Count::handlers_waiting)),
-            0, shared_.sum(Count::connections_open));
+            shared_.sum(Count::jobs_running), by_name.empty() ? "" : " (",
+            by_name.empty() ? "" : by_name.substr(1), by_name.empty() ? "" : ")",
+            shared_.sum(Count::connections_open));
 }
 
 void Worker::stop() {
   timers_.disarm(heartbeat_);
+  streams_.close_all();
   check_nothing_left();
   slot_.heartbeat = 0;
   shared_.operations_left += io_.operations();
@@ -473,6 +508,7 @@ void Worker::check_nothing_left() const {
   CHECK(io_.buffers_lent() == 0);
   CHECK(open_ == 0 && admin_open_ == 0);
   CHECK(waiting_ == 0 && finished_.empty());
+  CHECK(jobs_.running() == 0 && ready_.empty() && operations_.outstanding() == 0);
   CHECK(exchanges_.lent() == 0);
   CHECK(slabs_.lent() == 0);
   CHECK(body_budget_.used == 0);

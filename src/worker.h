@@ -2,11 +2,13 @@
 // the signalfd, holds the admin listener, un-listens for all, and stops last.
 //
 // A turn: harvest what has completed -> dispatch each completion by its kind -> fire timers ->
-// finish what coroutines have ended -> tend listeners -> one step of the drain.
+// resume what waits for the turn's end, begin new jobs, finish what coroutines have ended -> one
+// step of the drain -> tend listeners.
 //
 // Invariants
-//  1. Operations in flight = those of connections + listeners + our two reads + cancels; at the
-//     end all are 0, and so are lent buffers, exchanges, slabs and timers: CHECKed.
+//  1. Operations in flight = those of connections + listeners + what coroutines await + our two
+//     reads + cancels; at the end all are 0, and so are jobs, lent buffers, exchanges, slabs and
+//     timers: CHECKed.
 //  2. A worker is used on one thread, but for the atomics in its WorkerSlot.
 #pragma once
 
@@ -22,10 +24,16 @@
 #include "drain.h"
 #include "exchange.h"
 #include "io.h"
+#include "jobs.h"
+#include "latch.h"
 #include "listener.h"
+#include "local.h"
+#include "operations.h"
+#include "resolver.h"
 #include "router.h"
 #include "shared.h"
 #include "sleep.h"
+#include "streams.h"
 #include "timers.h"
 
 namespace lastcall {
@@ -37,6 +45,7 @@ struct WorkerConfig {
   ParserLimits parser;
   std::size_t connections_max = 65'536;                   // of this worker
   std::size_t body_memory = limits::body_memory_default;  // of this worker
+  std::size_t jobs_max = limits::jobs_default;            // of this worker
   Ms header_timeout = 10'000;
   Ms body_timeout = 30'000;
   Ms idle_timeout = 620'000;
@@ -93,6 +102,7 @@ class Worker {
   static void on_heartbeat(void* worker) noexcept;
   Connection* find(const Completion& completion);
   void adopt(int fd, bool admin, bool swept);
+  void run_coroutines();
   void finish_tasks();
   void resume_parked();
   void tend_listeners();
@@ -126,6 +136,12 @@ class Worker {
   Ms now_;
   TimerWheel timers_;
   Sleepers sleepers_;
+  Ready ready_;
+  Operations operations_;
+  Streams streams_;
+  Resolver resolver_;
+  Jobs jobs_;
+  Local local_;
   SlabPool slabs_;
   BodyBudget body_budget_;
   ExchangePool exchanges_;

@@ -10,6 +10,9 @@
 #include "client.h"
 #include "health.h"
 #include "log.h"
+#include "redis_counter.h"
+#include "server.h"
+#include "sim_redis.h"
 #include "worker.h"
 
 namespace lastcall::sim {
@@ -21,6 +24,31 @@ Task<> wait(Request& request, Response& response, void*) {
   const auto ms = std::stol(std::string(request.query_value("ms").value_or("0")));
   co_await sleep(std::chrono::milliseconds(ms));
   response.body(request.query_value("id").value_or(""));
+}
+
+// The sample service's `/incr`: the answer first, then a wait, then the increment.
+struct Counting {
+  Counter* counter = nullptr;
+  Ms delay = 0;
+  std::uint64_t accepted = 0;
+};
+
+Task<> count_later(Counting* counting) {
+  co_await sleep(std::chrono::milliseconds(counting->delay));
+  co_await counting->counter->add(1);
+}
+
+void incr(Request& request, Response& response, void* state) {
+  auto* counting = static_cast<Counting*>(state);
+  if (background("incr", count_later, counting)) ++counting->accepted;
+  response.body(request.query_value("id").value_or(""));
+}
+
+RedisAddress redis_address(bool with_password) {
+  RedisAddress address;
+  address.host = "127.0.0.1";
+  if (with_password) address.password = "secret";
+  return address;
 }
 
 // What a seed decides.
@@ -37,6 +65,9 @@ struct Plan {
     signal_at = random.between(0, 2500);
     repeats = random.chance(0.2);
     forces = random.chance(0.05);
+    job_delay = random.between(0, 1200);
+    redis_trouble = random.chance(0.3) ? 0 : 1;
+    redis_password = random.chance(0.3);
     connections_max = random.chance(0.2) ? static_cast<std::size_t>(random.between(1, 8)) : 65'536;
   }
   unsigned workers;
@@ -48,16 +79,27 @@ struct Plan {
   bool repeats;
   bool forces;
   std::size_t connections_max;
+  Ms job_delay;
+  double redis_trouble;
+  bool redis_password;
 };
 
 class Schedule {
  public:
   Schedule(std::uint64_t seed, Canary canary)
-      : kernel_(seed, Faults{}), plan_(kernel_.random), shared_(plan_.workers, plan_.budget) {
+      : kernel_(seed, Faults{}),
+        plan_(kernel_.random),
+        shared_(plan_.workers, plan_.budget),
+        redis_(kernel_, plan_.redis_trouble, kernel_.now + plan_.signal_at + 10'000),
+        counter_(redis_address(plan_.redis_password), "counter", seed) {
     kernel_.canary = canary;
+    kernel_.upstream = &redis_;
+    redis_.password_wanted = plan_.redis_password;
+    counting_ = {&counter_, plan_.job_delay};
     shared_.can_unlisten = plan_.unlistens;
     router_.add({Method::any, "/echo", echo, nullptr, nullptr});
     router_.add({Method::get, "/wait", nullptr, wait, nullptr});
+    router_.add({Method::post, "/incr", incr, nullptr, &counting_});
     add_health_routes(router_, shared_);
     add_health_routes(admin_router_, shared_);
     config_.router = &router_;
@@ -79,6 +121,7 @@ class Schedule {
       for (const auto& client : clients_) {
         if (kernel_.random.chance(0.4)) client->step();
       }
+      redis_.step();
       for (std::size_t i = 0; i < workers_.size(); ++i) {
         if (!workers_[i]->stopped() && kernel_.random.chance(0.8)) workers_[i]->turn();
       }
@@ -161,6 +204,7 @@ class Schedule {
       if (client->torn() && verdict_.cut == 0) fail("an answer is torn, and nothing was cut");
     }
     judge_counters(losers);
+    judge_increments();
   }
 
   void judge_counters(unsigned losers) {
@@ -190,6 +234,30 @@ class Schedule {
     }
   }
 
+  // Each increment accepted is counted once, or its job is unfinished and named; one whose reply
+  // never came may be both.
+  void judge_increments() {
+    redis_.run_late_commands();
+    verdict_.counted = static_cast<std::uint64_t>(redis_.counter());
+    verdict_.unfinished = shared_.sum(Count::jobs_unfinished);
+    const std::uint64_t accepted = counting_.accepted;
+    if (verdict_.counted > accepted)
+      fail(fmt::format("{} increments accepted, {} counted", accepted, verdict_.counted));
+    if (verdict_.counted + verdict_.unfinished < accepted)
+      fail(fmt::format("{} increments accepted, {} counted, {} unfinished", accepted,
+                       verdict_.counted, verdict_.unfinished));
+    if (plan_.ample && !plan_.forces && verdict_.unfinished > 0)
+      fail(fmt::format("{} jobs unfinished before the deadline", verdict_.unfinished));
+    if (verdict_.unfinished > 0 && verdict_.exit_code == 0)
+      fail("jobs unfinished, and exit code 0");
+    std::uint64_t listed = 0;
+    for (const JobSum& sum : shared_.job_sums()) listed += sum.unfinished;
+    if (listed != verdict_.unfinished) fail("not each unfinished job is named");
+    if (shared_.sum(Count::jobs_started) != accepted) fail("jobs are miscounted");
+    if (shared_.sum(Count::jobs_failed) > 0) fail("a job failed");
+    if (shared_.sum(Count::streams_open) != 0) fail("an outbound connection leaks");
+  }
+
   void fail(const std::string& what) {
     if (verdict_.failure.empty()) verdict_.failure = what;
   }
@@ -206,6 +274,9 @@ class Schedule {
   Router router_;
   Router admin_router_;
   WorkerConfig config_;
+  SimRedis redis_;
+  RedisCounter counter_;
+  Counting counting_;
   std::vector<std::unique_ptr<SimIo>> ios_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::unique_ptr<Client>> clients_;

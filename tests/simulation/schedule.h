@@ -14,9 +14,11 @@ struct Verdict {
   int exit_code = 0;
   unsigned answered = 0;
   unsigned refused = 0;
-  unsigned lost = 0;       // as the clients saw it
-  std::uint64_t cut = 0;   // as the server counted it
-  std::uint64_t late = 0;  // connections lost after a FIN that nothing had announced
+  unsigned lost = 0;             // as the clients saw it
+  std::uint64_t cut = 0;         // as the server counted it
+  std::uint64_t late = 0;        // connections lost after a FIN that nothing had announced
+  std::uint64_t counted = 0;     // increments, by Redis
+  std::uint64_t unfinished = 0;  // background jobs, as the server counted them
   std::uint64_t swept = 0;
   std::uint64_t after_unlisten = 0;
 };

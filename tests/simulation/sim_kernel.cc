@@ -73,21 +73,55 @@ SimIo::~SimIo() {
 }
 
 void SimIo::submit_accept(int listener, Ticket ticket, bool once) {
-  operations_.push_back({.ticket = ticket, .fd = listener, .once = once, .bytes = {}, .into = {}});
+  operations_.push_back({.does = Does::accept,
+                         .ticket = ticket,
+                         .fd = listener,
+                         .once = once,
+                         .bytes = {},
+                         .into = {}});
 }
 
 void SimIo::submit_recv(int socket, Ticket ticket, bool wait_first) {
-  operations_.push_back(
-      {.ticket = ticket, .fd = socket, .wait_first = wait_first, .bytes = {}, .into = {}});
+  operations_.push_back({.does = Does::recv,
+                         .ticket = ticket,
+                         .fd = socket,
+                         .wait_first = wait_first,
+                         .bytes = {},
+                         .into = {}});
 }
 
 void SimIo::submit_send(int socket, std::string_view bytes, Ticket ticket) {
   CHECK(!bytes.empty());
-  operations_.push_back({.ticket = ticket, .fd = socket, .bytes = bytes, .into = {}});
+  operations_.push_back(
+      {.does = Does::send, .ticket = ticket, .fd = socket, .bytes = bytes, .into = {}});
 }
 
 void SimIo::submit_read(int fd, std::span<std::byte> into, Ticket ticket) {
-  operations_.push_back({.ticket = ticket, .fd = fd, .bytes = {}, .into = into});
+  operations_.push_back(
+      {.does = Does::read, .ticket = ticket, .fd = fd, .bytes = {}, .into = into});
+}
+
+void SimIo::submit_connect(int socket, const sockaddr*, socklen_t, Ticket ticket) {
+  operations_.push_back(
+      {.does = Does::connect, .ticket = ticket, .fd = socket, .bytes = {}, .into = {}});
+}
+
+// Names are not resolved here: what connects uses literal addresses.
+void SimIo::submit_poll(int fd, unsigned, Ticket ticket) {
+  operations_.push_back({.does = Does::poll, .ticket = ticket, .fd = fd, .bytes = {}, .into = {}});
+}
+
+void SimIo::submit_write(int fd, std::string_view bytes, std::uint64_t offset, Ticket ticket) {
+  operations_.push_back({.does = Does::write,
+                         .ticket = ticket,
+                         .fd = fd,
+                         .bytes = bytes,
+                         .offset = offset,
+                         .into = {}});
+}
+
+void SimIo::submit_sync(int fd, Ticket ticket) {
+  operations_.push_back({.does = Does::sync, .ticket = ticket, .fd = fd, .bytes = {}, .into = {}});
 }
 
 void SimIo::submit_cancel(Ticket target) {
@@ -121,13 +155,19 @@ std::span<const Completion> SimIo::harvest(Ms until) {
 }
 
 bool SimIo::step(Operation& operation) {
-  switch (operation.ticket.kind) {
-    case Kind::accept: return step_accept(operation);
-    case Kind::recv: return step_recv(operation);
-    case Kind::send: return step_send(operation);
-    case Kind::signal:
-    case Kind::wake: return step_read(operation);
-    case Kind::cancel: return complete(operation, 0);
+  switch (operation.does) {
+    case Does::accept: return step_accept(operation);
+    case Does::recv: return step_recv(operation);
+    case Does::send: return step_send(operation);
+    case Does::read:
+      return operation.ticket.kind == Kind::awaited ? step_stream_read(operation)
+                                                    : step_read(operation);
+    case Does::connect: return step_connect(operation);
+    case Does::poll: return operation.canceled && complete(operation, -ECANCELED);
+    case Does::write: return step_write(operation);
+    case Does::sync:
+      return complete(operation, kernel_.random.chance(kernel_.faults.disk_fails) ? -EIO : 0);
+    case Does::cancel: return complete(operation, 0);
   }
   return true;
 }
@@ -233,6 +273,38 @@ bool SimIo::step_read(Operation& operation) {
   return operation.canceled && complete(operation, -ECANCELED);
 }
 
+// Of an outbound socket, whose client is the upstream.
+bool SimIo::step_stream_read(Operation& operation) {
+  Socket& socket = kernel_.sockets[operation.fd];
+  const bool data = !socket.to_server.empty();
+  if (operation.canceled && !(data && kernel_.random.chance(kernel_.faults.cancel_carries)))
+    return complete(operation, -ECANCELED);
+  if (socket.client_reset) return complete(operation, -ECONNRESET);
+  if (!data) return (socket.client_fin || socket.server_shut) && complete(operation, 0);
+  std::size_t size = std::min(socket.to_server.size(), operation.into.size());
+  if (kernel_.random.chance(kernel_.faults.partial)) size = 1 + kernel_.random.below(size);
+  std::memcpy(operation.into.data(), socket.to_server.data(), size);
+  socket.to_server.erase(0, size);
+  return complete(operation, static_cast<int>(size));
+}
+
+bool SimIo::step_connect(Operation& operation) {
+  const std::optional<int> result =
+      kernel_.upstream != nullptr ? kernel_.upstream->connect(operation.fd) : -ECONNREFUSED;
+  if (result) return complete(operation, *result);
+  return operation.canceled && complete(operation, -ECANCELED);
+}
+
+bool SimIo::step_write(Operation& operation) {
+  if (kernel_.random.chance(kernel_.faults.disk_fails)) return complete(operation, -EIO);
+  std::size_t size = operation.bytes.size();
+  if (kernel_.random.chance(kernel_.faults.partial)) size = 1 + kernel_.random.below(size);
+  std::string& file = kernel_.files[operation.fd];
+  if (file.size() < operation.offset + size) file.resize(operation.offset + size);
+  file.replace(operation.offset, size, operation.bytes.substr(0, size));
+  return complete(operation, static_cast<int>(size));
+}
+
 // ---- lent buffers
 
 std::string_view SimIo::lent(std::uint16_t buffer, std::size_t bytes) const {
@@ -253,6 +325,13 @@ int SimIo::accept_now(int listener) {
   if (kernel_.canary == Canary::no_sweep || l.queue.empty()) return -EAGAIN;
   if (kernel_.random.chance(kernel_.faults.no_descriptors)) return -EMFILE;
   return take_queued(l);
+}
+
+int SimIo::open_socket(int) {
+  if (kernel_.random.chance(kernel_.faults.no_descriptors)) return -EMFILE;
+  const int socket = kernel_.next_fd++;
+  kernel_.sockets[socket].accepted = true;  // ours to close
+  return socket;
 }
 
 void SimIo::shut_send(int socket) {

@@ -39,6 +39,8 @@ enum class Canary : std::uint8_t {
   lost_socket,        // the socket in an accept's last completion is dropped
   silent_short_send,  // a send reports success and loses its last byte
   answers_twice,      // a send's bytes arrive two times
+  redis_forgets,      // Redis does not note which batch it has counted
+  redis_drops,        // Redis confirms a batch that it has not counted
 };
 
 // How often each unkindness happens, per opportunity.
@@ -51,7 +53,8 @@ struct Faults {
   double ended_early = 0.03;     // a multishot's completion without `more`
   double cancel_carries = 0.5;   // what is cancelled completes once more, with success
   double interrupted = 0.02;     // EINTR
-  static Faults none() { return {0, 0, 0, 0, 0, 0, 0, 0}; }
+  double disk_fails = 0.02;      // EIO
+  static Faults none() { return {0, 0, 0, 0, 0, 0, 0, 0, 0}; }
 };
 
 // A connection; the two ends see it through the two directions below.
@@ -77,6 +80,14 @@ struct ListenSocket {
   bool closed = false;
 };
 
+// A server that the simulated process connects to.
+class Upstream {
+ public:
+  virtual ~Upstream() = default;
+  // 0, -errno, or nothing yet: asked again in a later turn.
+  virtual std::optional<int> connect(int socket) = 0;
+};
+
 class Kernel {
  public:
   Kernel(std::uint64_t seed, const Faults& faults) : random(seed), faults(faults) {}
@@ -97,6 +108,8 @@ class Kernel {
   std::map<int, Socket> sockets;
   std::map<int, ListenSocket> listeners;
   std::map<int, std::uint64_t> events;
+  std::map<int, std::string> files;  // by descriptor
+  Upstream* upstream = nullptr;      // where each outbound connect goes
   std::deque<int> signals;
   int signal_fd = 3;
   int next_fd = 10;
@@ -114,6 +127,10 @@ class SimIo final : public Io {
   void submit_recv(int socket, Ticket ticket, bool wait_first) override;
   void submit_send(int socket, std::string_view bytes, Ticket ticket) override;
   void submit_read(int fd, std::span<std::byte> into, Ticket ticket) override;
+  void submit_connect(int socket, const sockaddr* address, socklen_t size, Ticket ticket) override;
+  void submit_poll(int fd, unsigned events, Ticket ticket) override;
+  void submit_write(int fd, std::string_view bytes, std::uint64_t offset, Ticket ticket) override;
+  void submit_sync(int fd, Ticket ticket) override;
   void submit_cancel(Ticket target) override;
   void submit_cancel_all() override;
   std::span<const Completion> harvest(Ms until) override;  // never waits: the schedule moves time
@@ -124,6 +141,7 @@ class SimIo final : public Io {
   Ms now() override { return kernel_.now; }
   std::int64_t wall_seconds() override { return 784111777 + kernel_.now / 1000; }
   int accept_now(int listener) override;
+  int open_socket(int family) override;
   void shut_send(int socket) override;
   void shut_both(int socket) override;
   void close(int fd) override;
@@ -139,7 +157,9 @@ class SimIo final : public Io {
   [[nodiscard]] Ms waits_until() const { return waits_until_; }
 
  private:
+  enum class Does : std::uint8_t { accept, recv, send, read, connect, poll, write, sync, cancel };
   struct Operation {
+    Does does = Does::cancel;
     Ticket ticket;
     int fd = -1;
     bool once = false;
@@ -147,6 +167,7 @@ class SimIo final : public Io {
     bool canceled = false;
     std::string_view bytes;
     std::size_t sent = 0;
+    std::uint64_t offset = 0;
     std::span<std::byte> into;
   };
   // Each returns true when the operation has ended.
@@ -155,6 +176,9 @@ class SimIo final : public Io {
   bool step_recv(Operation& operation);
   bool step_send(Operation& operation);
   bool step_read(Operation& operation);
+  bool step_stream_read(Operation& operation);
+  bool step_connect(Operation& operation);
+  bool step_write(Operation& operation);
   bool complete(const Operation& operation, int result, bool more = false);
   void lend(Completion& completion, std::string_view bytes);
   int take_queued(ListenSocket& listener);

@@ -28,9 +28,9 @@ std::uint64_t number(const char* text) {
 void print(std::uint64_t seed, const Verdict& v) {
   fmt::print(
       "seed {}: exit {}, answered {}, refused {}, lost {}, cut {}, late {}, after un-listen "
-      "{}, swept {}{}{}\n",
+      "{}, swept {}, counted {}, unfinished {}{}{}\n",
       seed, v.exit_code, v.answered, v.refused, v.lost, v.cut, v.late, v.after_unlisten, v.swept,
-      v.failure.empty() ? "" : ": FAILED: ", v.failure);
+      v.counted, v.unfinished, v.failure.empty() ? "" : ": FAILED: ", v.failure);
 }
 
 // A planted bug must be seen within a few thousand schedules, or the oracle is blind.
@@ -86,13 +86,17 @@ int main(int argc, char** argv) {
     sum.lost += v.lost;
     sum.cut += v.cut;
     sum.late += v.late;
+    sum.counted += v.counted;
+    sum.unfinished += v.unfinished;
     sum.swept += v.swept;
     sum.after_unlisten += v.after_unlisten;
   }
   fmt::print(
       "{} schedules: {} answered, {} connections refused, {} lost and accounted for, {} cut "
-      "at a deadline, {} after un-listen, {} swept\n",
-      schedules, sum.answered, sum.refused, sum.lost, sum.cut, sum.after_unlisten, sum.swept);
+      "at a deadline, {} after un-listen, {} swept, {} increments counted once, {} unfinished and "
+      "named\n",
+      schedules, sum.answered, sum.refused, sum.lost, sum.cut, sum.after_unlisten, sum.swept,
+      sum.counted, sum.unfinished);
   std::uint64_t passed = schedules - failed;
   const struct {
     Canary canary;
@@ -100,7 +104,9 @@ int main(int argc, char** argv) {
   } canaries[] = {{Canary::no_sweep, "no-sweep"},
                   {Canary::lost_socket, "lost-socket"},
                   {Canary::silent_short_send, "silent-short-send"},
-                  {Canary::answers_twice, "answers-twice"}};
+                  {Canary::answers_twice, "answers-twice"},
+                  {Canary::redis_forgets, "redis-forgets"},
+                  {Canary::redis_drops, "redis-drops"}};
   for (const auto& canary : canaries) {
     canary_is_seen(canary.canary, canary.name) ? ++passed : ++failed;
   }

@@ -5,7 +5,13 @@
 #include <memory>
 #include <stdexcept>
 
+#include "jobs.h"
+#include "local.h"
+#include "operations.h"
+#include "resolver.h"
+#include "sim_kernel.h"
 #include "sleep.h"
+#include "streams.h"
 
 using namespace lastcall;
 
@@ -21,17 +27,43 @@ struct Root {
   int done = 0;
 };
 
-// The clock and the sleepers of a worker, without one.
+// What coroutines stand on, without a worker.
 struct Clock {
-  Clock() { Sleepers::enter(&sleepers, now); }
+  Clock() { Local::enter(&local); }
+  ~Clock() { Local::enter(nullptr); }
+  Clock(const Clock&) = delete;
+  Clock& operator=(const Clock&) = delete;
   void pass(Ms ms) {
     now += ms;
-    Sleepers::enter(&sleepers, now);
+    local.now = now;
     wheel.advance(now);
+    ready.run();
+    jobs.run_new();
+    jobs.finish(now);
   }
-  Ms now = 1000;
+  Ms now = 1'000'000;
+  sim::Kernel kernel{1, sim::Faults::none()};
+  sim::SimIo io{kernel};
   TimerWheel wheel{now};
   Sleepers sleepers{wheel};
+  Ready ready;
+  Operations operations{io, wheel};
+  Streams streams;
+  Resolver resolver{operations, wheel};
+  Counters counters;
+  JobTable table{};
+  Jobs jobs{wheel, counters, table, 3};
+  Local local{.io = io,
+              .timers = wheel,
+              .counters = counters,
+              .sleepers = sleepers,
+              .ready = ready,
+              .operations = operations,
+              .resolver = resolver,
+              .streams = streams,
+              .jobs = jobs,
+              .worker = 0,
+              .now = now};
 };
 
 Task<int> answer() { co_return 42; }

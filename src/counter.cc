@@ -1,0 +1,80 @@
+#include "counter.h"
+
+#include <fmt/core.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <fstream>
+#include <string_view>
+
+#include "file_counter.h"
+#include "redis_counter.h"
+
+namespace lastcall {
+namespace {
+
+constexpr std::string_view file_scheme = "file:";
+constexpr std::string_view redis_scheme = "redis:";
+
+class MemoryCounter final : public Counter {
+ public:
+  Task<> add(std::uint64_t n) override {
+    value_ += static_cast<std::int64_t>(n);
+    co_return;
+  }
+  Task<std::optional<std::int64_t>> value() override { co_return value_.load(); }
+
+ private:
+  std::atomic<std::int64_t> value_{0};
+};
+
+// Its first line. False: it cannot be read.
+bool read_password(const std::string& path, std::string& password) {
+  std::ifstream file(path);
+  if (!file) return false;
+  std::getline(file, password);
+  return true;
+}
+
+std::unique_ptr<Counter> make_redis_counter(const CounterOptions& options, std::string& why) {
+  RedisAddress address;
+  why = RedisAddress::parse(options.where, address);
+  if (!why.empty()) return nullptr;
+  const char* environment = std::getenv("LASTCALL_COUNTER_PASSWORD");
+  if (address.password.empty() && !options.password_file.empty()) {
+    if (!read_password(options.password_file, address.password)) {
+      why = fmt::format("--counter-password-file: cannot read '{}'", options.password_file);
+      return nullptr;
+    }
+  } else if (address.password.empty() && environment != nullptr) {
+    address.password = environment;
+  }
+  return std::make_unique<RedisCounter>(address, options.key, RedisCounter::random_seed());
+}
+
+}  // namespace
+
+std::string CounterOptions::invalid() const {
+  if (key.empty()) return "--counter-key is empty: it must name a key in Redis";
+  if (where == "memory") return {};
+  if (where.starts_with(file_scheme)) {
+    if (where.size() > file_scheme.size()) return {};
+    return "--counter is 'file:': a path must follow, such as file:/var/lib/lastcall/counter";
+  }
+  if (where.starts_with(redis_scheme)) {
+    RedisAddress address;
+    const std::string wrong = RedisAddress::parse(where, address);
+    return wrong.empty() ? wrong : "--counter: " + wrong;  // never the URL: it may hold a password
+  }
+  return "--counter must be memory, file:PATH or redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]";
+}
+
+std::unique_ptr<Counter> make_counter(const CounterOptions& options, std::string& why) {
+  const std::string_view where = options.where;
+  if (where.starts_with(file_scheme))
+    return FileCounter::open(std::string(where.substr(file_scheme.size())), why);
+  if (where.starts_with(redis_scheme)) return make_redis_counter(options, why);
+  return std::make_unique<MemoryCounter>();
+}
+
+}  // namespace lastcall
