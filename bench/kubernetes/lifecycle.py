@@ -9,6 +9,7 @@ network devices and rules along. What is left are empty cgroups, which are remov
 """
 
 import contextlib
+import ctypes
 import fcntl
 import json
 import os
@@ -19,7 +20,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.processes import HarnessError, uninterrupted
+from harness.processes import LIBC, HarnessError, uninterrupted
 
 from . import places
 from .commands import output
@@ -30,6 +31,7 @@ START_SECONDS_MAX = 90
 READY_SECONDS_MAX = 90
 END_SECONDS_MAX = 20
 POLL_SECONDS = 0.1
+CLONE_NEWNET = 0x40000000
 CGROUPS = Path("/sys/fs/cgroup")
 CGROUPS_OF_OURS = ("k8s.io", "kubepods")
 NAMESPACES = ["--net", "--mount", "--pid", "--cgroup", "--fork", "--kill-child", "--mount-proc"]
@@ -114,13 +116,11 @@ def _wait_until_ready(say) -> None:
                 f"not ready within {READY_SECONDS_MAX} s: {missing}; see {places.LOGS}"
             )
         time.sleep(POLL_SECONDS)
-    output(enter_network(["ip", "link", "show", "lan"]))
 
 
 def _ready_nodes() -> set[str]:
-    condition = '{range .status.conditions[?(@.type=="Ready")]}{.status}{end}'
-    template = '{range .items[*]}{.metadata.name}={.status.conditions[?(@.type=="Ready")].status} {end}'
-    del condition
+    ready = '.status.conditions[?(@.type=="Ready")].status'
+    template = f"{{range .items[*]}}{{.metadata.name}}={{{ready}}} {{end}}"
     argv = [str(places.TOOLS / "kubectl"), f"--kubeconfig={places.KUBECONFIG}", "get", "nodes"]
     try:
         text = output(enter_network([*argv, "-o", f"jsonpath={template}"]), seconds=10)
@@ -216,6 +216,13 @@ def init() -> int:
 def enter_network(argv: list[str]) -> list[str]:
     """The same command where the load runs: all addresses of the cluster, the machine's files."""
     return ["nsenter", f"--net=/proc/{init()}/ns/net", "--", *argv]
+
+
+def join_network() -> None:
+    """This process, and what it starts, from now on where the load runs."""
+    with open(f"/proc/{init()}/ns/net", "rb") as namespace:
+        if LIBC.setns(namespace.fileno(), CLONE_NEWNET) != 0:
+            raise HarnessError(f"cannot enter the cluster: {os.strerror(ctypes.get_errno())}")
 
 
 def enter_node(number: int, argv: list[str]) -> list[str]:
