@@ -153,7 +153,7 @@ def parse() -> argparse.Namespace:
     add("--kubeconfig", type=Path, metavar="FILE", help="of a cluster of your own")
     add("--address", metavar="URL", default="", help="where its Service is reached")
     add("--image", metavar="REF", default="", help="lastcall's image, as that cluster pulls it")
-    chosen = parser.parse_args()
+    chosen = parser.parse_intermixed_args()
     if chosen.kubeconfig and not (chosen.address and chosen.image):
         parser.error("--kubeconfig needs --address and --image")
     for name in chosen.experiments:

@@ -104,7 +104,7 @@ def lastcall_flags(server: Server, shape: Shape) -> list[str]:
         "grace-period": shape.grace,
         "pre-stop": shape.pre_stop,
     }
-    flags = ["--listen=:8080", "--admin-listen=:9090", "--log-format=json"]
+    flags = ["--listen=[::]:8080", "--admin-listen=[::]:9090", "--log-format=json"]
     flags += [f"--{name}={value}s" for name, value in seconds.items()]
     return [*flags, *server.flags, *shape.flags]
 

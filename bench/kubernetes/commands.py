@@ -1,5 +1,6 @@
 """Short commands: run to their end, their output returned, a failure told in one line."""
 
+import os
 import subprocess
 
 from harness.processes import HarnessError
@@ -34,5 +35,6 @@ def output(argv: list[str], seconds: float = 60, text: str | None = None, **opti
 
 def brief(argv: list[str]) -> str:
     """Enough of a command to know it by."""
-    line = " ".join(argv)
+    words = (word for word in argv[1:] if not word.startswith("--kubeconfig="))
+    line = " ".join([os.path.basename(argv[0]), *words])
     return line if len(line) <= 90 else f"{line[:87]}..."
