@@ -1,5 +1,7 @@
 """The load: vegeta against an address of the cluster, and what became of each request."""
 
+import json
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +9,8 @@ from subprocess import PIPE
 
 from harness import outcome, vegeta
 from harness.processes import Child, Children, HarnessError
+
+from . import places
 
 NO_ROUTE = "no route"  # a packet to a pod that is gone, answered by its node
 LOSSES = (*outcome.LOSSES[: outcome.LOSSES.index(outcome.TIMEOUT)], NO_ROUTE)
@@ -20,11 +24,16 @@ class Load:
     attack: vegeta.Attack
     rate: int
     seconds: float
-    connections: int = vegeta.WORKERS_MAX
+    clients: int = 0  # in a closed loop, each with a connection; then `rate` says nothing
 
     @property
     def due(self) -> int:
         return round(self.rate * self.seconds)
+
+    def start(self, binary: Path, children: Children, folder: Path, url: str) -> "Running":
+        if self.clients:
+            return Clients(children, folder, self, url)
+        return Vegeta(binary, children, folder, self, url)
 
 
 class Vegeta:
@@ -41,7 +50,7 @@ class Vegeta:
         argv += ["-rate", f"{load.rate}/1s", "-duration", f"{round(load.seconds * 1000)}ms"]
         argv += ["-timeout", f"{vegeta.TIMEOUT_SECONDS}s", "-http2=false"]
         argv += ["-workers", str(vegeta.WORKERS), "-max-workers", str(vegeta.WORKERS_MAX)]
-        argv += ["-connections", str(load.connections)]
+        argv += ["-connections", str(vegeta.WORKERS_MAX)]
         argv += [f"-keepalive={str(attack.keep_alive).lower()}"]
         self.child: Child = children.start("vegeta", argv)
 
@@ -64,6 +73,33 @@ class Vegeta:
         if requests >= self._load.due * (1 - LATE_SHARE_MAX):
             return None
         return f"vegeta sent {requests:,} requests of {self._load.due:,}: the machine is too slow"
+
+
+class Clients:
+    """As Vegeta, for clients in a closed loop (clients.py)."""
+
+    def __init__(self, children: Children, folder: Path, load: Load, url: str):
+        self._load = load
+        self._output = folder / "results.json"
+        argv = [sys.executable, "-B", "-m", "kubernetes.clients", url + load.attack.path]
+        argv += [str(load.clients), str(load.seconds)]
+        with open(self._output, "wb") as output:
+            self.child = children.start("clients", argv, stdout=output, cwd=places.BENCH)
+
+    def wait(self) -> None:
+        if self.child.wait(self._load.seconds + 3 * vegeta.TIMEOUT_SECONDS) != 0:
+            raise HarnessError(f"the clients failed, {self.child.how_it_ended()}")
+
+    def tally(self) -> outcome.Tally:
+        with open(self._output, encoding="utf-8") as lines:
+            results = (outcome.Result(*row[:4], row[4].encode("latin-1")) for row in map(json.loads, lines))
+            return tally(sorted(results, key=lambda result: result.sent_at), self._load.attack.expected)
+
+    def shortfall(self, _requests: int) -> str | None:
+        return None  # a closed loop owes no number
+
+
+Running = Vegeta | Clients
 
 
 def tally(results: Iterable[outcome.Result], expected: bytes) -> outcome.Tally:

@@ -25,6 +25,7 @@ class Course:
     lead: float = LEAD_SECONDS
     rate: int | None = None
     way: str = ""
+    clients: int = 0  # in a closed loop, instead of a rate
 
 
 def usual(cluster: Cluster, shape: Shape, plan: Plan) -> list[Variant]:
@@ -54,7 +55,7 @@ def run_all(
 def run_once(
     standing: Trial, plan: Plan, course: Course, attack: Attack, url: str = ""
 ) -> Run:
-    load = Load(attack, course.rate or plan.rate, course.seconds)
+    load = Load(attack, course.rate or plan.rate, course.seconds, course.clients)
     run = standing.attack(load, course.lead, course.action, url)
     if standing.server.is_lastcall and not standing.server.flags:
         judge(run)

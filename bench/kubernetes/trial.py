@@ -26,6 +26,7 @@ DEPLOY_SECONDS_MAX = 120
 GONE_SECONDS_MAX = 120
 ANSWER_SECONDS_MAX = 20
 POLL_SECONDS = 0.2
+LATE_SECONDS_MAX = 1.0  # that an action may go on after the load: nobody is asked any more
 SETTLE_SECONDS = 1.0  # after the last exit, for the watch to hear of it
 
 
@@ -65,7 +66,7 @@ class Trial:
         self.cluster, self.server, self.shape = cluster, server, shape
         self.children, self.folder = children, folder
         self.kubectl = cluster.kubectl
-        self.load: loads.Vegeta | None = None
+        self.load: loads.Running | None = None
         clear(self.kubectl)
         applied = objects(self.kubectl, server, shape, cluster.images, cluster.address)
         self.kubectl.apply([namespace(), *applied])
@@ -108,8 +109,8 @@ class Trial:
         """Starts the load, waits for `lead` seconds, and does what the experiment is about."""
         began = time.time()
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
-            self.load = loads.Vegeta(
-                self.cluster.vegeta, self.children, Path(folder), load, url or self.url
+            self.load = load.start(
+                self.cluster.vegeta, self.children, Path(folder), url or self.url
             )
             time.sleep(lead)
             self.load.child.check_running()
@@ -133,7 +134,7 @@ class Trial:
         if exhausted := run.tally.lost_by[outcome.HARNESS]:
             reasons.append(f"out of ports or files {exhausted} times")
         late = run.action_at + run.action_seconds - run.tally.began_at - load.seconds
-        if late > 0:
+        if late > LATE_SECONDS_MAX:
             reasons.append(f"it went on for {late:.1f} s after the load")
         return reasons
 
