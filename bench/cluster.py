@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from harness import values  # noqa: E402
 from harness.processes import Children, HarnessError, Interrupted, end_on_signals  # noqa: E402
+from harness.vegeta import ATTACKS  # noqa: E402
 from kubernetes import campaign, components, images, lifecycle, places, tools  # noqa: E402
 
 COMMANDS = ("up", "run", "shell", "down")
@@ -146,6 +147,8 @@ def parse() -> argparse.Namespace:
     add("experiments", nargs="*", metavar="EXPERIMENT", help=", ".join(campaign.NAMES))
     add("--quick", action="store_true", help="three experiments, lastcall and its control")
     add("--full", action="store_true", help="the loop of one-replica 100,000 requests long")
+    attacks = values.names(ATTACKS)
+    add("--attack", type=attacks, default=[], metavar="NAME,...", help=", ".join(ATTACKS))
     add("--repeat", type=values.whole(1, 100), default=1, help="runs that a row adds up (1)")
     add("--rate", type=values.whole(1, 20_000), default=1000, help="requests a second (1000)")
     add("--json", type=values.output_file, metavar="FILE", help="write the table as JSON")

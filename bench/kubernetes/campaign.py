@@ -15,7 +15,7 @@ NAMES = tuple(ALL)
 
 
 def run(cluster: Cluster, chosen: argparse.Namespace, say) -> int:
-    plan = Plan(chosen.quick, chosen.full, chosen.repeat, chosen.rate)
+    plan = Plan(chosen.quick, chosen.full, chosen.repeat, chosen.rate, tuple(chosen.attack))
     rows: list[Row] = []
     for experiment in select(cluster, chosen):
         began, mine = time.monotonic(), len(rows)

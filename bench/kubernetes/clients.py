@@ -1,13 +1,16 @@
-"""Clients in a closed loop: each has a connection, and asks again when it has been answered.
+"""Clients in a closed loop: each asks again when it has been answered.
 
 Where vegeta will not do: it sends a GET again without a word when its kept connection dies, and
 takes a new one; these count it as lost, and say so. A process of its own:
 
-    python3 -m kubernetes.clients URL CLIENTS SECONDS    one line of JSON a request, to stdout
+    python3 -m kubernetes.clients URL CLIENTS SECONDS KEEP    one line of JSON a request, to stdout
+
+KEEP is `keep` for a connection that lasts, `each` for a new one each time.
 """
 
 import asyncio
 import json
+import os
 import sys
 import time
 from urllib.parse import urlsplit
@@ -17,11 +20,12 @@ PAUSE_SECONDS = 0.1  # after a loss
 
 
 class Client:
-    def __init__(self, url: str, until: float):
+    def __init__(self, url: str, until: float, keep: bool):
         parts = urlsplit(url)
         self._host, self._port = parts.hostname or "", parts.port or 80
         target = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
-        self._request = f"GET {target} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode()
+        more = "" if keep else "Connection: close\r\n"
+        self._request = f"GET {target} HTTP/1.1\r\nHost: {parts.netloc}\r\n{more}\r\n".encode()
         self._until = until
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
@@ -70,7 +74,8 @@ def describe(lost: Exception) -> str:
         return "EOF"
     if isinstance(lost, asyncio.TimeoutError):
         return "timeout"
-    return getattr(lost, "strerror", None) or str(lost) or type(lost).__name__
+    number = getattr(lost, "errno", None)
+    return os.strerror(number) if number else str(lost) or type(lost).__name__
 
 
 def tell(sent_at: float, code: int, body: bytes, error: str) -> None:
@@ -78,10 +83,10 @@ def tell(sent_at: float, code: int, body: bytes, error: str) -> None:
     print(json.dumps([sent_at, time.time() - sent_at, code, error, text]), flush=True)
 
 
-async def main(url: str, clients: int, seconds: float) -> None:
+async def main(url: str, clients: int, seconds: float, keep: bool) -> None:
     until = time.time() + seconds
-    await asyncio.gather(*(Client(url, until).loop() for _ in range(clients)))
+    await asyncio.gather(*(Client(url, until, keep).loop() for _ in range(clients)))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])))
+    asyncio.run(main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), sys.argv[4] == "keep"))

@@ -104,8 +104,10 @@ def has(name: str) -> bool:
     return bool(output([*buildah(), "images", "--quiet", "--filter", f"reference={name}"]).strip())
 
 
-def tag(name: str, other: str) -> None:
+def retag(name: str, other: str) -> None:
+    """The same image under another tag, in an archive of its own."""
     output([*buildah(), "tag", name, other])
+    export(other, other.rpartition("/")[2].replace(":", "-"))
 
 
 def export(name: str, file: str) -> Path:

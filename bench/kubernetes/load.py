@@ -82,7 +82,8 @@ class Clients:
         self._load = load
         self._output = folder / "results.json"
         argv = [sys.executable, "-B", "-m", "kubernetes.clients", url + load.attack.path]
-        argv += [str(load.clients), str(load.seconds)]
+        keep = "keep" if load.attack.keep_alive else "each"
+        argv += [str(load.clients), str(load.seconds), keep]
         with open(self._output, "wb") as output:
             self.child = children.start("clients", argv, stdout=output, cwd=places.BENCH)
 

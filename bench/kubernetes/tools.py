@@ -13,6 +13,7 @@ from .kubectl import Kubectl
 from .trial import Cluster
 
 TAG = "v1"
+OTHER_TAG = "v2"  # the same image again, for what a new version is wanted
 
 
 def compile_go(children: Children) -> None:
@@ -28,8 +29,15 @@ def compile_go(children: Children) -> None:
 
 def build_images(children: Children, say) -> Images:
     lastcall = images.build_lastcall(children, TAG, say)
+    images.retag(lastcall, other_image(lastcall))
     peer = images.build_peer(children, places.TOOLS / "peer")
     return Images(lastcall, peer)
+
+
+def other_image(name: str) -> str:
+    """v1 for v2 and back: the same server under another name."""
+    base, _, tag = name.rpartition(":")
+    return f"{base}:{TAG if tag == OTHER_TAG else OTHER_TAG}"
 
 
 def load_images() -> None:

@@ -9,7 +9,7 @@ import http.client
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -98,6 +98,11 @@ class Trial:
     def names(self) -> set[str]:
         return {pod["metadata"]["name"] for pod in self.pods()}
 
+    def staying(self) -> set[str]:
+        """Those that nobody has told to go."""
+        pods = (pod["metadata"] for pod in self.pods())
+        return {pod["name"] for pod in pods if "deletionTimestamp" not in pod}
+
     def wait_until_gone(self, names: set[str]) -> None:
         deadline = time.monotonic() + GONE_SECONDS_MAX
         while left := names & self.names():
@@ -116,12 +121,12 @@ class Trial:
             self.load.child.check_running()
             run = Run(outcome.Tally(), [], time.time(), 0)
             action(self, run)
-            run.action_seconds = time.time() - run.action_at
+            run.action_seconds = run.action_seconds or time.time() - run.action_at
             self.load.wait()
             time.sleep(SETTLE_SECONDS)
             self.watch.check_running()
             run.tally = self.load.tally()
-        run.lives = [life for life in self.watch.lives() if not ended_before(life, began)]
+        run.lives = since(self.watch.lives(), began)
         run.invalid += self.invalidity(run, load)
         return run
 
@@ -153,8 +158,15 @@ class Trial:
         return {words[0]: float(words[1]) for words in lines if len(words) == 2}
 
 
-def ended_before(life: Life, moment: float) -> bool:
-    return life.ended_at is not None and life.deleted_at is not None and life.ended_at < moment - 1
+def since(lives: list[Life], moment: float) -> list[Life]:
+    """What lived at `moment` or after it, by clocks that know whole seconds."""
+    found = []
+    for life in lives:
+        containers = [each for each in life.containers if (each.ended_at or moment) >= moment - 1]
+        gone = life.deleted_at is not None and not containers
+        if not gone:
+            found.append(replace(life, containers=containers))
+    return found
 
 
 def answers(url: str) -> bool:

@@ -1,13 +1,31 @@
 """The experiments, in the order in which they run."""
 
 from ..experiment import Experiment
-from . import in_flight, last_endpoint, rollout
+from . import (
+    container_restart,
+    crash_loop,
+    in_flight,
+    kubelet_restart,
+    last_endpoint,
+    load_balancer,
+    node_drain,
+    one_replica,
+    rollout,
+    scale,
+)
 
 ALL: dict[str, Experiment] = {
-    each.name: each
+    each.EXPERIMENT.name: each.EXPERIMENT
     for each in (
-        rollout.EXPERIMENT,
-        last_endpoint.EXPERIMENT,
-        in_flight.EXPERIMENT,
+        rollout,
+        one_replica,
+        in_flight,
+        last_endpoint,
+        load_balancer,
+        container_restart,
+        node_drain,
+        scale,
+        crash_loop,
+        kubelet_restart,
     )
 }
