@@ -5,6 +5,7 @@ Tokens instead of certificates, and everybody may do everything: nobody but us c
 
 import json
 import secrets
+import sys
 
 from . import places
 from .commands import output
@@ -102,6 +103,7 @@ def others() -> list[Program]:
         ),
         Program("kube-scheduler", ["kube-scheduler", *config, "--leader-elect=false"]),
         Program("kube-proxy", ["kube-proxy", "--config", str(PROXY)]),
+        Program("names", [sys.executable, "-B", "-m", "kubernetes.names"]),
     ]
 
 
