@@ -19,17 +19,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE
 
-sys.dont_write_bytecode = True  # nothing is written into the source tree
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+from harness import program, values
+from harness.build import compile_targets
+from harness.network import free_ports
+from harness.outcome import bound_of_none
+from harness.processes import Children, HarnessError
+from harness.program import Program
+from harness.table import align
 
-from harness import values  # noqa: E402
-from harness.build import ROOT  # noqa: E402
-from harness.network import free_ports  # noqa: E402
-from harness.outcome import bound_of_none  # noqa: E402
-from harness.processes import Children, HarnessError, Interrupted, end_on_signals  # noqa: E402
-from harness.table import align  # noqa: E402
-
-PROGRAM = "listener_close"
+PROGRAM = Program("listener-close")
+CLOSER = "listener_close"
 WAYS = {
     "close": "plain close of an accept loop",
     "fallback": "lastcall without un-listen",
@@ -91,62 +90,35 @@ class Result:
 
 
 def main() -> int:
-    end_on_signals()
     chosen = parse()
-    try:
-        with (
-            tempfile.TemporaryDirectory(prefix="lastcall-") as folder,
-            Children(Path(folder)) as children,
-        ):
-            program = build(children, chosen.build_dir)
-            results = [run(children, program, way, chosen.closes) for way in WAYS]
-    except (HarnessError, OSError) as error:
-        say(f"failed: {error}")
-        return 1
-    except Interrupted as signal:
-        say(f"{signal}: all that was started is gone")
-        return signal.exit_code
+    with (
+        tempfile.TemporaryDirectory(prefix="lastcall-") as folder,
+        Children(Path(folder)) as children,
+    ):
+        compile_targets(children, chosen.build_dir, [CLOSER])
+        closer = chosen.build_dir / CLOSER
+        results = [run(children, closer, way, chosen.closes) for way in WAYS]
     return report(results, chosen.json)
 
 
 def say(text: str) -> None:
-    print(f"listener-close: {text}", file=sys.stderr, flush=True)
+    PROGRAM.say(text)
 
 
 def parse() -> argparse.Namespace:
-    parser = values.Parser(
-        prog="listener-close",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    add = parser.add_argument
-    add("--closes", type=values.whole(1, 1_000_000), default=1000, help="of each kind (1000)")
-    add("--json", type=values.output_file, metavar="FILE", help="write the table as JSON")
-    add(
-        "--build-dir",
-        type=Path,
-        default=ROOT / "build",
-        metavar="DIR",
-        help="the folder of the build (build)",
-    )
+    parser = values.Parser("listener-close", __doc__)
+    closes = values.whole(1, 1_000_000)
+    parser.add_argument("--closes", type=closes, default=1000, help="of each kind (1000)")
+    parser.add_json()
+    parser.add_build_dir()
     return parser.parse_args()
 
 
-def build(children: Children, build_dir: Path) -> Path:
-    if (build_dir / "build.ninja").exists():
-        children.run("ninja", ["ninja", "-C", str(build_dir), PROGRAM], cwd=ROOT)
-    program = build_dir / PROGRAM
-    if not program.exists():
-        raise HarnessError(f"{program} does not exist: run ./setup first")
-    return program.absolute()
-
-
-def run(children: Children, program: Path, way: str, closes: int) -> Result:
+def run(children: Children, closer: Path, way: str, closes: int) -> Result:
     ports = [str(port) for port in free_ports(LISTENERS)]
     child = children.start(
-        f"{PROGRAM} {way}",
-        [str(program), way, str(closes), str(CLIENTS), *ports],
+        f"{CLOSER} {way}",
+        [str(closer), way, str(closes), str(CLIENTS), *ports],
         stdout=PIPE,
         encoding="utf-8",
     )
@@ -184,9 +156,7 @@ def report(results: list[Result], json_file: Path | None) -> int:
     for result in results:
         if result.lost + result.timed_out == 0 and result.connected:
             print(f"{WAYS[result.way]}: {bound(result)}.")
-    if json_file:
-        json_file.write_text(json.dumps([as_object(each) for each in results], indent=2) + "\n")
-        say(f"the table as JSON is in {json_file}")
+    PROGRAM.write_json(json_file, [as_object(each) for each in results])
     return verdict(results)
 
 
@@ -232,12 +202,9 @@ def verdict(results: list[Result]) -> int:
         for result in results
         for problem in result.broken_promises()
     ]
-    for failure in failures:
-        print(f"FAILED: {failure}")
-    if not failures:
-        print("OK: lastcall lost no client that had connected; a plain close did, as it must")
-    return 1 if failures else 0
+    ok = "lastcall lost no client that had connected; a plain close did, as it must"
+    return program.verdict(failures, ok)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(PROGRAM.run(main))

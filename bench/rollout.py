@@ -7,61 +7,33 @@
 The table goes to stdout, what is being done to stderr. Everything stays on 127.0.0.1.
 """
 
-import resource
 import sys
-import tempfile
 import time
-from pathlib import Path
 
-sys.dont_write_bytecode = True  # nothing is written into the source tree
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+from harness import haproxy, options, program, rolling, table, timeline
+from harness.build import build
+from harness.network import many_ephemeral_ports
+from harness.program import Program
+from harness.replica import Binaries
+from harness.row import Row
 
-from harness import haproxy, options, rolling, table, timeline  # noqa: E402
-from harness.build import build  # noqa: E402
-from harness.network import many_ephemeral_ports  # noqa: E402
-from harness.processes import Children, HarnessError, Interrupted, end_on_signals  # noqa: E402
-from harness.replica import Binaries  # noqa: E402
-from harness.row import Row  # noqa: E402
-
-FILES_MAX = 65_536
+PROGRAM = Program("rollout")
+FILES_MAX = 65_536  # two for each connection that waits in the proxy
 OVERHEAD_SECONDS = 2  # around each rollout: the first health checks, reading the results
 
 
 def main() -> int:
-    end_on_signals()
     chosen = options.parse()
-    try:
-        binaries = build_all(chosen)
-        raise_file_limit()
-        with many_ephemeral_ports(say):
-            rows = attack_all(chosen, binaries)
-        return report(chosen, rows)
-    except (HarnessError, OSError) as error:
-        say(f"failed: {error}")
-        return 1
-    except Interrupted as signal:
-        say(f"{signal}: all that was started is gone")
-        return signal.exit_code
+    say("building")
+    binaries = build(chosen.build_dir, chosen.setup, chosen.variants)
+    program.raise_file_limit(FILES_MAX)
+    with many_ephemeral_ports(say):
+        rows = attack_all(chosen, binaries)
+    return report(chosen, rows)
 
 
 def say(text: str) -> None:
-    print(f"rollout: {text}", file=sys.stderr, flush=True)
-
-
-def build_all(chosen: options.Options) -> Binaries:
-    say("building")
-    wants_lastcall = any(variant.is_lastcall for variant in chosen.variants)
-    with (
-        tempfile.TemporaryDirectory(prefix="lastcall-") as folder,
-        Children(Path(folder)) as children,
-    ):
-        return build(children, chosen.build_dir, chosen.setup, wants_lastcall)
-
-
-def raise_file_limit() -> None:
-    """For the proxy and the load: two files for each connection that waits."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, FILES_MAX)), hard))
+    PROGRAM.say(text)
 
 
 def attack_all(chosen: options.Options, binaries: Binaries) -> list[Row]:
@@ -99,12 +71,8 @@ def tell(row: Row) -> None:
     """What the last run of `row` gave, while the next is about to begin."""
     run = row.runs[-1]
     say(f"    {run.tally.lost:,} of {run.tally.requests:,} lost")
-    if run.proxy_losses:
-        say(f"    {haproxy.describe(run.proxy_losses)}")
-    for departure in run.departures:
-        say(f"    {departure.describe()}")
-    for reason in run.invalid:
-        say(f"    invalid: {reason}")
+    for remark in rolling.remarks(run.proxy_losses, run.departures, run.invalid):
+        say(f"    {remark}")
 
 
 def report(chosen: options.Options, rows: list[Row]) -> int:
@@ -119,12 +87,10 @@ def report(chosen: options.Options, rows: list[Row]) -> int:
 
 def write_files(chosen: options.Options, rows: list[Row]) -> None:
     date = time.strftime("%Y-%m-%d")
-    chosen.svg.write_text(timeline.picture(rows, f"{what(chosen)} · {date}"), encoding="utf-8")
-    say(f"the picture is in {chosen.svg}")
-    if chosen.json:
-        text = table.to_json(rows, chosen.rate, chosen.seconds, chosen.drain_window)
-        chosen.json.write_text(text)
-        say(f"the table as JSON is in {chosen.json}")
+    picture = timeline.picture(rows, f"{what(chosen)} · {date}")
+    PROGRAM.write(chosen.svg, picture, "the picture")
+    objects = table.objects(rows, chosen.rate, chosen.seconds, chosen.drain_window)
+    PROGRAM.write_json(chosen.json, objects)
 
 
 def verdict(rows: list[Row]) -> int:
@@ -133,12 +99,8 @@ def verdict(rows: list[Row]) -> int:
         for row in rows
         for problem in [*(f"invalid: {each}" for each in row.invalidity()), *row.broken_promises()]
     ]
-    for failure in failures:
-        print(f"FAILED: {failure}")
     judged = [row for row in rows if row.variant.must_lose is not None]
-    if not failures and judged:
-        print("OK: " + "; ".join(sorted({expectation(row) for row in judged})))
-    return 1 if failures else 0
+    return program.verdict(failures, "; ".join(sorted({expectation(row) for row in judged})))
 
 
 def expectation(row: Row) -> str:
@@ -147,4 +109,4 @@ def expectation(row: Row) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(PROGRAM.run(main))

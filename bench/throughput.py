@@ -12,32 +12,30 @@ tables go to stdout, progress to stderr.
 
 import argparse
 import json
-import resource
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE
 
-sys.dont_write_bytecode = True  # nothing is written into the source tree
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+from costs import cpus, rounds, servers
+from costs.servers import LASTCALL
+from costs.wrk import LOADS, Wrk
+from harness import program, values
+from harness.build import compile_targets
+from harness.processes import Children, HarnessError
+from harness.program import Program
+from harness.table import align
 
-from costs import cpus, rounds, servers  # noqa: E402
-from costs.servers import LASTCALL  # noqa: E402
-from costs.wrk import LOADS, Wrk  # noqa: E402
-from harness import values  # noqa: E402
-from harness.build import ROOT  # noqa: E402
-from harness.processes import Children, HarnessError, Interrupted, end_on_signals  # noqa: E402
-from harness.table import align  # noqa: E402
-
-PROGRAMS = ("lastcall", "floor", "request_cost")
+PROGRAM = Program("throughput")
+TARGETS = ("lastcall", "floor", "request_cost")
 RATIO_MAX = 1.15
 JUDGED = LOADS[0].name
 ROUNDS, SECONDS = 7, 2
 QUICK_ROUNDS, QUICK_SECONDS = 1, 1
 COST_ROUNDS, QUICK_COST_ROUNDS = 15, 3
 COST_SECONDS_MAX = 120
-FILES_MAX = 16_384
+FILES_MAX = 16_384  # one for each connection, in wrk and in the server
 
 
 @dataclass(frozen=True)
@@ -53,46 +51,25 @@ class Result:
 
 
 def main() -> int:
-    end_on_signals()
     chosen = parse()
-    try:
-        result = measure_all(chosen)
-    except (HarnessError, OSError) as error:
-        say(f"failed: {error}")
-        return 1
-    except Interrupted as signal:
-        say(f"{signal}: all that was started is gone")
-        return signal.exit_code
+    result = measure_all(chosen)
     report(result)
-    if chosen.json:
-        chosen.json.write_text(json.dumps(as_object(result), indent=2) + "\n")
-        say(f"the tables as JSON are in {chosen.json}")
+    PROGRAM.write_json(chosen.json, as_object(result))
     return verdict(result, chosen.quick)
 
 
 def say(text: str) -> None:
-    print(f"throughput: {text}", file=sys.stderr, flush=True)
+    PROGRAM.say(text)
 
 
 def parse() -> argparse.Namespace:
-    parser = values.Parser(
-        prog="throughput",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = values.Parser("throughput", __doc__)
     add = parser.add_argument
     add("--quick", action="store_true", help="one short round of each load; judges nothing")
     add("--rounds", type=values.whole(1, 1000), metavar="N", help=f"of each load ({ROUNDS})")
     add("--seconds", type=values.whole(1, 3600), metavar="N", help=f"of a turn ({SECONDS})")
-    add("--json", type=values.output_file, metavar="FILE", help="write the tables as JSON")
-    add(
-        "--build-dir",
-        type=Path,
-        default=ROOT / "build",
-        metavar="DIR",
-        help="the folder of the build, which should be a release build (build)",
-    )
+    parser.add_json()
+    parser.add_build_dir(", which should be a release build")
     chosen = parser.parse_args()
     chosen.rounds = chosen.rounds or (QUICK_ROUNDS if chosen.quick else ROUNDS)
     chosen.seconds = chosen.seconds or (QUICK_SECONDS if chosen.quick else SECONDS)
@@ -103,15 +80,15 @@ def parse() -> argparse.Namespace:
 
 
 def measure_all(chosen: argparse.Namespace) -> Result:
-    build_dir = chosen.build_dir.absolute()
+    build_dir = chosen.build_dir
     pair = cpus.pair()
     with (
         tempfile.TemporaryDirectory(prefix="lastcall-") as folder_name,
         Children(Path(folder_name)) as children,
     ):
         folder = Path(folder_name)
-        build(children, build_dir)
-        raise_file_limit()
+        compile_targets(children, build_dir, TARGETS)
+        program.raise_file_limit(FILES_MAX)
         costs = request_costs(children, build_dir, chosen.quick)
         wrk = Wrk(children, folder, pair.load)
         started = servers.start_all(children, folder, build_dir, pair.server)
@@ -128,20 +105,6 @@ def measure_all(chosen: argparse.Namespace) -> Result:
             say(f"{LOADS[0].title}: {rows[0].ratio(LASTCALL):.3f}: once more, twice the rounds")
             rows[0] = measure(LOADS[0], 2 * chosen.rounds)
         return Result(pair, rows, costs, retried)
-
-
-def build(children: Children, build_dir: Path) -> None:
-    if (build_dir / "build.ninja").exists():
-        children.run("ninja", ["ninja", "-C", str(build_dir), *PROGRAMS], cwd=ROOT)
-    for program in PROGRAMS:
-        if not (build_dir / program).exists():
-            raise HarnessError(f"{build_dir / program} does not exist: run ./setup first")
-
-
-def raise_file_limit() -> None:
-    """For wrk and the servers: a file for each connection."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, FILES_MAX)), hard))
 
 
 def request_costs(children: Children, build_dir: Path, quick: bool) -> list[dict]:
@@ -228,13 +191,9 @@ def verdict(result: Result, quick: bool) -> int:
         for cost in result.costs
         if cost["allocations"]
     ]
-    for failure in failures:
-        print(f"FAILED: {failure}")
-    if not failures:
-        judged = "nothing judged" if quick else f"{ratio:.3f} of the floor, at most {RATIO_MAX}"
-        print(f"OK: no heap allocation; {judged}")
-    return 1 if failures else 0
+    judged = "nothing judged" if quick else f"{ratio:.3f} of the floor, at most {RATIO_MAX}"
+    return program.verdict(failures, f"no heap allocation; {judged}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(PROGRAM.run(main))

@@ -19,6 +19,8 @@ namespace lastcall {
 namespace {
 
 constexpr std::string_view header = "lastcall counter, version 1\n";
+constexpr int lock_tries = 200;
+constexpr unsigned lock_pause_us = 10'000;
 constexpr std::chrono::milliseconds retry_first{50};
 constexpr std::chrono::milliseconds retry_longest{1000};
 
@@ -117,6 +119,17 @@ int read_all(int fd, std::string& bytes) {
   return 0;
 }
 
+// A process that was killed may hold its lock a little longer than it lives: the kernel takes its
+// ring, and with it the file, apart in the background. 0, or errno.
+int lock(int fd) {
+  for (int tries = 0;; ++tries) {
+    if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return 0;
+    if (errno == EINTR) continue;
+    if (errno != EWOULDBLOCK || tries == lock_tries) return errno;
+    ::usleep(lock_pause_us);
+  }
+}
+
 }  // namespace
 
 std::unique_ptr<FileCounter> FileCounter::open(const std::string& path, std::string& why) {
@@ -139,13 +152,13 @@ std::unique_ptr<FileCounter> FileCounter::open(const std::string& path, std::str
     why = fmt::format("the counter's file '{}' is not a regular file", path);
     return nullptr;
   }
-  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    why = errno == EWOULDBLOCK
+  if (const int error = lock(fd); error != 0) {
+    why = error == EWOULDBLOCK
               ? fmt::format(
                     "the counter's file '{}' is in use by another process; give each "
                     "process a file of its own, or use redis://",
                     path)
-              : because(path, errno);
+              : because(path, error);
     return nullptr;
   }
   std::string bytes;

@@ -245,10 +245,6 @@ bool Parser::own() {
   return exchange_->own_body();
 }
 
-std::string_view Parser::method_token() const {
-  return exchange_ == nullptr ? std::string_view{} : exchange_->request.method_name_;
-}
-
 // ---- failing
 
 Parser::Result Parser::failed(int status) {

@@ -69,7 +69,6 @@ class Parser {
   }
   void continue_sent() { expects_continue_ = false; }
   [[nodiscard]] std::size_t body_bytes() const { return body_bytes_; }
-  [[nodiscard]] std::string_view method_token() const;
 
  private:
   friend struct ParserCallbacks;

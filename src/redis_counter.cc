@@ -66,8 +66,12 @@ Task<> RedisCounter::add(std::uint64_t n) { return client().batch.add(n); }
 Task<std::optional<std::int64_t>> RedisCounter::value() {
   Client& here = client();
   if (here.turn.waiting() >= readers_max) co_return std::nullopt;
+  const Ms asked_at = local().now;
   const Mutex::Guard guard = co_await here.turn.lock();
+  // A Redis that says nothing costs one reader its patience, not each of the queue in turn.
+  if (here.failed_at >= asked_at) co_return std::nullopt;
   const RedisReply reply = co_await here.redis.call(here.get_command());
+  if (reply.kind == RedisReply::Kind::none) here.failed_at = local().now;
   if (reply.kind == RedisReply::Kind::nil) co_return 0;
   std::int64_t value = 0;
   const char* const end = reply.text.data() + reply.text.size();
@@ -151,6 +155,7 @@ void RedisCounter::Client::saw_failure(const RedisReply& reply, std::uint64_t wa
   // A replica, or a server of whom it is not known who we are: by its name another may be found.
   if (reply.kind == RedisReply::Kind::error) redis.close();
   const Ms now = local().now;
+  if (reply.kind == RedisReply::Kind::none) failed_at = now;
   if (failing_since < 0) failing_since = now;
   if (failures++ > 0 && now - said_at < say_again_ms) return;
   said_at = now;

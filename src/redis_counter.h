@@ -73,6 +73,7 @@ class RedisCounter final : public Counter {
     std::uint64_t random_state;
     std::string id;
     std::uint64_t batch_number = 0;
+    Ms failed_at = -1;      // the last time that a connection failed
     Ms failing_since = -1;  // -1: it answers
     Ms said_at = 0;         // when the log last said so
     unsigned failures = 0;  // in a row

@@ -6,24 +6,30 @@ go.sum; nothing here may change those two (-mod=readonly).
 
 import os
 import shutil
+import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from .processes import Children, HarnessError
-from .replica import Binaries
+from .replica import Binaries, Variant
 
 ROOT = Path(__file__).resolve().parents[2]
 GO_OF_DEBIAN = Path("/usr/lib/go-1.24/bin/go")  # the package golang-1.24-go
 VEGETA = "github.com/tsenart/vegeta/v12"
 
 
-def build(children: Children, build_dir: Path, setup: bool, lastcall: bool) -> Binaries:
-    """`setup`: install what the machine lacks first. `lastcall`: its binary is wanted."""
-    if setup:
-        _run_setup(children)
-    if lastcall:
-        _compile_lastcall(children, build_dir)
+def build(build_dir: Path, setup: bool, variants: Iterable[Variant]) -> Binaries:
+    """`setup`: install what the machine lacks first. lastcall is built if a variant is."""
     programs = build_dir / "bench"
-    _compile_go(children, programs)
+    with (
+        tempfile.TemporaryDirectory(prefix="lastcall-") as folder,
+        Children(Path(folder)) as children,
+    ):
+        if setup:
+            _run_setup(children)
+        if any(variant.is_lastcall for variant in variants):
+            compile_targets(children, build_dir, ["lastcall"])
+        _compile_go(children, programs)
     return Binaries(
         lastcall=build_dir / "lastcall", peer=programs / "peer", vegeta=programs / "vegeta"
     )
@@ -38,11 +44,13 @@ def _run_setup(children: Children) -> None:
     children.run("./setup", [str(script)], cwd=ROOT, start_new_session=not keeps_terminal)
 
 
-def _compile_lastcall(children: Children, build_dir: Path) -> None:
+def compile_targets(children: Children, build_dir: Path, targets: Iterable[str]) -> None:
+    """What was compiled elsewhere is taken as it is: a folder without a build.ninja."""
     if (build_dir / "build.ninja").exists():
-        children.run("the build of lastcall", ["ninja", "-C", str(build_dir)], cwd=ROOT)
-    if not (build_dir / "lastcall").exists():
-        raise HarnessError(f"{build_dir / 'lastcall'} does not exist: run ./setup first")
+        children.run("ninja", ["ninja", "-C", str(build_dir), *targets], cwd=ROOT)
+    for target in targets:
+        if not (build_dir / target).exists():
+            raise HarnessError(f"{build_dir / target} does not exist: run ./setup first")
 
 
 def _compile_go(children: Children, programs: Path) -> None:

@@ -111,13 +111,14 @@ class Haproxy:
 
     def _wait_until(self, reached: Callable[[set[str]], bool], wanted: str) -> None:
         deadline = time.monotonic() + CHANGE_SECONDS_MAX
-        while (seen := self._up()) is None or not reached(seen):
+        while (seen := self.up()) is None or not reached(seen):
             self.child.check_running()
             if time.monotonic() > deadline:
                 raise HarnessError(f"HAProxy does not see {wanted}: it sees {sorted(seen or ())}")
             time.sleep(POLL_SECONDS)
 
-    def _up(self) -> set[str] | None:
+    def up(self) -> set[str] | None:
+        """The replicas that it sends requests to; None while it is not there yet itself."""
         try:
             with socket.socket(socket.AF_UNIX) as stats:
                 stats.settimeout(CHANGE_SECONDS_MAX)

@@ -1,11 +1,8 @@
 """The command line of bench/rollout."""
 
-import argparse
 from dataclasses import dataclass
-from pathlib import Path
 
 from . import values
-from .build import ROOT
 from .replica import VARIANTS, Variant
 from .rolling import LEAD_SECONDS
 from .vegeta import ATTACKS, Attack
@@ -23,18 +20,13 @@ Exits 0 when lastcall lost nothing and each --hard control lost something, else 
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(values.Rollout):
     variants: list[Variant]
     attacks: list[Attack]
     rate: int
     seconds: float
     replicas: int
     drain_window: float
-    repeat: int
-    json: Path | None
-    svg: Path
-    build_dir: Path
-    setup: bool
 
 
 def parse(argv: list[str] | None = None) -> Options:
@@ -47,7 +39,6 @@ def parse(argv: list[str] | None = None) -> Options:
     quick_variants, quick_attacks = ["hard", "drain"], ["post"]
     variants = given.variant or (quick_variants if given.quick else list(VARIANTS))
     attacks = given.attack or (quick_attacks if given.quick else list(ATTACKS))
-    build_dir = given.build_dir.absolute()
     return Options(
         variants=[VARIANTS[name] for name in dict.fromkeys(variants)],
         attacks=[ATTACKS[name] for name in dict.fromkeys(attacks)],
@@ -55,11 +46,7 @@ def parse(argv: list[str] | None = None) -> Options:
         seconds=seconds,
         replicas=given.replicas,
         drain_window=drain_window,
-        repeat=given.repeat,
-        json=given.json,
-        svg=given.svg or build_dir / "bench" / "rollout.svg",
-        build_dir=build_dir,
-        setup=given.setup,
+        **parser.rollout(given),
     )
 
 
@@ -85,52 +72,15 @@ def fit(seconds: float | None, window: float | None, replicas: int) -> tuple[flo
 
 
 def _parser() -> values.Parser:
-    parser = values.Parser(
-        prog="rollout",
-        description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = values.Parser("rollout", DESCRIPTION)
     add = parser.add_argument
     add("--quick", action="store_true", help="lastcall only, POST only; within a minute")
-    add(
-        "--variant",
-        type=values.names(VARIANTS),
-        action="extend",
-        metavar="NAME,...",
-        help=f"only these servers: {', '.join(VARIANTS)}",
-    )
-    add(
-        "--attack",
-        type=values.names(ATTACKS),
-        action="extend",
-        metavar="NAME,...",
-        help=f"only these kinds of load: {', '.join(ATTACKS)}",
-    )
+    parser.add_names("--variant", VARIANTS, "only these servers")
+    parser.add_names("--attack", ATTACKS, "only these kinds of load")
     add("--rate", type=values.whole(1, 20_000), default=1000, help="requests a second (1000)")
     _add_durations(add)
     add("--replicas", type=values.whole(1, 16), default=2, help="how many to restart (2)")
-    add("--repeat", type=values.whole(1, 1000), default=1, help="rollouts a row adds up (1)")
-    add("--json", type=values.output_file, metavar="FILE", help="write the table as JSON")
-    add(
-        "--svg",
-        type=values.output_file,
-        metavar="FILE",
-        help="where the picture goes (bench/rollout.svg in the build folder)",
-    )
-    add(
-        "--build-dir",
-        type=Path,
-        default=ROOT / "build",
-        metavar="DIR",
-        help="the folder of the build (build)",
-    )
-    add(
-        "--no-setup",
-        dest="setup",
-        action="store_false",
-        help="do not run ./setup first; nothing is installed",
-    )
+    parser.add_rollout()
     return parser
 
 

@@ -52,15 +52,19 @@ class Result:
     body: bytes
 
 
-def classify(result: Result, expected: bytes) -> str:
-    """ANSWERED or one of LOSSES. A body cut short comes with a good status and an error."""
+def classify(result: Result, expected: bytes | None) -> str:
+    """ANSWERED or one of LOSSES. A body cut short comes with a good status and an error.
+
+    `expected`: the body that the answer must have, None for any.
+    """
     if result.code >= 500:
         return STATUS_5XX
     if result.code not in (0, 200):
         return WRONG
     if result.error:
         return classify_error(result.error)
-    return ANSWERED if result.code == 200 and result.body == expected else WRONG
+    right = result.code == 200 and expected in (None, result.body)
+    return ANSWERED if right else WRONG
 
 
 def classify_error(error: str) -> str:
@@ -103,7 +107,7 @@ class Tally:
         return self.answered + self.lost
 
 
-def tally(results: Iterable[Result], expected: bytes) -> Tally:
+def tally(results: Iterable[Result], expected: bytes | None) -> Tally:
     """Takes results one by one, in about the order of their sending: there may be millions."""
     counted = Tally()
     for result in results:

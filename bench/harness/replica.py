@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ READY_SECONDS_MAX = 10
 SHUTDOWN_SECONDS = 10  # for requests in flight, after the drain window
 GRACE_SECONDS_MIN = 30
 GRACE_SLACK_SECONDS = 5
+END_SLACK_SECONDS = 10  # beyond its grace period, a process has failed to end
 POLL_SECONDS = 0.01
 
 # Of lastcall's audit, what is worth a line while the benchmark runs. JSON has all of it.
@@ -28,6 +29,8 @@ AUDITED = (
     "requests_cut",
     "lost_in_drain",
     "forced_closes",
+    "jobs_started",
+    "jobs_unfinished",
 )
 
 
@@ -62,6 +65,28 @@ class Binaries:
 
 
 @dataclass(frozen=True)
+class Timing:
+    """Seconds that a replica has: from SIGTERM to its listener's end, and after that."""
+
+    drain_window: float
+    shutdown: float = SHUTDOWN_SECONDS
+
+    @property
+    def grace(self) -> float:
+        needed = self.drain_window + self.shutdown + GRACE_SLACK_SECONDS
+        return max(GRACE_SECONDS_MIN, needed)
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to a replica: `start`, `SIGTERM` or `exit`."""
+
+    at: float  # Unix time
+    kind: str
+    replica: str
+
+
+@dataclass(frozen=True)
 class Departure:
     """How a replica ended: its exit code and, of lastcall, the last line it wrote."""
 
@@ -80,7 +105,7 @@ class Departure:
     def describe(self) -> str:
         """`old-1: exit 0; 12 accepted in window, 4,310 requests answered`"""
         found = dict(numbers(self.audit()))
-        counts = [f"{found[key]:,} {key.replace('_', ' ')}" for key in AUDITED if key in found]
+        counts = [f"{found[key]:,} {key.replace('_', ' ')}" for key in AUDITED if found.get(key)]
         return f"{self.name}: exit {self.exit_code}" + ("; " + ", ".join(counts) if counts else "")
 
 
@@ -93,20 +118,24 @@ def numbers(audit: dict) -> Iterator[tuple[str, int]]:
             yield key, value
 
 
-def grace_seconds(drain_window: float) -> float:
-    needed = drain_window + SHUTDOWN_SECONDS + GRACE_SLACK_SECONDS
-    return max(GRACE_SECONDS_MIN, needed)
+def milliseconds(seconds: float) -> str:
+    """As both lastcall and Go read a duration."""
+    return f"{round(seconds * 1000)}ms"
 
 
-def command(variant: Variant, binaries: Binaries, port: int, drain_window: float) -> list[str]:
-    address, window = f"{LOOPBACK}:{port}", f"{round(drain_window * 1000)}ms"
+def command(
+    variant: Variant, binaries: Binaries, port: int, timing: Timing, more: Iterable[str] = ()
+) -> list[str]:
+    """`more`: what lastcall and the peer understand alike."""
+    address = f"{LOOPBACK}:{port}"
+    window, shutdown = milliseconds(timing.drain_window), milliseconds(timing.shutdown)
     if not variant.is_lastcall:
-        flags = ["-listen", address, "-delay", window, "-timeout", f"{SHUTDOWN_SECONDS}s"]
-        return [str(binaries.peer), *flags, *variant.flags]
+        flags = ["-listen", address, "-delay", window, "-timeout", shutdown]
+        return [str(binaries.peer), *flags, *variant.flags, *more]
     flags = ["--listen", address, "--workers", "1", "--log-format", "json"]
-    flags += ["--drain-window", window, "--shutdown-timeout", f"{SHUTDOWN_SECONDS}s"]
-    flags += ["--grace-period", f"{round(grace_seconds(drain_window))}s"]
-    return [str(binaries.lastcall), *flags, *variant.flags]
+    flags += ["--drain-window", window, "--shutdown-timeout", shutdown]
+    flags += ["--grace-period", milliseconds(timing.grace)]
+    return [str(binaries.lastcall), *flags, *variant.flags, *more]
 
 
 def environment() -> dict[str, str]:
@@ -118,21 +147,23 @@ def environment() -> dict[str, str]:
 class Replica:
     """One server process."""
 
-    def __init__(self, children: Children, name: str, port: int, argv: list[str], seconds: float):
+    def __init__(
+        self, children: Children, name: str, port: int, argv: list[str], timing: Timing
+    ):
         self.name = name
         self._port = port
-        self._seconds_to_end = seconds
+        self.seconds_to_end = timing.grace + END_SLACK_SECONDS
         self._child: Child = children.start(name, argv, env=environment())
 
     def wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_SECONDS_MAX
-        while not self._is_ready():
+        while not self.is_ready():
             self._child.check_running()
             if time.monotonic() > deadline:
                 raise HarnessError(f"{self.name} is not ready after {READY_SECONDS_MAX} s")
             time.sleep(POLL_SECONDS)
 
-    def _is_ready(self) -> bool:
+    def is_ready(self) -> bool:
         connection = http.client.HTTPConnection(LOOPBACK, self._port, timeout=1)
         try:
             connection.request("GET", "/readyz", headers={"Connection": "close"})
@@ -150,5 +181,12 @@ class Replica:
         self._child.process.send_signal(signal.SIGTERM)
 
     def wait_until_gone(self) -> Departure:
-        code = self._child.wait(self._seconds_to_end)
-        return Departure(self.name, code, self._child.last_line())
+        self._child.wait(self.seconds_to_end)
+        return self.departure()
+
+    def is_gone(self) -> bool:
+        return not self._child.running()
+
+    def departure(self) -> Departure:
+        """Of a replica that is gone."""
+        return Departure(self.name, self._child.process.returncode, self._child.last_line())

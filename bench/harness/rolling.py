@@ -12,25 +12,16 @@ As a Kubernetes rollout with maxSurge 1 does it, a replica at a time:
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import haproxy, outcome, vegeta
 from .network import free_ports
 from .processes import Children
-from .replica import Binaries, Departure, Replica, Variant, command, grace_seconds
+from .replica import Binaries, Departure, Event, Replica, Timing, Variant, command
 
 LEAD_SECONDS = 2.0  # of load before the first process is started, to be seen in the picture
-END_SLACK_SECONDS = 10  # beyond its grace period, a process has failed to end
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that happened to a replica: `start`, `SIGTERM` or `exit`."""
-
-    at: float  # Unix time
-    kind: str
-    replica: str
 
 
 @dataclass
@@ -74,10 +65,9 @@ class Rollout:
         self.proxy.wait_until_only({replica.name for replica in self._serving})
 
     def _start(self, name: str) -> Replica:
-        window = self._setting.drain_window
-        argv = command(self._variant, self._setting.binaries, self._ports[name], window)
-        seconds = grace_seconds(window) + END_SLACK_SECONDS
-        replica = Replica(self._children, name, self._ports[name], argv, seconds)
+        timing = Timing(self._setting.drain_window)
+        argv = command(self._variant, self._setting.binaries, self._ports[name], timing)
+        replica = Replica(self._children, name, self._ports[name], argv, timing)
         self._note("start", name)
         replica.wait_until_ready()
         return replica
@@ -155,12 +145,31 @@ def invalidity(
     load: vegeta.Vegeta,
 ) -> list[str]:
     """Why a run proves nothing: the machine failed, not the server."""
+    reasons = machine_failures(tally, proxy_losses, load)
+    if rolled_at > tally.began_at + setting.seconds:
+        late = rolled_at - tally.began_at - setting.seconds
+        reasons.append(f"the rollout went on for {late:.1f} s after the load; raise --duration")
+    return reasons
+
+
+def machine_failures(
+    tally: outcome.Tally, proxy_losses: Counter, load: vegeta.Vegeta
+) -> list[str]:
     reasons = []
     if missing := load.missing(tally.requests):
         reasons.append(missing)
     if exhausted := tally.lost_by[outcome.HARNESS] + haproxy.ran_out(proxy_losses):
         reasons.append(f"out of ports or files {exhausted} times")
-    if rolled_at > tally.began_at + setting.seconds:
-        late = rolled_at - tally.began_at - setting.seconds
-        reasons.append(f"the rollout went on for {late:.1f} s after the load; raise --duration")
     return reasons
+
+
+def remarks(
+    proxy_losses: Counter, departures: list[Departure], invalid: list[str]
+) -> Iterator[str]:
+    """What is worth a line each while the next run is about to begin."""
+    if proxy_losses:
+        yield haproxy.describe(proxy_losses)
+    for departure in departures:
+        yield departure.describe()
+    for reason in invalid:
+        yield f"invalid: {reason}"

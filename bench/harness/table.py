@@ -1,6 +1,5 @@
-"""The result as a table for people and as JSON for programs."""
+"""The result as a table for people and as objects for JSON."""
 
-import json
 import math
 
 from .outcome import HARNESS, HEADINGS, LOSSES, OTHER, WRONG
@@ -46,9 +45,9 @@ def align(lines: list[list[str]]) -> str:
     return "\n".join([line(lines[0]), rule, *map(line, lines[1:])])
 
 
-def to_json(rows: list[Row], rate: int, seconds: float, drain_window: float) -> str:
+def objects(rows: list[Row], rate: int, seconds: float, drain_window: float) -> list[dict]:
     setting = {"rate": rate, "duration_seconds": seconds, "drain_window_seconds": drain_window}
-    return json.dumps([_object(row) | setting for row in rows], indent=2) + "\n"
+    return [_object(row) | setting for row in rows]
 
 
 def _object(row: Row) -> dict:

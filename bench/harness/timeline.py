@@ -6,24 +6,18 @@ SIGTERM to exit, is a band. Panels of one server stand side by side, an attack e
 """
 
 from dataclasses import dataclass
-from html import escape
 
 from .outcome import BIN_SECONDS, HEADINGS, LOSSES
-from .rolling import Event
+from .replica import Event
 from .row import Row
+from .svg import ANSWERED, BAND, FAINT, GRID, HALO, HEAD, LOST, MARGIN, SIGNAL
+from .svg import head, labels, line, rect, seconds_axis, text
 
-INK, FAINT, GRID, PAPER = "#1f2933", "#616e7c", "#e4e7eb", "#ffffff"
-ANSWERED, LOST, BAND, SIGNAL, EXIT = "#3b82a0", "#d64545", "#fdf0cd", "#b7791f", "#1f2933"
-FONT = "font-family='system-ui, -apple-system, Segoe UI, DejaVu Sans, sans-serif'"
-
-HALO = f"stroke='{PAPER}' stroke-width='3' paint-order='stroke'"  # text legible over lines
-
-MARGIN, GAP = 28, 30
-HEAD = 108  # title, what was run, legend
+EXIT = "#1f2933"
+GAP = 30  # between panels side by side
 LEFT, TITLE, MARKS, BELOW = 46, 40, 30, 40  # around the plot of a panel
 UP, DOWN = 84, 44  # heights of the two halves of the plot
 LOST_PIXELS_MIN = 3
-LETTER_PIXELS = 6.5
 WIDE, NARROW = 860, 430  # widths of a plot: one attack, or several side by side
 
 
@@ -54,7 +48,8 @@ def picture(rows: list[Row], subtitle: str) -> str:
     step_y = TITLE + MARKS + UP + DOWN + BELOW
     width = 2 * MARGIN + len(attacks) * step_x - GAP
     height = HEAD + len(servers) * step_y + MARGIN
-    parts = [_head(width, height, subtitle)]
+    title = "A rolling restart under load: requests answered and lost"
+    parts = [head(width, height, title, subtitle, LEGEND)]
     for row in rows:
         x = MARGIN + attacks.index(row.attack.name) * step_x
         y = HEAD + servers.index(row.variant.name) * step_y
@@ -73,34 +68,13 @@ def _scale(rows: list[Row], width: float) -> Scale:
     )
 
 
-def _head(width: float, height: float, subtitle: str) -> str:
-    title = "A rolling restart under load: requests answered and lost"
-    return "\n".join(
-        [
-            f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width:.0f} {height:.0f}'"
-            f" width='{width:.0f}' height='{height:.0f}' {FONT} font-size='12' fill='{INK}'>",
-            f"<title>{title}</title>",
-            f"<rect width='100%' height='100%' fill='{PAPER}'/>",
-            _text(MARGIN, 40, title, "font-size='20' font-weight='600'"),
-            _text(MARGIN, 62, subtitle, f"fill='{FAINT}'"),
-            f"<g transform='translate({MARGIN} 86)'>{_legend()}</g>",
-        ]
-    )
-
-
-def _legend() -> str:
-    entries = (
-        (_rect(0, -9, 12, 10, ANSWERED), "answered", 90),
-        (_rect(0, -9, 12, 10, LOST), "lost", 62),
-        (_rect(0, -9, 12, 10, BAND), "a replica drains", 130),
-        (_line(6, -11, 6, 3, SIGNAL, 2), "SIGTERM", 84),
-        (_line(6, -11, 6, 3, EXIT, 1.5, dashed=True), "exit", 56),
-    )
-    parts, x = [], 0
-    for mark, label, width in entries:
-        parts.append(f"<g transform='translate({x} 0)'>{mark}{_text(18, 0, label)}</g>")
-        x += width
-    return "".join(parts)
+LEGEND = (
+    (rect(0, -9, 12, 10, ANSWERED), "answered", 90),
+    (rect(0, -9, 12, 10, LOST), "lost", 62),
+    (rect(0, -9, 12, 10, BAND), "a replica drains", 130),
+    (line(6, -11, 6, 3, SIGNAL, 2), "SIGTERM", 84),
+    (line(6, -11, 6, 3, EXIT, 1.5, dashed=True), "exit", 56),
+)
 
 
 def _panel(row: Row, scale: Scale) -> str:
@@ -109,8 +83,8 @@ def _panel(row: Row, scale: Scale) -> str:
     origin = f"<g transform='translate({LEFT} {TITLE + MARKS})'>"
     return "\n".join(
         [
-            _text(LEFT, 14, title, "font-size='13' font-weight='600'"),
-            _text(LEFT, 31, _summary(row), f"fill='{LOST if row.lost else FAINT}'"),
+            text(LEFT, 14, title, "font-size='13' font-weight='600'"),
+            text(LEFT, 31, _summary(row), f"fill='{LOST if row.lost else FAINT}'"),
             origin,
             _bands(worst.events, worst.tally.began_at, scale),
             _axes(scale),
@@ -149,17 +123,13 @@ def _axes(scale: Scale) -> str:
     parts = []
     for count in (scale.answered_max, 0):
         y = UP - scale.up(count)
-        parts.append(_line(0, y, scale.width, y, GRID))
-        parts.append(_text(-6, y + 4, f"{count}", f"text-anchor='end' fill='{FAINT}'"))
+        parts.append(line(0, y, scale.width, y, GRID))
+        parts.append(text(-6, y + 4, f"{count}", f"text-anchor='end' fill='{FAINT}'"))
     bottom = UP + DOWN + 1
-    parts.append(_text(-6, bottom + 3, f"{scale.lost_max}", f"text-anchor='end' fill='{LOST}'"))
-    parts.append(_line(0, bottom, scale.width, bottom, GRID))
-    every = next(s for s in (1, 2, 5, 10, 20, 60, 600) if scale.seconds / s <= 13 or s == 600)
-    for second in range(0, int(scale.seconds + 0.001) + 1, every):
-        x = scale.x(second)
-        parts.append(_line(x, bottom, x, bottom + 4, FAINT))
-        parts.append(_text(x, bottom + 17, f"{second} s", f"text-anchor='middle' fill='{FAINT}'"))
-    label = _text(0, 0, "per 100 ms", f"font-size='11' fill='{FAINT}'")
+    parts.append(text(-6, bottom + 3, f"{scale.lost_max}", f"text-anchor='end' fill='{LOST}'"))
+    parts.append(line(0, bottom, scale.width, bottom, GRID))
+    parts.append(seconds_axis(scale.seconds, scale.x, bottom))
+    label = text(0, 0, "per 100 ms", f"font-size='11' fill='{FAINT}'")
     parts.append(f"<g transform='translate({8 - LEFT} {UP}) rotate(-90)'>{label}</g>")
     return "".join(parts)
 
@@ -171,7 +141,7 @@ def _bands(events: list[Event], began_at: float, scale: Scale) -> str:
         if event.kind == "SIGTERM" and event.replica in ends:
             x = scale.x(event.at - began_at)
             width = scale.x(ends[event.replica] - began_at) - x
-            parts.append(_rect(x, 0, width, UP + DOWN + 1, BAND))
+            parts.append(rect(x, 0, width, UP + DOWN + 1, BAND))
     return "".join(parts)
 
 
@@ -181,33 +151,7 @@ def _signals(events: list[Event], began_at: float, scale: Scale) -> str:
     for kind, y, colour in (("SIGTERM", -19, SIGNAL), ("exit", -6, EXIT)):
         marks = [(scale.x(e.at - began_at), e.replica) for e in events if e.kind == kind]
         for x, _ in marks:
-            parts.append(_line(x, y + 3, x, UP + DOWN + 1, colour, 1.5, dashed=kind == "exit"))
+            parts.append(line(x, y + 3, x, UP + DOWN + 1, colour, 1.5, dashed=kind == "exit"))
         for x, label in labels(kind, marks):
-            parts.append(_text(x + 3, y, label, f"font-size='11' fill='{colour}' {HALO}"))
+            parts.append(text(x + 3, y, label, f"font-size='11' fill='{colour}' {HALO}"))
     return "".join(parts)
-
-
-def labels(kind: str, marks: list[tuple[float, str]]) -> list[tuple[float, str]]:
-    """One label for marks so close to each other that theirs would overlap."""
-    merged: list[tuple[float, str]] = []
-    for x, replica in marks:
-        if merged and x < merged[-1][0] + LETTER_PIXELS * (len(merged[-1][1]) + 1):
-            merged[-1] = (merged[-1][0], f"{merged[-1][1]}, {replica}")
-        else:
-            merged.append((x, f"{kind} {replica}"))
-    return merged
-
-
-def _text(x: float, y: float, text: str, attributes: str = "") -> str:
-    return f"<text x='{x:.1f}' y='{y:.1f}' {attributes}>{escape(text)}</text>"
-
-
-def _rect(x: float, y: float, width: float, height: float, fill: str) -> str:
-    size = f"width='{width:.1f}' height='{height:.1f}'"
-    return f"<rect x='{x:.1f}' y='{y:.1f}' {size} fill='{fill}'/>"
-
-
-def _line(x1, y1, x2, y2, colour: str, width: float = 1, dashed: bool = False) -> str:
-    dash = " stroke-dasharray='4 3'" if dashed else ""
-    ends = f"x1='{x1:.1f}' y1='{y1:.1f}' x2='{x2:.1f}' y2='{y2:.1f}'"
-    return f"<line {ends} stroke='{colour}' stroke-width='{width}'{dash}/>"

@@ -1,11 +1,13 @@
-// The peer: Go's net/http server, ended in one of the three ways Go programs end.
+// The peer: Go's net/http server, ended in one of the ways Go programs end.
 //
-//	exit      SIGTERM kills it, as it does any program that does not ask for the signal
-//	shutdown  SIGTERM calls http.Server.Shutdown at once
-//	delay     SIGTERM turns /readyz to 503, waits, then calls Shutdown
+//	exit       SIGTERM kills it, as it does any program that does not ask for the signal
+//	shutdown   SIGTERM calls http.Server.Shutdown at once
+//	delay      SIGTERM turns /readyz to 503, waits, then calls Shutdown
+//	waitgroup  as delay, and after Shutdown it waits for the jobs of /incr
 //
 // It answers the routes that the harness asks of every server: GET / and POST /echo for the
-// load, /readyz for the health check of the proxy in front.
+// load, /readyz for the health check of the proxy in front, and with -counter also /incr, whose
+// job outlives its request (jobs.go). Jobs are fire-and-forget in all modes but waitgroup.
 package main
 
 import (
@@ -26,27 +28,44 @@ const echoBytesMax = 1 << 20
 
 func main() {
 	listen := flag.String("listen", "127.0.0.1:8080", "the address to serve on")
-	mode := flag.String("mode", "exit", "what SIGTERM does: exit, shutdown or delay")
-	delay := flag.Duration("delay", 5*time.Second, "how long mode delay waits before Shutdown")
-	timeout := flag.Duration("timeout", 10*time.Second, "how long Shutdown may take")
+	mode := flag.String("mode", "exit", "what SIGTERM does: exit, shutdown, delay or waitgroup")
+	delay := flag.Duration("delay", 5*time.Second, "how long to wait before Shutdown")
+	timeout := flag.Duration("timeout", 10*time.Second, "how long Shutdown and jobs may take")
+	counter := flag.String("counter", "", "redis://HOST:PORT, where /incr counts")
+	key := flag.String("counter-key", "counter", "the key in Redis")
+	jobDelay := flag.Duration("job-delay", 5*time.Second, "how long a job of /incr takes")
 	flag.Parse()
 
 	var draining atomic.Bool
-	server := &http.Server{Addr: *listen, Handler: routes(&draining)}
+	mux := routes(&draining)
+	nothing := func(context.Context) error { return nil }
+	waitForJobs := nothing
+	if *counter != "" {
+		jobs, err := newJobs(*counter, *key, *jobDelay)
+		if err != nil {
+			log.Printf("peer: -counter %q: %v", *counter, err)
+			os.Exit(2)
+		}
+		mux.HandleFunc("/incr", jobs.answer)
+		waitForJobs = jobs.wait
+	}
+	server := &http.Server{Addr: *listen, Handler: mux}
 	switch *mode {
 	case "exit":
 		log.Fatal(server.ListenAndServe())
 	case "shutdown":
-		serveUntilTerminated(server, &draining, 0, *timeout)
+		serveUntilTerminated(server, &draining, 0, *timeout, nothing)
 	case "delay":
-		serveUntilTerminated(server, &draining, *delay, *timeout)
+		serveUntilTerminated(server, &draining, *delay, *timeout, nothing)
+	case "waitgroup":
+		serveUntilTerminated(server, &draining, *delay, *timeout, waitForJobs)
 	default:
-		log.Printf("peer: -mode %q: choose exit, shutdown or delay", *mode)
+		log.Printf("peer: -mode %q: choose exit, shutdown, delay or waitgroup", *mode)
 		os.Exit(2)
 	}
 }
 
-func routes(draining *atomic.Bool) http.Handler {
+func routes(draining *atomic.Bool) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) {
 		io.WriteString(w, "hello world")
@@ -76,6 +95,7 @@ func echo(w http.ResponseWriter, r *http.Request) {
 // the listener is closed, and a main that ends there cuts the requests still in flight.
 func serveUntilTerminated(
 	server *http.Server, draining *atomic.Bool, delay, timeout time.Duration,
+	waitForJobs func(context.Context) error,
 ) {
 	terminated := make(chan os.Signal, 1)
 	signal.Notify(terminated, syscall.SIGTERM)
@@ -92,6 +112,9 @@ func serveUntilTerminated(
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
+		log.Fatal(err)
+	}
+	if err := waitForJobs(ctx); err != nil {
 		log.Fatal(err)
 	}
 }

@@ -57,6 +57,9 @@ std::string Client::make_request() {
     return "GET /wait?id=" + body + "&ms=" + std::to_string(kernel_.random.below(400)) +
            " HTTP/1.1\r\nHost: sim\r\n" + close + "\r\n";
   }
+  if (kernel_.random.chance(0.05)) {
+    return "GET /counter?id=" + body + " HTTP/1.1\r\nHost: sim\r\n" + close + "\r\n";
+  }
   if (kernel_.random.chance(0.3)) {
     return "POST /incr?id=" + body + " HTTP/1.1\r\nHost: sim\r\nContent-Length: 0\r\n" + close +
            "\r\n";

@@ -31,6 +31,8 @@ struct Counting {
   Counter* counter = nullptr;
   Ms delay = 0;
   std::uint64_t accepted = 0;
+  std::int64_t seen = 0;  // the largest value that was read
+  bool went_back = false;
 };
 
 Task<> count_later(Counting* counting) {
@@ -41,6 +43,18 @@ Task<> count_later(Counting* counting) {
 void incr(Request& request, Response& response, void* state) {
   auto* counting = static_cast<Counting*>(state);
   if (background("incr", count_later, counting)) ++counting->accepted;
+  response.body(request.query_value("id").value_or(""));
+}
+
+// Reads the counter, and answers its id whether or not Redis did.
+Task<> count(Request& request, Response& response, void* state) {
+  auto* counting = static_cast<Counting*>(state);
+  const std::int64_t seen_before = counting->seen;
+  const std::optional<std::int64_t> value = co_await counting->counter->value();
+  if (value) {
+    counting->went_back |= *value < seen_before;
+    counting->seen = std::max(counting->seen, *value);
+  }
   response.body(request.query_value("id").value_or(""));
 }
 
@@ -100,6 +114,7 @@ class Schedule {
     router_.add({Method::any, "/echo", echo, nullptr, nullptr});
     router_.add({Method::get, "/wait", nullptr, wait, nullptr});
     router_.add({Method::post, "/incr", incr, nullptr, &counting_});
+    router_.add({Method::get, "/counter", nullptr, count, &counting_});
     add_health_routes(router_, shared_);
     add_health_routes(admin_router_, shared_);
     config_.router = &router_;
@@ -250,6 +265,8 @@ class Schedule {
       fail(fmt::format("{} jobs unfinished before the deadline", verdict_.unfinished));
     if (verdict_.unfinished > 0 && verdict_.exit_code == 0)
       fail("jobs unfinished, and exit code 0");
+    if (counting_.went_back) fail("the counter went back");
+    if (counting_.seen > redis_.counter()) fail("a reader saw more than was counted");
     std::uint64_t listed = 0;
     for (const JobSum& sum : shared_.job_sums()) listed += sum.unfinished;
     if (listed != verdict_.unfinished) fail("not each unfinished job is named");

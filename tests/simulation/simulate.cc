@@ -33,9 +33,9 @@ void print(std::uint64_t seed, const Verdict& v) {
       v.counted, v.unfinished, v.failure.empty() ? "" : ": FAILED: ", v.failure);
 }
 
-// A planted bug must be seen within a few thousand schedules, or the oracle is blind.
+// A planted bug must be seen within ten thousand schedules, or the oracle is blind.
 bool canary_is_seen(Canary canary, const char* name) {
-  constexpr std::uint64_t tries = 5000;
+  constexpr std::uint64_t tries = 10'000;
   for (std::uint64_t seed = 1; seed <= tries; ++seed) {
     const Verdict v = run_schedule(seed, canary);
     if (v.failure.empty()) continue;

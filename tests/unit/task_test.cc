@@ -5,66 +5,12 @@
 #include <memory>
 #include <stdexcept>
 
-#include "jobs.h"
-#include "local.h"
-#include "operations.h"
-#include "resolver.h"
-#include "sim_kernel.h"
 #include "sleep.h"
-#include "streams.h"
+#include "stage.h"
 
 using namespace lastcall;
 
 namespace {
-
-struct Root {
-  static void on_done(void* self) noexcept { ++static_cast<Root*>(self)->done; }
-  void start(Task<> given) {
-    task = std::move(given);
-    task.start(&Root::on_done, this);
-  }
-  Task<> task;
-  int done = 0;
-};
-
-// What coroutines stand on, without a worker.
-struct Clock {
-  Clock() { Local::enter(&local); }
-  ~Clock() { Local::enter(nullptr); }
-  Clock(const Clock&) = delete;
-  Clock& operator=(const Clock&) = delete;
-  void pass(Ms ms) {
-    now += ms;
-    local.now = now;
-    wheel.advance(now);
-    ready.run();
-    jobs.run_new();
-    jobs.finish(now);
-  }
-  Ms now = 1'000'000;
-  sim::Kernel kernel{1, sim::Faults::none()};
-  sim::SimIo io{kernel};
-  TimerWheel wheel{now};
-  Sleepers sleepers{wheel};
-  Ready ready;
-  Operations operations{io, wheel};
-  Streams streams;
-  Resolver resolver{operations, wheel};
-  Counters counters;
-  JobTable table{};
-  Jobs jobs{wheel, counters, table, 3};
-  Local local{.io = io,
-              .timers = wheel,
-              .counters = counters,
-              .sleepers = sleepers,
-              .ready = ready,
-              .operations = operations,
-              .resolver = resolver,
-              .streams = streams,
-              .jobs = jobs,
-              .worker = 0,
-              .now = now};
-};
 
 Task<int> answer() { co_return 42; }
 Task<int> failing() {
@@ -122,45 +68,45 @@ TEST_CASE("an exception travels to whoever asks for the result") {
 }
 
 TEST_CASE("a sleeper wakes when its time has come, not before") {
-  Clock clock;
+  Stage stage;
   int woken = 0;
   Root root;
   root.start(nap(100, woken));
-  clock.pass(99);
+  stage.pass(99);
   CHECK(woken == 0);
-  CHECK(clock.sleepers.waiting() == 1);
-  clock.pass(5);
+  CHECK(stage.sleepers.waiting() == 1);
+  stage.pass(5);
   CHECK(woken == 1);
-  CHECK(clock.sleepers.waiting() == 0);
+  CHECK(stage.sleepers.waiting() == 0);
 }
 
 TEST_CASE("a sleeper that is destroyed unlinks itself") {
-  Clock clock;
+  Stage stage;
   int woken = 0;
   {
     Root root;
     root.start(nap(100, woken));
   }
-  CHECK(clock.sleepers.waiting() == 0);
-  CHECK(clock.wheel.armed() == 0);
-  clock.pass(1000);
+  CHECK(stage.sleepers.waiting() == 0);
+  CHECK(stage.wheel.armed() == 0);
+  stage.pass(1000);
   CHECK(woken == 0);
 }
 
 TEST_CASE("the deadline wakes all sleepers with Canceled, and later sleeps at once") {
-  Clock clock;
+  Stage stage;
   int canceled = 0;
   int woken = 0;
   Root first;
   Root second;
   first.start(stubborn(canceled));
   second.start(nap(5, woken));
-  clock.sleepers.cancel();
+  stage.sleepers.cancel();
   CHECK(canceled == 3);
   CHECK(first.done == 1);
   CHECK(second.done == 1);
   CHECK_THROWS_AS(second.task.result(), Canceled);
-  CHECK(clock.wheel.armed() == 0);
+  CHECK(stage.wheel.armed() == 0);
 }
 
 TEST_CASE("frames come back to the pool") {

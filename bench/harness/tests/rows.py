@@ -4,8 +4,8 @@ from array import array
 from collections import Counter
 
 from harness.outcome import Tally
-from harness.replica import VARIANTS, Departure
-from harness.rolling import Event, Run
+from harness.replica import VARIANTS, Departure, Event
+from harness.rolling import Run
 from harness.row import Row
 from harness.vegeta import ATTACKS
 

@@ -4,7 +4,7 @@ import unittest
 from pathlib import Path
 
 from harness import haproxy, vegeta
-from harness.replica import VARIANTS, Binaries, Departure, command, grace_seconds
+from harness.replica import VARIANTS, Binaries, Departure, Timing, command
 
 BINARIES = Binaries(Path("lastcall"), Path("peer"), Path("vegeta"))
 
@@ -51,14 +51,14 @@ class Vegeta(unittest.TestCase):
 
 class Servers(unittest.TestCase):
     def test_lastcall_gets_its_drain_and_the_control_its_flag(self):
-        drain = command(VARIANTS["drain"], BINARIES, 9001, 2.5)
+        drain = command(VARIANTS["drain"], BINARIES, 9001, Timing(2.5))
         self.assertEqual(drain[drain.index("--drain-window") + 1], "2500ms")
         self.assertNotIn("--hard", drain)
-        self.assertIn("--hard", command(VARIANTS["hard"], BINARIES, 9001, 2.5))
+        self.assertIn("--hard", command(VARIANTS["hard"], BINARIES, 9001, Timing(2.5)))
 
     def test_the_grace_period_holds_the_window_and_the_shutdown(self):
-        self.assertEqual(grace_seconds(5), 30)
-        self.assertGreater(grace_seconds(60), 60 + 10 + 3)
+        self.assertEqual(Timing(5).grace, 30)
+        self.assertGreater(Timing(60, 15).grace, 60 + 15 + 3)
 
     def test_an_audit_that_is_no_json_is_no_error(self):
         self.assertEqual(Departure("old-1", 0, "stopped: 7 finished").audit(), {})

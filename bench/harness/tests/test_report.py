@@ -5,7 +5,7 @@ import math
 import unittest
 from xml.etree import ElementTree
 
-from harness import table, timeline
+from harness import svg, table, timeline
 from harness.outcome import LOSSES
 from harness.tests.rows import row, run
 
@@ -65,7 +65,7 @@ class Table(unittest.TestCase):
 
 class Json(unittest.TestCase):
     def test_is_a_list_of_objects_with_numbers(self):
-        control, drain = json.loads(table.to_json([CONTROL, DRAIN], 1000, 20.0, 5.0))
+        control, drain = table.objects([CONTROL, DRAIN], 1000, 20.0, 5.0)
         self.assertEqual(control["server"], "lastcall --hard")
         self.assertEqual((control["attack"], control["requests"]), ("post", 100))
         self.assertEqual((control["answered"], control["lost"]), (90, 10))
@@ -75,9 +75,9 @@ class Json(unittest.TestCase):
         self.assertEqual(drain["departures"][0]["audit"]["finished"], 7)
 
     def test_has_no_nan_when_nothing_was_answered(self):
-        text = table.to_json([row("hard", "post", run(0, {"5xx": 1}))], 1, 1.0, 1.0)
-        self.assertNotIn("NaN", text)
-        self.assertIsNone(json.loads(text)[0]["latency_ms"]["p50"])
+        objects = table.objects([row("hard", "post", run(0, {"5xx": 1}))], 1, 1.0, 1.0)
+        self.assertNotIn("NaN", json.dumps(objects))
+        self.assertIsNone(objects[0]["latency_ms"]["p50"])
 
 
 class Picture(unittest.TestCase):
@@ -100,4 +100,4 @@ class Picture(unittest.TestCase):
     def test_labels_that_would_overlap_are_merged(self):
         marks = [(0.0, "old-1"), (5.0, "old-2"), (300.0, "old-3")]
         expected = [(0.0, "exit old-1, old-2"), (300.0, "exit old-3")]
-        self.assertEqual(timeline.labels("exit", marks), expected)
+        self.assertEqual(svg.labels("exit", marks), expected)

@@ -1,0 +1,89 @@
+// What coroutines stand on, without a worker: for tests of tasks, jobs, streams and counters.
+#pragma once
+
+#include "counters.h"
+#include "jobs.h"
+#include "latch.h"
+#include "local.h"
+#include "operations.h"
+#include "resolver.h"
+#include "sim_kernel.h"
+#include "sleep.h"
+#include "streams.h"
+
+namespace lastcall {
+
+// Owns a coroutine, and counts that it has ended.
+struct Root {
+  static void on_done(void* self) noexcept { ++static_cast<Root*>(self)->done; }
+  void start(Task<> given) {
+    task = std::move(given);
+    task.start(&Root::on_done, this);
+  }
+  Task<> task;
+  int done = 0;
+};
+
+struct Stage {
+  explicit Stage(const sim::Faults& faults = sim::Faults::none(), std::uint64_t seed = 1)
+      : kernel(seed, faults) {
+    Local::enter(&local);
+  }
+  ~Stage() {
+    resolver.close();
+    for (int turns = 0; operations.outstanding() > 0 && turns < 1000; ++turns) turn();
+    streams.close_all();
+    while (io.operations() > 0) (void)io.harvest(now);  // cancels
+    Local::enter(nullptr);
+  }
+  Stage(const Stage&) = delete;
+  Stage& operator=(const Stage&) = delete;
+
+  void turn() {
+    for (const Completion& completion : io.harvest(now)) {
+      if (completion.ticket.kind == Kind::awaited) operations.on_awaited(completion);
+    }
+    wheel.advance(now);
+    ready.run();
+    jobs.run_new();
+    jobs.finish(now);
+  }
+  void pass(Ms ms) {
+    now += ms;
+    kernel.now = local.now = now;
+    turn();
+  }
+  // As Worker::cut does.
+  void cut() {
+    jobs.cancel(now);
+    operations.cancel_all();
+    resolver.cancel();
+    sleepers.cancel();
+  }
+
+  Ms now = 1'000'000;
+  sim::Kernel kernel;
+  sim::SimIo io{kernel};
+  TimerWheel wheel{now};
+  Sleepers sleepers{wheel};
+  Ready ready;
+  Operations operations{io, wheel};
+  Streams streams;
+  Resolver resolver{operations, wheel};
+  Counters counters;
+  JobTable table{};
+  Jobs jobs{wheel, counters, table, 3};
+  Local local{.io = io,
+              .timers = wheel,
+              .counters = counters,
+              .sleepers = sleepers,
+              .ready = ready,
+              .operations = operations,
+              .resolver = resolver,
+              .streams = streams,
+              .jobs = jobs,
+              .worker = 0,
+              .now = now};
+};
+
+}  // namespace lastcall
