@@ -20,31 +20,19 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-sys.dont_write_bytecode = True  # nothing is written into the source tree
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+from harness import program, values
+from harness.processes import Children, HarnessError
+from harness.program import Program
+from harness.vegeta import ATTACKS
+from kubernetes import campaign, components, images, lifecycle, places, tools
 
-from harness import values  # noqa: E402
-from harness.processes import Children, HarnessError, Interrupted, end_on_signals  # noqa: E402
-from harness.vegeta import ATTACKS  # noqa: E402
-from kubernetes import campaign, components, images, lifecycle, places, tools  # noqa: E402
-
+PROGRAM = Program("cluster")
+FILES_MAX = 65_536  # one for each connection of the load that waits
 COMMANDS = ("up", "run", "shell", "down")
 
 
 def main() -> int:
-    end_on_signals()
     chosen = parse()
-    try:
-        return dispatch(chosen)
-    except (HarnessError, OSError) as error:
-        say(f"failed: {error}")
-        return 1
-    except Interrupted as signal:
-        say(f"{signal}: all that was started is gone")
-        return signal.exit_code
-
-
-def dispatch(chosen: argparse.Namespace) -> int:
     if chosen.kubeconfig:
         return run_in_theirs(chosen)
     if os.geteuid() != 0:
@@ -105,6 +93,7 @@ def run(chosen: argparse.Namespace) -> int:
         if not was_up:
             lifecycle.up(say)
         tools.load_images()
+        program.raise_file_limit(FILES_MAX)
         lifecycle.join_network()  # from here on we are where the load runs
         return campaign.run(tools.ours(made), chosen, say)
     finally:
@@ -132,7 +121,7 @@ def shell() -> int:
 
 
 def say(text: str) -> None:
-    print(f"cluster: {text}", file=sys.stderr, flush=True)
+    PROGRAM.say(text)
 
 
 def parse() -> argparse.Namespace:
@@ -166,4 +155,4 @@ def parse() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(PROGRAM.run(main))

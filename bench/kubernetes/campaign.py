@@ -4,6 +4,8 @@ import argparse
 import json
 import time
 
+from harness import program
+from harness.outcome import BIN_SECONDS
 from harness.processes import HarnessError
 
 from . import picture, report
@@ -65,8 +67,15 @@ def tell(row: Row, say) -> None:
 def draw(experiment: Experiment, rows: list[Row], chosen: argparse.Namespace, say) -> None:
     chosen.svg.mkdir(parents=True, exist_ok=True)
     file = chosen.svg / f"{experiment.name}.svg"
-    file.write_text(picture.picture(experiment.title, rows), encoding="utf-8")
+    rates = sorted({per_second(row) for row in rows})
+    subtitle = f"about {', '.join(map(str, rates))} requests a second · {time.strftime('%Y-%m-%d')}"
+    file.write_text(picture.picture(experiment.title, subtitle, rows), encoding="utf-8")
     say(f"the picture is in {file}")
+
+
+def per_second(row: Row) -> int:
+    tally = row.worst.tally
+    return round(tally.requests / max(len(tally.bins) * BIN_SECONDS, BIN_SECONDS))
 
 
 def write(rows: list[Row], chosen: argparse.Namespace) -> None:
@@ -83,8 +92,5 @@ def verdict(rows: list[Row]) -> int:
         for row in rows
         for problem in row.problems()
     ]
-    for failure in failures:
-        print(f"FAILED: {failure}")
-    if not failures:
-        print("OK: what must lose nothing lost nothing, and each control lost something")
-    return 1 if failures else 0
+    ok = "what must lose nothing lost nothing, and each control lost something"
+    return program.verdict(failures, ok)

@@ -53,6 +53,7 @@ class Shape:
     readiness: str = "/servingz"
     service: dict = field(default_factory=dict)  # laid over the Service's spec
     pod: dict = field(default_factory=dict)  # laid over the pod's spec
+    liveness: dict = field(default_factory=dict)  # laid over the liveness probe
     flags: tuple[str, ...] = ()
 
 
@@ -87,6 +88,7 @@ def change_deployment(deployment: dict, server: Server, shape: Shape, images: Im
         container["lifecycle"] = {"preStop": {"sleep": {"seconds": shape.pre_stop}}}
     container["startupProbe"]["initialDelaySeconds"] = shape.start_delay
     container["readinessProbe"]["httpGet"]["path"] = shape.readiness
+    container["livenessProbe"].update(shape.liveness)
     if server.is_lastcall:
         container["image"] = images.lastcall
         container["args"] = lastcall_flags(server, shape)
@@ -112,7 +114,7 @@ def lastcall_flags(server: Server, shape: Shape) -> list[str]:
 def peer_flags(server: Server, shape: Shape) -> list[str]:
     mode = "exit" if server is GO_EXIT else "delay"
     flags = ["-listen", ":8080", "-mode", mode, "-delay", f"{GO_DELAY_SECONDS}s"]
-    return [*flags, "-timeout", f"{shape.timeout}s"]
+    return [*flags, "-timeout", f"{shape.timeout}s", *shape.flags]
 
 
 def probe_as_go(container: dict) -> None:

@@ -20,6 +20,8 @@ BASE = "localhost/debian:trixie-slim"  # what `FROM debian:trixie-slim` finds fi
 PAUSE = "localhost/pause:1"
 LASTCALL = "localhost/lastcall"
 PEER = "localhost/peer"
+REDIS = "localhost/redis:1"
+BUSYBOX = "docker.io/library/busybox:1.37-musl"
 STORAGE = places.BUILT / "storage"
 CATATONIT = "/usr/bin/catatonit"  # Debian's is static
 
@@ -74,6 +76,36 @@ def build_peer(children: Children, binary: Path) -> str:
     build_of_files(children, name, text, {"peer": binary})
     export(name, "peer-1")
     return name
+
+
+def build_redis(children: Children) -> str:
+    """The machine's own redis-server with the libraries it is linked to, and nothing else."""
+    if not (places.ARCHIVES / "redis-1.tar").exists():
+        binary = Path(shutil.which("redis-server") or "/usr/bin/redis-server").resolve()
+        files = {"redis-server": binary}
+        lines = ["FROM scratch", "COPY redis-server /usr/local/bin/redis-server"]
+        for library in libraries(binary):
+            files[library.name] = library
+            lines.append(f"COPY {library.name} {library}")
+        lines.append("ENV PATH=/usr/local/bin")
+        build_of_files(children, REDIS, "\n".join(lines) + "\n", files)
+        export(REDIS, "redis-1")
+    return REDIS
+
+
+def libraries(binary: Path) -> list[Path]:
+    """Where the loader will look for them: `name => /path (address)`, and the loader itself."""
+    words = output(["ldd", str(binary)]).split()
+    return sorted({Path(word) for word in words if word.startswith("/")})
+
+
+def build_busybox(children: Children) -> None:
+    """What installs the seccomp profile (k8s/seccomp), under the name that it has there."""
+    if not (places.ARCHIVES / "busybox.tar").exists():
+        text = "FROM scratch\nCOPY busybox /bin/busybox\nENV PATH=/bin\n"
+        links = 'RUN ["/bin/busybox", "--install", "-s", "/bin"]\n'
+        build_of_files(children, BUSYBOX, text + links, {"busybox": Path("/bin/busybox")})
+        export(BUSYBOX, "busybox")
 
 
 def build_of_files(children: Children, name: str, text: str, files: dict[str, Path]) -> None:

@@ -5,19 +5,17 @@ pod's life as a bar: starting, ready, told to go, gone.
 """
 
 from dataclasses import dataclass
-from html import escape
 
 from harness.outcome import BIN_SECONDS
+from harness.svg import ANSWERED, FAINT, GRID, HEAD, LOST, MARGIN
+from harness.svg import head, line, rect, seconds_axis, text
 
 from .experiment import Row
 from .pods import Life
 from .trial import Run
 
-INK, FAINT, GRID, PAPER = "#1f2933", "#616e7c", "#e4e7eb", "#ffffff"
-ANSWERED, LOST = "#3b82a0", "#d64545"
 STARTING, READY, LEAVING = "#cbd2d9", "#8fc1a9", "#f0b429"
-FONT = "font-family='system-ui, -apple-system, Segoe UI, DejaVu Sans, sans-serif'"
-WIDTH, LEFT, MARGIN, HEAD = 860, 150, 28, 78
+WIDTH, LEFT = 860, 150
 TITLE, UP, DOWN, POD, AXIS, GAP = 40, 70, 30, 14, 22, 30
 LOST_PIXELS_MIN = 3
 
@@ -38,30 +36,24 @@ class Scale:
         return self.x(moment - self.began_at)
 
 
-def picture(title: str, rows: list[Row]) -> str:
+LEGEND = (
+    (rect(0, -9, 12, 10, ANSWERED), "answered", 90),
+    (rect(0, -9, 12, 10, LOST), "lost", 62),
+    (rect(0, -9, 12, 10, STARTING), "a pod starts", 104),
+    (rect(0, -9, 12, 10, READY), "is ready", 80),
+    (rect(0, -9, 12, 10, LEAVING), "was told to go", 116),
+    (line(6, -11, 6, 3, FAINT, dashed=True), "what was done began", 150),
+)
+
+
+def picture(title: str, subtitle: str, rows: list[Row]) -> str:
     panels, y = [], float(HEAD)
     for row in rows:
-        text, height = panel(row)
-        panels.append(f"<g transform='translate({MARGIN} {y:.0f})'>{text}</g>")
+        drawn, height = panel(row)
+        panels.append(f"<g transform='translate({MARGIN} {y:.0f})'>{drawn}</g>")
         y += height + GAP
-    width, height = LEFT + WIDTH + 2 * MARGIN, y + MARGIN
-    head = (
-        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width} {height:.0f}'"
-        f" width='{width}' height='{height:.0f}' {FONT} font-size='12' fill='{INK}'>"
-        f"<title>{escape(title)}</title><rect width='100%' height='100%' fill='{PAPER}'/>"
-    )
-    heading = words(MARGIN, 36, title, "font-size='20' font-weight='600'")
-    return "\n".join([head, heading, legend(), *panels, "</svg>\n"])
-
-
-def legend() -> str:
-    entries = ((ANSWERED, "answered"), (LOST, "lost"), (STARTING, "pod starts"))
-    entries += ((READY, "ready"), (LEAVING, "told to go"))
-    parts, x = [], float(MARGIN)
-    for colour, name in entries:
-        parts += [box(x, 50, 12, 10, colour), words(x + 18, 59, name)]
-        x += 40 + 7 * len(name)
-    return "".join(parts)
+    top = head(LEFT + WIDTH + 2 * MARGIN, y + MARGIN, title, subtitle, LEGEND)
+    return "\n".join([top, *panels, "</svg>\n"])
 
 
 def panel(row: Row) -> tuple[str, float]:
@@ -75,13 +67,13 @@ def panel(row: Row) -> tuple[str, float]:
         lost += ": " + ", ".join(f"{name} {count:,}" for name, count in row.lost_by.items())
     lives = [life for life in run.lives if lived(life, scale)]
     parts = [
-        words(0, 12, title, "font-size='13' font-weight='600'"),
-        words(0, 29, lost, f"fill='{LOST if row.lost else FAINT}'"),
+        text(0, 12, title, "font-size='13' font-weight='600'"),
+        text(0, 29, lost, f"fill='{LOST if row.lost else FAINT}'"),
         f"<g transform='translate({LEFT} {TITLE})'>{bars(run.tally.bins, scale)}",
         axes(scale),
         mark(scale.at(run.action_at), len(lives)),
         *(life_bar(life, number, scale) for number, life in enumerate(lives)),
-        seconds_axis(scale, UP + DOWN + POD * len(lives) + 6),
+        seconds_axis(scale.seconds, scale.x, UP + DOWN + POD * len(lives) + 6),
         "</g>",
     ]
     return "\n".join(parts), TITLE + UP + DOWN + POD * len(lives) + 6 + AXIS
@@ -116,16 +108,16 @@ def bars(bins: list[list[int]], scale: Scale) -> str:
 def axes(scale: Scale) -> str:
     ends = f"text-anchor='end' fill='{FAINT}'"
     return (
-        words(-6, 10, f"{scale.answered_max}", ends)
-        + words(-6, UP + 4, "0 per 100 ms", ends)
-        + stroke(0, UP, WIDTH, UP, GRID)
-        + words(-6, UP + DOWN, f"{scale.lost_max}", f"text-anchor='end' fill='{LOST}'")
+        text(-6, 10, f"{scale.answered_max}", ends)
+        + text(-6, UP + 4, "0 per 100 ms", ends)
+        + line(0, UP, WIDTH, UP, GRID)
+        + text(-6, UP + DOWN, f"{scale.lost_max}", f"text-anchor='end' fill='{LOST}'")
     )
 
 
 def mark(x: float, lives: int) -> str:
     """The moment of the action."""
-    return stroke(x, -4, x, UP + DOWN + POD * lives + 4, FAINT, " stroke-dasharray='4 3'")
+    return line(x, -4, x, UP + DOWN + POD * lives + 4, FAINT, dashed=True)
 
 
 def lived(life: Life, scale: Scale) -> bool:
@@ -140,33 +132,9 @@ def life_bar(life: Life, number: int, scale: Scale) -> str:
     leaving = min(life.deleted_at or end, end)
     ready = min(life.ready_at or leaving, leaving)
     spans = ((life.created_at, ready, STARTING), (ready, leaving, READY), (leaving, end, LEAVING))
-    parts = [words(-6, y + 9, life.name[-14:], f"text-anchor='end' fill='{FAINT}' font-size='11'")]
+    parts = [text(-6, y + 9, life.name[-14:], f"text-anchor='end' fill='{FAINT}' font-size='11'")]
     for begin, finish, colour in spans:
         x = scale.at(begin)
         if (width := scale.at(finish) - x) > 0:
-            parts.append(box(x, y, width, POD - 4, colour))
+            parts.append(rect(x, y, width, POD - 4, colour))
     return "".join(parts)
-
-
-def seconds_axis(scale: Scale, y: float) -> str:
-    every = next((s for s in (1, 2, 5, 10, 20, 60) if scale.seconds / s <= 13), 600)
-    parts = []
-    for second in range(0, int(scale.seconds + 0.001) + 1, every):
-        x = scale.x(second)
-        parts.append(stroke(x, y, x, y + 4, FAINT))
-        parts.append(words(x, y + 17, f"{second} s", f"text-anchor='middle' fill='{FAINT}'"))
-    return "".join(parts)
-
-
-def words(x: float, y: float, text: str, attributes: str = "") -> str:
-    return f"<text x='{x:.1f}' y='{y:.1f}' {attributes}>{escape(text)}</text>"
-
-
-def box(x: float, y: float, width: float, height: float, fill: str) -> str:
-    size = f"width='{width:.1f}' height='{height:.1f}'"
-    return f"<rect x='{x:.1f}' y='{y:.1f}' {size} fill='{fill}'/>"
-
-
-def stroke(x1: float, y1: float, x2: float, y2: float, colour: str, more: str = "") -> str:
-    ends = f"x1='{x1:.1f}' y1='{y1:.1f}' x2='{x2:.1f}' y2='{y2:.1f}'"
-    return f"<line {ends} stroke='{colour}'{more}/>"

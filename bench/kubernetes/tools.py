@@ -31,6 +31,8 @@ def build_images(children: Children, say) -> Images:
     lastcall = images.build_lastcall(children, TAG, say)
     images.retag(lastcall, other_image(lastcall))
     peer = images.build_peer(children, places.TOOLS / "peer")
+    images.build_redis(children)
+    images.build_busybox(children)
     return Images(lastcall, peer)
 
 

@@ -67,9 +67,8 @@ class Trial:
         self.children, self.folder = children, folder
         self.kubectl = cluster.kubectl
         self.load: loads.Running | None = None
-        clear(self.kubectl)
         applied = objects(self.kubectl, server, shape, cluster.images, cluster.address)
-        self.kubectl.apply([namespace(), *applied])
+        self.kubectl.apply(applied)
         self.watch = Watch(self.kubectl, children, folder)
         self.wait_until_rolled_out(DEPLOY_SECONDS_MAX)
         self.url = cluster.address.rstrip("/") or f"http://{self.service_address()}"
@@ -201,10 +200,20 @@ def left(kubectl: Kubectl) -> list[dict]:
 
 
 @contextlib.contextmanager
-def trial(cluster: Cluster, server: Server, shape: Shape) -> Iterator[Trial]:
+def trial(
+    cluster: Cluster,
+    server: Server,
+    shape: Shape,
+    prepare: Callable[[Cluster], None] | None = None,
+) -> Iterator[Trial]:
+    """`prepare` brings what the pods need before they start."""
     with (
         tempfile.TemporaryDirectory(prefix="lastcall-") as folder,
         Children(Path(folder)) as children,
     ):
+        clear(cluster.kubectl)
+        cluster.kubectl.apply([namespace()])
+        if prepare:
+            prepare(cluster)
         yield Trial(cluster, server, shape, children, Path(folder))
 

@@ -3,7 +3,9 @@
 from ..experiment import Experiment
 from . import (
     container_restart,
+    counter,
     crash_loop,
+    full,
     in_flight,
     kubelet_restart,
     last_endpoint,
@@ -12,6 +14,7 @@ from . import (
     one_replica,
     rollout,
     scale,
+    too_short,
 )
 
 ALL: dict[str, Experiment] = {
@@ -19,6 +22,7 @@ ALL: dict[str, Experiment] = {
     for each in (
         rollout,
         one_replica,
+        counter,
         in_flight,
         last_endpoint,
         load_balancer,
@@ -27,5 +31,7 @@ ALL: dict[str, Experiment] = {
         scale,
         crash_loop,
         kubelet_restart,
+        full,
+        too_short,
     )
 }
