@@ -125,12 +125,7 @@ def say(text: str) -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = values.Parser(
-        prog="cluster",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = values.Parser("cluster", __doc__)
     add = parser.add_argument
     add("command", nargs="?", choices=COMMANDS, default="run", help="what to do (all of it)")
     add("experiments", nargs="*", metavar="EXPERIMENT", help=", ".join(campaign.NAMES))
@@ -140,7 +135,7 @@ def parse() -> argparse.Namespace:
     add("--attack", type=attacks, default=[], metavar="NAME,...", help=", ".join(ATTACKS))
     add("--repeat", type=values.whole(1, 100), default=1, help="runs that a row adds up (1)")
     add("--rate", type=values.whole(1, 20_000), default=1000, help="requests a second (1000)")
-    add("--json", type=values.output_file, metavar="FILE", help="write the table as JSON")
+    parser.add_json()
     add("--svg", type=Path, metavar="DIR", default=places.BUILT / "pictures", help="for pictures")
     add("--kubeconfig", type=Path, metavar="FILE", help="of a cluster of your own")
     add("--address", metavar="URL", default="", help="where its Service is reached")

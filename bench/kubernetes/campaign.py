@@ -8,7 +8,7 @@ from harness import program
 from harness.outcome import BIN_SECONDS
 from harness.processes import HarnessError
 
-from . import picture, report
+from . import manifests, picture, report
 from .experiment import Experiment, Plan, Row
 from .experiments import ALL
 from .trial import Cluster
@@ -19,6 +19,7 @@ NAMES = tuple(ALL)
 def run(cluster: Cluster, chosen: argparse.Namespace, say) -> int:
     plan = Plan(chosen.quick, chosen.full, chosen.repeat, chosen.rate, tuple(chosen.attack))
     rows: list[Row] = []
+    manifests.check(cluster.kubectl, say)
     for experiment in select(cluster, chosen):
         began, mine = time.monotonic(), len(rows)
         say(f"{experiment.name}: {experiment.title}")

@@ -9,7 +9,6 @@ from harness.processes import HarnessError
 from .commands import output
 
 NAMESPACE = "lastcall-bench"  # all experiments take place in it
-CONFLICT = "the object has been modified"
 
 
 @dataclass(frozen=True)
@@ -19,7 +18,8 @@ class Kubectl:
     namespace: str = NAMESPACE
 
     def argv(self, *arguments: str) -> list[str]:
-        config = [f"--kubeconfig={self.kubeconfig}", f"--namespace={self.namespace}"]
+        config = [f"--kubeconfig={self.kubeconfig}"]
+        config += [f"--namespace={self.namespace}"] if self.namespace else []
         return [str(self.binary), *config, *arguments]
 
     def run(self, *arguments: str, seconds: float = 60, text: str | None = None) -> str:

@@ -11,6 +11,7 @@ from .load import Load
 from .trial import Action, Cluster, Run, Trial, trial
 
 LEAD_SECONDS = 3.0
+REFUSALS = (1, 2)  # a process that did not start, and lost nothing
 LOST_ARE_NAMED = ("requests_cut", "queue_lost", "lost_after_fin", "jobs_unfinished")
 
 
@@ -26,7 +27,7 @@ class Course:
     rate: int | None = None
     way: str = ""
     clients: int = 0  # in a closed loop, instead of a rate
-    crashes_are_meant: bool = False  # pods of a broken version end with an error, as they should
+    failures_are_meant: bool = False  # pods of a broken version end with an error, as they should
 
 
 def usual(cluster: Cluster, shape: Shape, plan: Plan) -> list[Variant]:
@@ -65,15 +66,15 @@ def run_once(
     load = Load(attack, course.rate or plan.rate, course.seconds, course.clients)
     run = standing.attack(load, course.lead, course.action, url)
     if standing.server.is_lastcall and not standing.server.flags:
-        judge(run, course.crashes_are_meant)
+        judge(run, course.failures_are_meant)
     return run
 
 
-def judge(run: Run, crashes_are_meant: bool) -> None:
+def judge(run: Run, failures_are_meant: bool) -> None:
     """lastcall's own account of its end must agree with what its clients saw."""
     for life in run.lives:
         for container in life.containers:
-            if container.exit_code is None or (crashes_are_meant and container.exit_code == 2):
+            if container.exit_code is None or (failures_are_meant and container.exit_code in REFUSALS):
                 continue
             if container.exit_code != 0:
                 run.broken.append(f"{life.name} ended with exit code {container.exit_code}, not 0")

@@ -14,6 +14,7 @@ from . import (
     one_replica,
     rollout,
     scale,
+    seccomp,
     too_short,
 )
 
@@ -33,5 +34,6 @@ ALL: dict[str, Experiment] = {
         kubelet_restart,
         full,
         too_short,
+        seccomp,
     )
 }

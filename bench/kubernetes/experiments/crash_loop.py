@@ -34,7 +34,7 @@ def run(cluster: Cluster, plan: Plan, done: Callable[[Row], None]) -> None:
     variant = Variant(LASTCALL, Shape(), must_lose=False)
     attacks = (ATTACKS["post"], ATTACKS["post-one-shot"])
     course = Course(
-        "crash-loop", SECONDS, roll_ten_times, attacks, LEAD_SECONDS, crashes_are_meant=True
+        "crash-loop", SECONDS, roll_ten_times, attacks, LEAD_SECONDS, failures_are_meant=True
     )
     run_all(cluster, plan, course, [variant], done)
 
