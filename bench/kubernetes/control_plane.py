@@ -105,5 +105,3 @@ def others() -> list[Program]:
         Program("kube-proxy", ["kube-proxy", "--config", str(PROXY)]),
         Program("names", [sys.executable, "-B", "-m", "kubernetes.names"]),
     ]
-
-

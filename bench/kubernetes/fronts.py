@@ -111,5 +111,7 @@ def wait_until_listening(child: Child) -> None:
             return
         except OSError:
             if time.monotonic() > deadline:
-                raise HarnessError(f"{child.name} does not listen after {START_SECONDS_MAX} s") from None
+                raise HarnessError(
+                    f"{child.name} does not listen after {START_SECONDS_MAX} s"
+                ) from None
             time.sleep(0.05)

@@ -1,6 +1,6 @@
 """Clients that take a connection each and give nothing: a head that never ends.
 
-    python3 -m kubernetes.holders URL CLIENTS SECONDS
+python3 -m kubernetes.holders URL CLIENTS SECONDS
 """
 
 import asyncio

@@ -22,10 +22,12 @@ NODE_MOUNTS = f"""
 set -e
 mount -t tmpfs tmpfs /run
 mkdir -p {places.MEMORY}/var {places.MEMORY}/work
-mount -t overlay overlay -o lowerdir=/var,upperdir={places.MEMORY}/var,workdir={places.MEMORY}/work /var
+cd {places.MEMORY}
+mount -t overlay overlay -o lowerdir=/var,upperdir=var,workdir=work /var
 mkdir -p /var/lib/containerd /var/lib/kubelet /var/log/pods /var/log/containers
 mount -t tmpfs tmpfs /var/lib/containerd
 mount --make-rshared /
+cd /
 echo mounted
 exec sleep infinity
 """

@@ -152,7 +152,9 @@ def _wait_until_gone(pid: int) -> None:
         with contextlib.suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)
         if time.monotonic() > deadline:
-            raise HarnessError(f"the cluster (process {pid}) did not end within {END_SECONDS_MAX} s")
+            raise HarnessError(
+                f"the cluster (process {pid}) did not end within {END_SECONDS_MAX} s"
+            )
         time.sleep(POLL_SECONDS / 10)
 
 

@@ -93,8 +93,12 @@ class Clients:
 
     def tally(self) -> outcome.Tally:
         with open(self._output, encoding="utf-8") as lines:
-            results = (outcome.Result(*row[:4], row[4].encode("latin-1")) for row in map(json.loads, lines))
-            return tally(sorted(results, key=lambda result: result.sent_at), self._load.attack.expected)
+            results = (
+                outcome.Result(*row[:4], row[4].encode("latin-1")) for row in map(json.loads, lines)
+            )
+            return tally(
+                sorted(results, key=lambda result: result.sent_at), self._load.attack.expected
+            )
 
     def shortfall(self, _requests: int) -> str | None:
         return None  # a closed loop owes no number

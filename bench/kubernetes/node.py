@@ -46,9 +46,7 @@ def programs(node: Node, room: Room) -> list[Program]:
             f"containerd-{node.name}", ["containerd", "--config", str(CONTAINERD_CONFIG)], room
         ),
         Program(f"kubelet-{node.name}", kubelet(node), room),
-        Program(
-            f"kube-proxy-{node.name}", ["kube-proxy", "--config", str(PROXY_CONFIG)], room
-        ),
+        Program(f"kube-proxy-{node.name}", ["kube-proxy", "--config", str(PROXY_CONFIG)], room),
     ]
 
 
@@ -108,4 +106,13 @@ def kubelet_config(node: Node) -> dict:
 
 def import_argv(archive: Path) -> list[str]:
     """Gives the node an image. Its namespace is the one that the kubelet looks in."""
-    return ["ctr", "--address", CONTAINERD, "--namespace", "k8s.io", "images", "import", str(archive)]
+    return [
+        "ctr",
+        "--address",
+        CONTAINERD,
+        "--namespace",
+        "k8s.io",
+        "images",
+        "import",
+        str(archive),
+    ]

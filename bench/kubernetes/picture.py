@@ -95,7 +95,9 @@ def bars(bins: list[list[int]], scale: Scale) -> str:
     for index, (good, bad) in enumerate(bins):
         x = scale.x(index * BIN_SECONDS)
         if good:
-            answered.append(f"M{x:.1f} {UP}v{-UP * good / scale.answered_max:.1f}h{width:.2f}V{UP}z")
+            answered.append(
+                f"M{x:.1f} {UP}v{-UP * good / scale.answered_max:.1f}h{width:.2f}V{UP}z"
+            )
         if bad:
             height = max(DOWN * bad / scale.lost_max, LOST_PIXELS_MIN)
             lost.append(f"M{x:.1f} {UP + 1}v{height:.1f}h{width:.2f}V{UP + 1}z")

@@ -49,7 +49,9 @@ def as_object(row: Row) -> dict:
         "latency_ms": {name: finite(value * 1000) for name, value in row.latencies.items()},
         "rollout_seconds": round(row.action_seconds, 3),
         "runs": len(row.runs),
-        "departures": [departure(life) for run in row.runs for life in run.lives if life.exit_codes],
+        "departures": [
+            departure(life) for run in row.runs for life in run.lives if life.exit_codes
+        ],
         "notes": [note for run in row.runs for note in run.notes],
         "problems": row.problems(),
     }

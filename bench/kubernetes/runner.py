@@ -60,9 +60,7 @@ def wanted(attacks: Iterable[Attack], plan: Plan) -> list[Attack]:
     return [each for each in found if each.name in plan.attacks] or found
 
 
-def run_once(
-    standing: Trial, plan: Plan, course: Course, attack: Attack, url: str = ""
-) -> Run:
+def run_once(standing: Trial, plan: Plan, course: Course, attack: Attack, url: str = "") -> Run:
     load = Load(attack, course.rate or plan.rate, course.seconds, course.clients)
     run = standing.attack(load, course.lead, course.action, url)
     if standing.server.is_lastcall and not standing.server.flags:
@@ -74,7 +72,9 @@ def judge(run: Run, failures_are_meant: bool) -> None:
     """lastcall's own account of its end must agree with what its clients saw."""
     for life in run.lives:
         for container in life.containers:
-            if container.exit_code is None or (failures_are_meant and container.exit_code in REFUSALS):
+            if container.exit_code is None or (
+                failures_are_meant and container.exit_code in REFUSALS
+            ):
                 continue
             if container.exit_code != 0:
                 run.broken.append(f"{life.name} ended with exit code {container.exit_code}, not 0")
@@ -88,5 +88,3 @@ def judge(run: Run, failures_are_meant: bool) -> None:
 def quickened(shape: Shape) -> Shape:
     """Half a minute instead of a whole one."""
     return replace(shape, window=5, lead=3, min_ready=1)
-
-

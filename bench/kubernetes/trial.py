@@ -1,7 +1,7 @@
 """One case in the cluster: applied, attacked, upset in mid-attack, and read afterwards.
 
-    bench ─ vegeta ─ (a proxy) ─ Service ─ pods
-                                     └ kubectl: the action, and a watch over the pods' lives
+bench ─ vegeta ─ (a proxy) ─ Service ─ pods
+                                 └ kubectl: the action, and a watch over the pods' lives
 """
 
 import contextlib
@@ -106,7 +106,9 @@ class Trial:
         deadline = time.monotonic() + GONE_SECONDS_MAX
         while left := names & self.names():
             if time.monotonic() > deadline:
-                raise HarnessError(f"not gone within {GONE_SECONDS_MAX} s: {', '.join(sorted(left))}")
+                raise HarnessError(
+                    f"not gone within {GONE_SECONDS_MAX} s: {', '.join(sorted(left))}"
+                )
             time.sleep(POLL_SECONDS)
 
     def attack(self, load: loads.Load, lead: float, action: Action, url: str = "") -> Run:
@@ -216,4 +218,3 @@ def trial(
         if prepare:
             prepare(cluster)
         yield Trial(cluster, server, shape, children, Path(folder))
-

@@ -106,6 +106,4 @@ def run(cluster: Cluster, plan: Plan, done: Callable[[Row], None]) -> None:
     run_all(cluster, plan, course, [Variant(LASTCALL, SHAPE, must_lose=False)], done)
 
 
-EXPERIMENT = Experiment(
-    "seccomp", "Under our own seccomp profile", False, run, needs_nodes=True
-)
+EXPERIMENT = Experiment("seccomp", "Under our own seccomp profile", False, run, needs_nodes=True)

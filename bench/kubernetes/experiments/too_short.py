@@ -1,4 +1,4 @@
-"""Less time than the drain needs: a shorter grace period by hand, and options that do not add up."""
+"""Less time than the drain needs: a grace period cut by hand, and options that do not add up."""
 
 import time
 from collections.abc import Callable
