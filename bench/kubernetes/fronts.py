@@ -19,7 +19,7 @@ PORT = 8088  # the namespace is ours alone, and this is no ephemeral port in it
 
 HAPROXY = """\
 global
-    maxconn 10000
+    maxconn 9000
 defaults
     mode http
     retries 0

@@ -118,6 +118,7 @@ def build_of_files(children: Children, name: str, text: str, files: dict[str, Pa
 
 def _build(children: Children, name: str, arguments: list[str]) -> None:
     # chroot: a build needs no container of its own, which this machine may not be able to give.
+    output([*buildah(), "rm", "--all"])  # what a build that was killed has left
     argv = [*buildah(), "build", "--isolation", "chroot", "--quiet", "--tag", name, *arguments]
     log = places.LOGS / "images.log"
     places.LOGS.mkdir(parents=True, exist_ok=True)
@@ -129,7 +130,9 @@ def _build(children: Children, name: str, arguments: list[str]) -> None:
 
 
 def buildah() -> list[str]:
-    return ["buildah", "--root", str(STORAGE), "--runroot", f"{STORAGE}-run"]
+    """In a mount namespace of its own: what it mounts is gone with it, also when it is killed."""
+    storage = ["--root", str(STORAGE), "--runroot", f"{STORAGE}-run"]
+    return ["unshare", "--mount", "buildah", *storage]
 
 
 def has(name: str) -> bool:

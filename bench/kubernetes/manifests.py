@@ -13,6 +13,7 @@ FOLDER = ROOT / "k8s"
 
 
 def check(kubectl: Kubectl, say) -> None:
+    kubectl = Kubectl(kubectl.binary, kubectl.kubeconfig, "")  # what names no namespace: default
     kustomizations = ["base", *(f"overlays/{path.name}" for path in overlays())]
     made: list[str] = []
     try:
@@ -20,7 +21,7 @@ def check(kubectl: Kubectl, say) -> None:
             made += try_one(kubectl, name)
     finally:
         if made:
-            kubectl.run("delete", "namespace", *dict.fromkeys(made), "--wait=false")
+            kubectl.run("delete", "namespace", *dict.fromkeys(made), "--timeout=60s", seconds=70)
     say(f"the apiserver takes {', '.join(kustomizations)}")
 
 
@@ -38,9 +39,5 @@ def try_one(kubectl: Kubectl, name: str) -> list[str]:
     new = [each for each in namespaces if f"namespace/{each['metadata']['name']}" not in there]
     if new:
         kubectl.apply(new)
-    for each in objects:  # what names no namespace goes where nobody minds
-        each["metadata"].setdefault("namespace", "default")
-        if each["kind"] == "Namespace":
-            del each["metadata"]["namespace"]
-    Kubectl(kubectl.binary, kubectl.kubeconfig, "").apply(objects, "--dry-run=server")
+    kubectl.apply(objects, "--dry-run=server")
     return [each["metadata"]["name"] for each in new]

@@ -14,6 +14,7 @@ from ..trial import DEPLOYMENT, Cluster, Run, Trial
 SECONDS, LEAD_SECONDS = 90, 3
 ROLLOUTS, BROKEN = 10, 5  # the fifth never gets ready
 STEP_SECONDS = 4
+RATE = 500  # so many pods that start leave a small machine less for the load
 BROKEN_LEVEL, GOOD_LEVEL = "nonsense", "info"
 
 
@@ -34,7 +35,7 @@ def run(cluster: Cluster, plan: Plan, done: Callable[[Row], None]) -> None:
     variant = Variant(LASTCALL, Shape(), must_lose=False)
     attacks = (ATTACKS["post"], ATTACKS["post-one-shot"])
     course = Course(
-        "crash-loop", SECONDS, roll_ten_times, attacks, LEAD_SECONDS, failures_are_meant=True
+        "crash-loop", SECONDS, roll_ten_times, attacks, LEAD_SECONDS, RATE, failures_are_meant=True
     )
     run_all(cluster, plan, course, [variant], done)
 
