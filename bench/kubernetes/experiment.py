@@ -85,8 +85,7 @@ class Row:
     def problems(self) -> list[str]:
         """What this row shows that it must not show, or why it shows nothing."""
         found = [f"invalid: {reason}" for run in self.runs for reason in run.invalid]
-        if self.variant.must_lose is not None:
-            found += [problem for run in self.runs for problem in run.broken]
+        found += [problem for run in self.runs for problem in run.broken]
         lost_by_server = self.lost - self.lost_by[outcome.HARNESS]
         # Go's client sends a GET again whose kept connection died: such a row may hide all.
         can_hide = self.attack.method == "GET" and self.attack.keep_alive and not self.exact

@@ -11,7 +11,6 @@ from .load import Load
 from .trial import Action, Cluster, Run, Trial, trial
 
 LEAD_SECONDS = 3.0
-REFUSALS = (1, 2)  # a process that did not start, and lost nothing
 LOST_ARE_NAMED = ("requests_cut", "queue_lost", "lost_after_fin", "jobs_unfinished")
 
 
@@ -27,7 +26,7 @@ class Course:
     rate: int | None = None
     way: str = ""
     clients: int = 0  # in a closed loop, instead of a rate
-    failures_are_meant: bool = False  # pods of a broken version end with an error, as they should
+    exits_meant: tuple[int, ...] = ()  # other than 0, and as it should be: nothing is judged
 
 
 def usual(cluster: Cluster, shape: Shape, plan: Plan) -> list[Variant]:
@@ -63,18 +62,16 @@ def wanted(attacks: Iterable[Attack], plan: Plan) -> list[Attack]:
 def run_once(standing: Trial, plan: Plan, course: Course, attack: Attack, url: str = "") -> Run:
     load = Load(attack, course.rate or plan.rate, course.seconds, course.clients)
     run = standing.attack(load, course.lead, course.action, url)
-    if standing.server.is_lastcall and not standing.server.flags:
-        judge(run, course.failures_are_meant)
+    if standing.server is LASTCALL:
+        judge(run, course.exits_meant)
     return run
 
 
-def judge(run: Run, failures_are_meant: bool) -> None:
+def judge(run: Run, exits_meant: tuple[int, ...] = ()) -> None:
     """lastcall's own account of its end must agree with what its clients saw."""
     for life in run.lives:
         for container in life.containers:
-            if container.exit_code is None or (
-                failures_are_meant and container.exit_code in REFUSALS
-            ):
+            if container.exit_code is None or container.exit_code in exits_meant:
                 continue
             if container.exit_code != 0:
                 run.broken.append(f"{life.name} ended with exit code {container.exit_code}, not 0")

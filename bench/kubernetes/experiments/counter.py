@@ -47,7 +47,7 @@ WAYS = (
     Way("1,000 at 25/s", 25, 40, 20),
     Way("3,000 at 50/s", 50, 60, 20),
     Way("Redis restarts", 25, 40, 10, "restarts"),
-    Way("Redis away", 25, 20, 5, "away"),
+    Way("Redis away", 25, 45, 5, "away"),
 )
 
 
@@ -77,8 +77,8 @@ def start_redis(cluster: Cluster) -> None:
 
 
 def run_way(standing: Trial, plan: Plan, server: Server, way: Way) -> Row:
-    must_lose = {True: False, False: None}[server is LASTCALL and way.redis != "away"]
-    variant = Variant(server, SHAPE, must_lose=must_lose)
+    # Judged by what is counted; of requests the control may lose few enough to lose none.
+    variant = Variant(server, SHAPE, must_lose=False if server is LASTCALL else None)
     row = Row("counter", variant, INCREMENTS, way=way.name)
     action = act(way, server)
     course = Course("counter", way.seconds, action, (INCREMENTS,), way.lead, way.rate)
@@ -144,15 +144,19 @@ def judge_away(standing: Trial, run: Run) -> None:
     """Exit 3 with the jobs named, and Redis is back for whoever comes next."""
     standing.kubectl.run("scale", STATEFUL, "--replicas=1")
     standing.kubectl.run("rollout", "status", STATEFUL, "--timeout=60s", seconds=70)
-    run.broken.clear()  # for this once 3 is the right exit code
+    run.broken.clear()  # for this once 3 is a right exit code
+    named = 0
     for life in run.lives:
         for container in life.containers:
             if container.exit_code is None:
                 continue
-            named = container.audit.get("jobs_unfinished", 0)
-            run.notes.append(f"{life.name}: exit {container.exit_code}, {named} jobs named")
-            if container.exit_code != 3 or not named:
-                run.broken.append(f"{life.name} ended with {container.exit_code}, not 3 and names")
+            mine = container.audit.get("jobs_unfinished", 0)
+            named += mine
+            run.notes.append(f"{life.name}: exit {container.exit_code}, {mine} jobs named")
+            if container.exit_code != (3 if mine else 0):  # 137: killed before it could say
+                run.broken.append(f"{life.name} named {mine} jobs and ended {container.exit_code}")
+    if not named:
+        run.broken.append("Redis was away, and no pod named a job that it could not keep")
 
 
 EXPERIMENT = Experiment("counter", "Increments after their answers", False, run, needs_nodes=True)

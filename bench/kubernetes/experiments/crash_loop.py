@@ -35,7 +35,7 @@ def run(cluster: Cluster, plan: Plan, done: Callable[[Row], None]) -> None:
     variant = Variant(LASTCALL, Shape(), must_lose=False)
     attacks = (ATTACKS["post"], ATTACKS["post-one-shot"])
     course = Course(
-        "crash-loop", SECONDS, roll_ten_times, attacks, LEAD_SECONDS, RATE, failures_are_meant=True
+        "crash-loop", SECONDS, roll_ten_times, attacks, LEAD_SECONDS, RATE, exits_meant=(2,)
     )
     run_all(cluster, plan, course, [variant], done)
 

@@ -38,7 +38,7 @@ def hold(standing: Trial, run: Run) -> None:
 
 def run(cluster: Cluster, plan: Plan, done: Callable[[Row], None]) -> None:
     on_http = replace(SHAPE, liveness=LIVENESS | {"httpGet": {"path": "/livez", "port": "http"}})
-    course = Course("full", SECONDS, hold, (ATTACK,), LEAD_SECONDS, rate=2, failures_are_meant=True)
+    course = Course("full", SECONDS, hold, (ATTACK,), LEAD_SECONDS, rate=2, exits_meant=(3,))
     for variant in (
         Variant(LASTCALL, SHAPE, "liveness on admin"),
         Variant(LASTCALL, on_http, "liveness on http"),

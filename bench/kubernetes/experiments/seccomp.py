@@ -101,7 +101,7 @@ def run(cluster: Cluster, plan: Plan, done: Callable[[Row], None]) -> None:
         roll_and_be_denied,
         (ATTACKS["post"], ATTACKS["post-one-shot"]),
         LEAD_SECONDS,
-        failures_are_meant=True,
+        exits_meant=(1,),
     )
     run_all(cluster, plan, course, [Variant(LASTCALL, SHAPE, must_lose=False)], done)
 

@@ -70,7 +70,7 @@ def run(cluster: Cluster, plan: Plan, done: Callable[[Row], None]) -> None:
     )
     for way, action, must_lose in courses:
         course = Course(
-            "too-short", SECONDS, action, attacks, LEAD_SECONDS, way=way, failures_are_meant=True
+            "too-short", SECONDS, action, attacks, LEAD_SECONDS, way=way, exits_meant=(2, KILLED)
         )
         variant = Variant(LASTCALL, Shape(), must_lose=must_lose)
         run_all(cluster, plan, course, [variant], done)

@@ -54,7 +54,7 @@ class Lives(unittest.TestCase):
     def test_an_audit_that_names_what_no_client_lost_is_told(self):
         named = Container(0, 60.0, 0, '{"requests_cut": 1}')
         run = Run(Tally(), [Life("a", 0, 1, 2, [named])], 0, 0)
-        judge(run, failures_are_meant=False)
+        judge(run)
         self.assertEqual(run.broken, ["a names 1 lost, its clients none"])
 
 
