@@ -1,0 +1,153 @@
+#!/usr/bin/env python3
+"""A real Kubernetes of two nodes on this machine, and what lastcall loses in it: nothing.
+
+    bench/cluster                      up, every experiment, down
+    bench/cluster up | shell | down    the cluster alone
+    bench/cluster run [EXPERIMENT...]  in the cluster that is up
+
+    bench/cluster run --kubeconfig FILE --address URL --image REF [EXPERIMENT...]
+                                       in a cluster of your own
+
+Needs root: nodes are namespaces. The first time it builds Kubernetes, which takes minutes. The
+table goes to stdout, what is being done to stderr.
+"""
+
+import argparse
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness import program, values
+from harness.processes import Children, HarnessError
+from harness.program import Program
+from harness.vegeta import ATTACKS
+from kubernetes import campaign, components, images, lifecycle, places, tools
+
+PROGRAM = Program("cluster")
+FILES_MAX = 65_536  # one for each connection of the load that waits
+COMMANDS = ("up", "run", "shell", "down")
+
+
+def main() -> int:
+    chosen = parse()
+    if chosen.kubeconfig:
+        return run_in_theirs(chosen)
+    if os.geteuid() != 0:
+        raise HarnessError("needs root: its nodes are namespaces with mounts of their own")
+    if chosen.command == "shell":
+        return shell()
+    with lifecycle.alone():
+        if chosen.command == "down":
+            say("gone" if lifecycle.down() else "there is no cluster")
+            return 0
+        if chosen.command == "up":
+            return up()
+        return run(chosen)
+
+
+def up() -> int:
+    if lifecycle.is_up():
+        say("it is up already")
+        return 0
+    build_cluster()
+    lifecycle.up(say)
+    say("bench/cluster shell for kubectl, bench/cluster down to end it")
+    return 0
+
+
+def build_cluster() -> None:
+    with workshop() as children:
+        setup(children)
+        components.build(children, say)
+        tools.compile_go(children)
+        images.build_pause(children)
+
+
+def setup(children: Children) -> None:
+    children.run("./setup --cluster", [str(places.ROOT / "setup"), "--cluster"], cwd=places.ROOT)
+
+
+@contextlib.contextmanager
+def workshop() -> Iterator[Children]:
+    """For steps of building."""
+    with (
+        tempfile.TemporaryDirectory(prefix="lastcall-") as folder,
+        Children(Path(folder)) as children,
+    ):
+        yield children
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Our cluster: as it is up, or else for the length of the run."""
+    was_up = lifecycle.is_up()
+    if not was_up:
+        build_cluster()
+    with workshop() as children:
+        if was_up:
+            tools.compile_go(children)
+        made = tools.build_images(children, say)
+    try:
+        if not was_up:
+            lifecycle.up(say)
+        tools.load_images()
+        program.raise_file_limit(FILES_MAX)
+        lifecycle.join_network()  # from here on we are where the load runs
+        return campaign.run(tools.ours(made), chosen, say)
+    finally:
+        if not was_up:
+            lifecycle.down()
+            say("the cluster is gone")
+
+
+def run_in_theirs(chosen: argparse.Namespace) -> int:
+    """A cluster that somebody has: only kubectl, vegeta and an address."""
+    with workshop() as children:
+        tools.compile_go(children)
+    return campaign.run(tools.theirs(chosen.kubeconfig, chosen.address, chosen.image), chosen, say)
+
+
+def shell() -> int:
+    """Where the load runs, with kubectl, vegeta, node-1 and node-2 at hand."""
+    argv = lifecycle.enter_network([os.environ.get("SHELL", "/bin/bash")])
+    environment = os.environ | {
+        "PATH": f"{places.TOOLS}:{os.environ.get('PATH', '')}",
+        "KUBECONFIG": str(places.KUBECONFIG),
+    }
+    say("kubectl, vegeta, `node-1 COMMAND`; exit leaves the cluster up")
+    os.execvpe(argv[0], argv, environment)
+
+
+def say(text: str) -> None:
+    PROGRAM.say(text)
+
+
+def parse() -> argparse.Namespace:
+    parser = values.Parser("cluster", __doc__)
+    add = parser.add_argument
+    add("command", nargs="?", choices=COMMANDS, default="run", help="what to do (all of it)")
+    add("experiments", nargs="*", metavar="EXPERIMENT", help=", ".join(campaign.NAMES))
+    add("--quick", action="store_true", help="three experiments, lastcall and its control")
+    add("--full", action="store_true", help="the loop of one-replica 100,000 requests long")
+    attacks = values.names(ATTACKS)
+    add("--attack", type=attacks, default=[], metavar="NAME,...", help=", ".join(ATTACKS))
+    add("--repeat", type=values.whole(1, 100), default=1, help="runs that a row adds up (1)")
+    add("--rate", type=values.whole(1, 20_000), default=1000, help="requests a second (1000)")
+    parser.add_json()
+    add("--svg", type=Path, metavar="DIR", default=places.BUILT / "pictures", help="for pictures")
+    add("--kubeconfig", type=Path, metavar="FILE", help="of a cluster of your own")
+    add("--address", metavar="URL", default="", help="where its Service is reached")
+    add("--image", metavar="REF", default="", help="lastcall's image, as that cluster pulls it")
+    chosen = parser.parse_intermixed_args()
+    if chosen.kubeconfig and not (chosen.address and chosen.image):
+        parser.error("--kubeconfig needs --address and --image")
+    for name in chosen.experiments:
+        if name not in campaign.NAMES:
+            parser.error(f"experiment '{name}' is none of {', '.join(campaign.NAMES)}")
+    return chosen
+
+
+if __name__ == "__main__":
+    sys.exit(PROGRAM.run(main))

@@ -1,0 +1,162 @@
+"""A 200 is a promise: `/incr` answers at once, and counts in Redis five seconds later.
+
+Requests while an image's new tag is rolled out; then Redis says what became of them. Each is
+counted exactly once, also when Redis restarts meanwhile. When Redis is away for longer than a pod
+may live, the pod says which increments it could not keep, exits 3, and is not killed for it.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from harness.build import ROOT
+from harness.processes import HarnessError
+from harness.vegeta import Attack
+
+from ..case import GO, HARD, LASTCALL, Server, Shape
+from ..commands import output
+from ..experiment import Experiment, Plan, Row, Variant
+from ..kubectl import NAMESPACE, find
+from ..runner import Course, run_once
+from ..images import REDIS
+from ..tools import other_image
+from ..trial import DEPLOYMENT, Cluster, Run, Trial, trial
+
+REDIS_NAME = "lastcall-redis"
+URL = f"redis://{REDIS_NAME}:6379"
+KEY = "counter"
+INCREMENTS = Attack("incr", "POST", "/incr", b"", None, True, "POST /incr, keep-alive")
+JOB_SECONDS = 5  # of each increment, after its answer
+EXACT_SECONDS_MAX = 30  # after the last answer, for the last increments
+SHAPE = Shape(flags=(f"--counter={URL}",))
+STATEFUL = f"statefulset/{REDIS_NAME}"
+
+
+@dataclass(frozen=True)
+class Way:
+    """One course of the experiment: how many, how long, and what happens to Redis."""
+
+    name: str
+    rate: int
+    seconds: int
+    lead: int
+    redis: str = "up"  # or `restarts`, or `away`
+
+
+WAYS = (
+    Way("1,000 at 25/s", 25, 40, 20),
+    Way("3,000 at 50/s", 50, 60, 20),
+    Way("Redis restarts", 25, 40, 10, "restarts"),
+    Way("Redis away", 25, 45, 5, "away"),
+)
+
+
+def run(cluster: Cluster, plan: Plan, done: Callable[[Row], None]) -> None:
+    for server in (LASTCALL, HARD, GO):
+        with trial(cluster, server, shape_of(server), start_redis) as standing:
+            for way in WAYS if server is LASTCALL else WAYS[:2]:
+                done(run_way(standing, plan, server, way))
+
+
+def shape_of(server: Server) -> Shape:
+    """The peer has the same two options, spelled as Go spells them."""
+    return SHAPE if server.is_lastcall else replace(SHAPE, flags=("-counter", URL))
+
+
+def start_redis(cluster: Cluster) -> None:
+    """Of the overlay, on our own image; before the pods, which ask for it when they start."""
+    found = cluster.kubectl.kustomize(ROOT / "k8s" / "overlays" / "redis")
+    service = find(found, "Service", REDIS_NAME)
+    stateful = find(found, "StatefulSet", REDIS_NAME)
+    container = stateful["spec"]["template"]["spec"]["containers"][0]
+    container["image"], container["imagePullPolicy"] = REDIS, cluster.images.pull
+    for each in (service, stateful):
+        each["metadata"]["namespace"] = NAMESPACE
+    cluster.kubectl.apply([service, stateful])
+    cluster.kubectl.run("rollout", "status", STATEFUL, "--timeout=60s", seconds=70)
+
+
+def run_way(standing: Trial, plan: Plan, server: Server, way: Way) -> Row:
+    # Judged by what is counted; of requests the control may lose few enough to lose none.
+    variant = Variant(server, SHAPE, must_lose=False if server is LASTCALL else None)
+    row = Row("counter", variant, INCREMENTS, way=way.name)
+    action = act(way, server)
+    course = Course("counter", way.seconds, action, (INCREMENTS,), way.lead, way.rate)
+    for _ in range(plan.repeat):
+        ask_redis(standing, "SET", KEY, "0")
+        run = run_once(standing, plan, course, INCREMENTS)
+        if way.redis == "away":
+            judge_away(standing, run)
+        else:
+            judge_count(standing, server, run)
+        row.runs.append(run)
+    return row
+
+
+def act(way: Way, server: Server) -> Callable[[Trial, Run], None]:
+    def change(standing: Trial, _run: Run) -> None:
+        if way.redis == "away":
+            standing.kubectl.run("scale", STATEFUL, "--replicas=0")
+        old = standing.names()
+        deployment = find(standing.kubectl.objects("get", DEPLOYMENT), "Deployment")
+        container = deployment["spec"]["template"]["spec"]["containers"][0]
+        if server.is_lastcall:
+            image = f"{container['name']}={other_image(container['image'])}"
+            standing.kubectl.run("set", "image", DEPLOYMENT, image)
+        else:  # its image has one tag
+            standing.kubectl.run("rollout", "restart", DEPLOYMENT)
+        if way.redis == "restarts":
+            time.sleep(JOB_SECONDS)
+            ask_redis(standing, "SHUTDOWN")
+        standing.wait_until_rolled_out(60)
+        standing.wait_until_gone(old)
+
+    return change
+
+
+def ask_redis(standing: Trial, *command: str) -> str:
+    service = find(standing.kubectl.objects("get", "service", REDIS_NAME), "Service", REDIS_NAME)
+    return output(["redis-cli", "-h", service["spec"]["clusterIP"], *command], 10).strip()
+
+
+def judge_count(standing: Trial, server: Server, run: Run) -> None:
+    promised = run.tally.answered
+    deadline = time.monotonic() + EXACT_SECONDS_MAX
+    while (counted := counter(standing)) < promised and time.monotonic() < deadline:
+        time.sleep(0.5)
+    time.sleep(JOB_SECONDS)  # whatever would be counted twice is by then
+    counted = counter(standing)
+    run.notes.append(f"{promised:,} answered, {counted:,} counted")
+    if server is LASTCALL and counted != promised:
+        run.broken.append(f"{promised:,} were promised and {counted:,} counted")
+    if server is HARD and counted >= promised:
+        run.broken.append("the control counted all that it had answered")
+
+
+def counter(standing: Trial) -> int:
+    try:
+        return int(ask_redis(standing, "GET", KEY) or 0)
+    except (HarnessError, ValueError):  # it is starting
+        return 0
+
+
+def judge_away(standing: Trial, run: Run) -> None:
+    """Exit 3 with the jobs named, and Redis is back for whoever comes next."""
+    standing.kubectl.run("scale", STATEFUL, "--replicas=1")
+    standing.kubectl.run("rollout", "status", STATEFUL, "--timeout=60s", seconds=70)
+    run.broken.clear()  # for this once 3 is a right exit code
+    named = 0
+    for life in run.lives:
+        for container in life.containers:
+            if container.exit_code is None:
+                continue
+            mine = container.audit.get("jobs_unfinished", 0)
+            named += mine
+            run.notes.append(f"{life.name}: exit {container.exit_code}, {mine} jobs named")
+            if container.exit_code != (3 if mine else 0):  # 137: killed before it could say
+                run.broken.append(f"{life.name} named {mine} jobs and ended {container.exit_code}")
+    if not named:
+        run.broken.append("Redis was away, and no pod named a job that it could not keep")
+
+
+EXPERIMENT = Experiment("counter", "Increments after their answers", False, run, needs_nodes=True)

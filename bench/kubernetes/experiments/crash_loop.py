@@ -1,0 +1,43 @@
+"""Ten rollouts in a row, the next begun before the last has ended; one of a version that never
+gets ready. Whoever serves goes on serving."""
+
+import time
+from collections.abc import Callable
+
+from harness.vegeta import ATTACKS
+
+from ..case import LASTCALL, Shape
+from ..experiment import Experiment, Plan, Row, Variant
+from ..runner import Course, run_all
+from ..trial import DEPLOYMENT, Cluster, Run, Trial
+
+SECONDS, LEAD_SECONDS = 90, 3
+ROLLOUTS, BROKEN = 10, 5  # the fifth never gets ready
+STEP_SECONDS = 4
+RATE = 500  # so many pods that start leave a small machine less for the load
+BROKEN_LEVEL, GOOD_LEVEL = "nonsense", "info"
+
+
+def roll_ten_times(standing: Trial, run: Run) -> None:
+    first = standing.names()
+    for number in range(1, ROLLOUTS + 1):
+        level = BROKEN_LEVEL if number == BROKEN else GOOD_LEVEL
+        values = (f"ROLLOUT={number}", f"LASTCALL_LOG_LEVEL={level}")
+        standing.kubectl.run("set", "env", DEPLOYMENT, *values)
+        time.sleep(STEP_SECONDS)
+    standing.wait_until_rolled_out(60)
+    standing.wait_until_gone(first)
+    seen = len(standing.watch.lives())
+    run.notes.append(f"{ROLLOUTS} rollouts, {STEP_SECONDS} s apart; {seen} pods seen in all")
+
+
+def run(cluster: Cluster, plan: Plan, done: Callable[[Row], None]) -> None:
+    variant = Variant(LASTCALL, Shape(), must_lose=False)
+    attacks = (ATTACKS["post"], ATTACKS["post-one-shot"])
+    course = Course(
+        "crash-loop", SECONDS, roll_ten_times, attacks, LEAD_SECONDS, RATE, exits_meant=(2,)
+    )
+    run_all(cluster, plan, course, [variant], done)
+
+
+EXPERIMENT = Experiment("crash-loop", "Ten rollouts in a row, one of them broken", False, run)

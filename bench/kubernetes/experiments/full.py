@@ -1,0 +1,49 @@
+"""Slow clients hold every connection that the server may have, for a minute.
+
+A liveness probe on the http port waits with the clients and has the pod restarted for it; on the
+admin port, which counts in no limit, it does not.
+"""
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+
+from harness.vegeta import Attack
+
+from .. import places
+from ..case import LASTCALL, Shape
+from ..experiment import Experiment, Plan, Row, Variant
+from ..runner import Course, run_all
+from ..trial import Cluster, Run, Trial
+
+LIMIT, HOLDERS = 50, 60
+HELD_SECONDS, LEAD_SECONDS = 60, 2
+SECONDS = HELD_SECONDS + 25
+LIVENESS = {"periodSeconds": 5, "timeoutSeconds": 2, "failureThreshold": 3}  # 15 s of silence
+SHAPE = Shape(replicas=1, flags=(f"--max-connections={LIMIT}",), liveness=LIVENESS)
+ATTACK = Attack("get-one-shot", "GET", "/", b"", b"hello world", False, "GET, a connection each")
+
+
+def hold(standing: Trial, run: Run) -> None:
+    argv = [sys.executable, "-B", "-m", "kubernetes.holders", standing.url]
+    argv += [str(HOLDERS), str(HELD_SECONDS)]
+    holders = standing.children.start("holders", argv, cwd=places.BENCH)
+    holders.wait(HELD_SECONDS + 30)
+    (pod,) = standing.pods()
+    restarts = pod["status"]["containerStatuses"][0]["restartCount"]
+    run.notes.append(f"{HOLDERS} clients held {LIMIT} connections: {restarts} restarts")
+    if restarts and standing.shape is SHAPE:
+        run.broken.append(f"{restarts} restarts by a probe on the admin port")
+
+
+def run(cluster: Cluster, plan: Plan, done: Callable[[Row], None]) -> None:
+    on_http = replace(SHAPE, liveness=LIVENESS | {"httpGet": {"path": "/livez", "port": "http"}})
+    course = Course("full", SECONDS, hold, (ATTACK,), LEAD_SECONDS, rate=2, exits_meant=(3,))
+    for variant in (
+        Variant(LASTCALL, SHAPE, "liveness on admin"),
+        Variant(LASTCALL, on_http, "liveness on http"),
+    ):
+        run_all(cluster, plan, course, [variant], done)
+
+
+EXPERIMENT = Experiment("full", "Slow clients hold all connections", False, run)

@@ -1,0 +1,52 @@
+"""The kubelet of a node is killed in mid-drain, and comes back some seconds later."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+from harness.vegeta import ATTACKS
+
+from .. import lifecycle
+from ..case import LASTCALL, Shape
+from ..experiment import Experiment, Plan, Row, Variant
+from ..places import NODES
+from ..runner import Course, run_all
+from ..trial import DEPLOYMENT, Cluster, Run, Trial
+
+SECONDS, LEAD_SECONDS = 60, 3
+DELETED_SECONDS_MAX = 30
+POLL_SECONDS = 0.1
+
+
+def roll_and_kill(standing: Trial, run: Run) -> None:
+    old = standing.names()
+    standing.kubectl.run("rollout", "restart", DEPLOYMENT)
+    node = wait_for_leaving(standing)
+    os.kill(lifecycle.pid_of(f"kubelet-{node}"), signal.SIGKILL)
+    run.notes.append(f"the kubelet of {node} killed while its pod drained")
+    standing.wait_until_rolled_out(60)
+    standing.wait_until_gone(old)
+
+
+def wait_for_leaving(standing: Trial) -> str:
+    """The node of the first pod that has been told to go."""
+    deadline = time.monotonic() + DELETED_SECONDS_MAX
+    while time.monotonic() < deadline:
+        for pod in standing.pods():
+            if "deletionTimestamp" in pod["metadata"]:
+                return pod["spec"]["nodeName"]
+        time.sleep(POLL_SECONDS)
+    return NODES[0].name
+
+
+def run(cluster: Cluster, plan: Plan, done: Callable[[Row], None]) -> None:
+    variant = Variant(LASTCALL, Shape(), must_lose=False)
+    attacks = (ATTACKS["post"], ATTACKS["post-one-shot"])
+    course = Course("kubelet-restart", SECONDS, roll_and_kill, attacks, LEAD_SECONDS)
+    run_all(cluster, plan, course, [variant], done)
+
+
+EXPERIMENT = Experiment(
+    "kubelet-restart", "The kubelet restarts in mid-drain", False, run, needs_nodes=True
+)

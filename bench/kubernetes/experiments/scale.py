@@ -1,0 +1,29 @@
+"""From two replicas to six, to one, and back to two."""
+
+from collections.abc import Callable
+
+from ..case import Shape
+from ..experiment import Experiment, Plan, Row
+from ..runner import Course, run_all, usual
+from ..trial import DEPLOYMENT, Cluster, Run, Trial
+
+SECONDS, LEAD_SECONDS = 50, 3
+STEPS = (6, 1, 2)
+STEP_SECONDS_MAX = 60
+
+
+def scale(standing: Trial, _run: Run) -> None:
+    for replicas in STEPS:
+        before = standing.names()
+        standing.kubectl.run("scale", DEPLOYMENT, f"--replicas={replicas}")
+        standing.wait_until_rolled_out(STEP_SECONDS_MAX)
+        if replicas < len(before):
+            standing.wait_until_gone(before - standing.staying())
+
+
+def run(cluster: Cluster, plan: Plan, done: Callable[[Row], None]) -> None:
+    course = Course("scale", SECONDS, scale, lead=LEAD_SECONDS)
+    run_all(cluster, plan, course, usual(cluster, Shape(), plan), done)
+
+
+EXPERIMENT = Experiment("scale", "2, 6, 1, 2 replicas", False, run)

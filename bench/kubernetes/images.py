@@ -1,0 +1,161 @@
+"""Images, made without a registry: the base by debootstrap, ours by buildah, as archives.
+
+buildah's storage lies in the build folder, so that nothing of this meets images of the machine.
+"""
+
+import contextlib
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.build import ROOT
+from harness.processes import Children, HarnessError
+
+from . import places
+from .commands import output
+
+BASE = "localhost/debian:trixie-slim"  # what `FROM debian:trixie-slim` finds first
+PAUSE = "localhost/pause:1"
+LASTCALL = "localhost/lastcall"
+PEER = "localhost/peer"
+REDIS = "localhost/redis:1"
+BUSYBOX = "docker.io/library/busybox:1.37-musl"
+STORAGE = places.BUILT / "storage"
+CATATONIT = "/usr/bin/catatonit"  # Debian's is static
+
+
+def build_pause(children: Children) -> None:
+    """The process that holds a pod's namespaces: it sleeps, and reaps."""
+    if not (places.ARCHIVES / "pause.tar").exists():
+        text = 'FROM scratch\nCOPY catatonit /catatonit\nENTRYPOINT ["/catatonit", "-P"]\n'
+        build_of_files(children, PAUSE, text, {"catatonit": Path(CATATONIT)})
+        export(PAUSE, "pause")
+
+
+def build_base(children: Children, say) -> None:
+    """Debian 13 of the machine's own mirror, under the name that the Containerfile begins with."""
+    if has(BASE):
+        return
+    say("making the base image by debootstrap: once, about a minute")
+    with scratch() as folder:
+        root = folder / "root"
+        argv = ["debootstrap", "--variant=minbase", "trixie", str(root), mirror()]
+        children.run("debootstrap", [*argv])
+        for package in (root / "var/cache/apt/archives").glob("*.deb"):
+            package.unlink()
+        output(["tar", "-C", str(root), "-cf", str(folder / "root.tar"), "."], seconds=300)
+        text = 'FROM scratch\nADD root.tar /\nCMD ["bash"]\n'
+        build_of_files(children, BASE, text, {"root.tar": folder / "root.tar"})
+
+
+def mirror() -> str:
+    """Where the machine gets its own Debian from."""
+    text = output(["apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME)"])
+    for line in text.splitlines():
+        address, _, code_name = line.partition(" ")
+        if code_name in ("trixie", "bookworm"):
+            return address
+    raise HarnessError("no mirror of Debian 12 or 13 in this machine's package sources")
+
+
+def build_lastcall(children: Children, tag: str, say) -> str:
+    build_base(children, say)
+    say("building the image of lastcall: minutes the first time")
+    name = f"{LASTCALL}:{tag}"
+    _build(children, name, ["--layers", "--file", str(ROOT / "Containerfile"), str(ROOT)])
+    export(name, f"lastcall-{tag}")
+    return name
+
+
+def build_peer(children: Children, binary: Path) -> str:
+    """Go's server, on nothing as well."""
+    name = f"{PEER}:1"
+    text = 'FROM scratch\nCOPY peer /peer\nUSER 65532:65532\nENTRYPOINT ["/peer"]\n'
+    build_of_files(children, name, text, {"peer": binary})
+    export(name, "peer-1")
+    return name
+
+
+def build_redis(children: Children) -> str:
+    """The machine's own redis-server with the libraries it is linked to, and nothing else."""
+    if not (places.ARCHIVES / "redis-1.tar").exists():
+        binary = Path(shutil.which("redis-server") or "/usr/bin/redis-server").resolve()
+        files = {"redis-server": binary}
+        lines = ["FROM scratch", "COPY redis-server /usr/local/bin/redis-server"]
+        for library in libraries(binary):
+            files[library.name] = library
+            lines.append(f"COPY {library.name} {library}")
+        lines.append("ENV PATH=/usr/local/bin")
+        build_of_files(children, REDIS, "\n".join(lines) + "\n", files)
+        export(REDIS, "redis-1")
+    return REDIS
+
+
+def libraries(binary: Path) -> list[Path]:
+    """Where the loader will look for them: `name => /path (address)`, and the loader itself."""
+    words = output(["ldd", str(binary)]).split()
+    return sorted({Path(word) for word in words if word.startswith("/")})
+
+
+def build_busybox(children: Children) -> None:
+    """What installs the seccomp profile (k8s/seccomp), under the name that it has there."""
+    if not (places.ARCHIVES / "busybox.tar").exists():
+        text = "FROM scratch\nCOPY busybox /bin/busybox\nENV PATH=/bin\n"
+        links = 'RUN ["/bin/busybox", "--install", "-s", "/bin"]\n'
+        build_of_files(children, BUSYBOX, text + links, {"busybox": Path("/bin/busybox")})
+        export(BUSYBOX, "busybox")
+
+
+def build_of_files(children: Children, name: str, text: str, files: dict[str, Path]) -> None:
+    with scratch() as folder:
+        for file, source in files.items():
+            shutil.copy(source, folder / file)
+        (folder / "Containerfile").write_text(text)
+        _build(children, name, ["--file", str(folder / "Containerfile"), str(folder)])
+
+
+def _build(children: Children, name: str, arguments: list[str]) -> None:
+    # chroot: a build needs no container of its own, which this machine may not be able to give.
+    output([*buildah(), "rm", "--all"])  # what a build that was killed has left
+    argv = [*buildah(), "build", "--isolation", "chroot", "--quiet", "--tag", name, *arguments]
+    log = places.LOGS / "images.log"
+    places.LOGS.mkdir(parents=True, exist_ok=True)
+    child = children.start("buildah", ["nice", "-n", "5", *argv], stdout=subprocess.DEVNULL)
+    if child.process.wait() != 0:
+        if child.stderr:
+            shutil.copy(child.stderr, log)
+        raise HarnessError(f"the image {name} cannot be built: see {log}")
+
+
+def buildah() -> list[str]:
+    """In a mount namespace of its own: what it mounts is gone with it, also when it is killed."""
+    storage = ["--root", str(STORAGE), "--runroot", f"{STORAGE}-run"]
+    return ["unshare", "--mount", "buildah", *storage]
+
+
+def has(name: str) -> bool:
+    return bool(output([*buildah(), "images", "--quiet", "--filter", f"reference={name}"]).strip())
+
+
+def retag(name: str, other: str) -> None:
+    """The same image under another tag, in an archive of its own."""
+    output([*buildah(), "tag", name, other])
+    export(other, other.rpartition("/")[2].replace(":", "-"))
+
+
+def export(name: str, file: str) -> Path:
+    places.ARCHIVES.mkdir(parents=True, exist_ok=True)
+    archive = places.ARCHIVES / f"{file}.tar"
+    archive.unlink(missing_ok=True)  # buildah does not write over one
+    output([*buildah(), "push", "--quiet", name, f"docker-archive:{archive}:{name}"], seconds=120)
+    return archive
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    """On the disk of the build folder: a base image is large."""
+    places.BUILT.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=places.BUILT, prefix="image-") as folder:
+        yield Path(folder)

@@ -1,0 +1,80 @@
+"""kubectl, and objects as it speaks of them: dictionaries, since Python has no YAML of its own."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.processes import HarnessError
+
+from .commands import output
+
+NAMESPACE = "lastcall-bench"  # all experiments take place in it
+
+
+@dataclass(frozen=True)
+class Kubectl:
+    binary: Path
+    kubeconfig: Path
+    namespace: str = NAMESPACE
+
+    def argv(self, *arguments: str) -> list[str]:
+        config = [f"--kubeconfig={self.kubeconfig}"]
+        config += [f"--namespace={self.namespace}"] if self.namespace else []
+        return [str(self.binary), *config, *arguments]
+
+    def run(self, *arguments: str, seconds: float = 60, text: str | None = None) -> str:
+        return output(self.argv(*arguments), seconds, text)
+
+    def objects(self, *arguments: str, text: str | None = None) -> list[dict]:
+        """What `-o json` prints: one object, a list of them, or several after each other."""
+        return unlist(several(self.run(*arguments, "-o", "json", text=text)))
+
+    def kustomize(self, folder: Path) -> list[dict]:
+        manifests = output([str(self.binary), "kustomize", str(folder)])
+        return self.objects("create", "--dry-run=client", "-f", "-", text=manifests)
+
+    def apply(self, objects: list[dict], *arguments: str) -> None:
+        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+        self.run("apply", *arguments, "-f", "-", text=text)
+
+    def pods(self, selector: str) -> list[dict]:
+        return self.objects("get", "pods", "--selector", selector)
+
+    def raw(self, path: str) -> str:
+        return self.run("get", "--raw", path, seconds=10)
+
+    def patch(self, kind: str, name: str, change: dict | list) -> None:
+        how = "json" if isinstance(change, list) else "strategic"
+        self.run("patch", kind, name, "--type", how, "--patch", json.dumps(change))
+
+
+def several(text: str) -> list[dict]:
+    """Objects of JSON that follow each other, as --watch prints them; a last half one is left."""
+    decoder, found, at = json.JSONDecoder(), [], 0
+    while (at := _skip_space(text, at)) < len(text):
+        try:
+            value, at = decoder.raw_decode(text, at)
+        except ValueError:
+            break
+        found.append(value)
+    return found
+
+
+def _skip_space(text: str, at: int) -> int:
+    while at < len(text) and text[at].isspace():
+        at += 1
+    return at
+
+
+def unlist(objects: list[dict]) -> list[dict]:
+    flat = []
+    for each in objects:
+        flat += each["items"] if each.get("kind", "").endswith("List") else [each]
+    return flat
+
+
+def find(objects: list[dict], kind: str, name: str = "lastcall") -> dict:
+    for each in objects:
+        if each["kind"] == kind and each["metadata"]["name"] == name:
+            return each
+    raise HarnessError(f"the manifests have no {kind} {name}")

@@ -1,0 +1,274 @@
+"""Up, down, and the way in. START HERE.
+
+    bench/cluster ── unshare (network, mounts, processes, cgroups) ── inside.py, PID 1 in there
+                                                                       ├─ etcd, apiserver, …
+                                                                       └─ two nodes (lan.py)
+
+Everything hangs on that one process: `down` kills it, and the kernel takes the processes, mounts,
+network devices and rules along. What is left are empty cgroups, which are removed one by one.
+"""
+
+import contextlib
+import ctypes
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.processes import LIBC, HarnessError, uninterrupted
+
+from . import places
+from .commands import output
+from .node import import_argv
+from .places import NODES
+
+START_SECONDS_MAX = 90
+READY_SECONDS_MAX = 90
+END_SECONDS_MAX = 20
+POLL_SECONDS = 0.1
+CLONE_NEWNET = 0x40000000
+CGROUPS = Path("/sys/fs/cgroup")
+CGROUPS_OF_OURS = ("k8s.io", "kubepods")
+NAMESPACES = ["--net", "--mount", "--pid", "--cgroup", "--fork", "--kill-child", "--mount-proc"]
+
+
+def up(say) -> None:
+    """Starts the cluster and waits until both nodes are ready. It outlives this process."""
+    began = time.monotonic()
+    for file in (places.PROGRESS, places.PIDS, places.KUBECONFIG):
+        file.unlink(missing_ok=True)
+    places.LOGS.mkdir(parents=True, exist_ok=True)
+    for log in places.LOGS.glob("*.log"):
+        log.unlink()
+    remove_cgroups()
+    say("starting etcd, the control plane and two nodes")
+    try:
+        _start()
+        _wait_until_started()
+        write_tools()
+        import_image(places.ARCHIVES / "pause.tar")
+        _wait_until_ready(say)
+    except BaseException:
+        down()
+        raise
+    say(f"both nodes are ready after {time.monotonic() - began:.0f} s")
+
+
+def _start() -> None:
+    with open(places.LOGS / "cluster.log", "wb") as log, uninterrupted():
+        process = subprocess.Popen(
+            ["unshare", *NAMESPACES, sys.executable, "-B", "-m", "kubernetes.inside"],
+            cwd=places.BENCH,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            preexec_fn=_with_default_signals,
+        )
+        state = {"pid": process.pid, "started": _start_time(process.pid)}
+        places.STATE.write_text(json.dumps(state))
+
+
+def _with_default_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _wait_until_started() -> None:
+    deadline = time.monotonic() + START_SECONDS_MAX
+    while "started" not in (lines := _progress()):
+        if failure := next((line for line in lines if line.startswith("failed")), None):
+            raise HarnessError(f"the cluster {failure}")
+        if not is_up():
+            raise HarnessError(f"the cluster ended early: {_last_line('cluster')}")
+        if time.monotonic() > deadline:
+            raise HarnessError(f"no control plane within {START_SECONDS_MAX} s: see {places.LOGS}")
+        time.sleep(POLL_SECONDS)
+
+
+def _progress() -> list[str]:
+    try:
+        return places.PROGRESS.read_text().splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def _last_line(name: str) -> str:
+    lines = (places.LOGS / f"{name}.log").read_text(errors="replace").splitlines()
+    return next((line for line in reversed(lines) if line.strip()), "it wrote nothing")
+
+
+def _wait_until_ready(say) -> None:
+    deadline = time.monotonic() + READY_SECONDS_MAX
+    seen: set[str] = set()
+    while len(seen) < len(NODES):
+        ready = _ready_nodes()
+        for name in sorted(ready - seen):
+            say(f"{name} is ready")
+        seen |= ready
+        if time.monotonic() > deadline:
+            missing = ", ".join(node.name for node in NODES if node.name not in seen)
+            raise HarnessError(
+                f"not ready within {READY_SECONDS_MAX} s: {missing}; see {places.LOGS}"
+            )
+        time.sleep(POLL_SECONDS)
+
+
+def _ready_nodes() -> set[str]:
+    ready = '.status.conditions[?(@.type=="Ready")].status'
+    template = f"{{range .items[*]}}{{.metadata.name}}={{{ready}}} {{end}}"
+    argv = [str(places.TOOLS / "kubectl"), f"--kubeconfig={places.KUBECONFIG}", "get", "nodes"]
+    try:
+        text = output(enter_network([*argv, "-o", f"jsonpath={template}"]), seconds=10)
+    except HarnessError:  # the apiserver is still about to know of nodes
+        return set()
+    return {word.removesuffix("=True") for word in text.split() if word.endswith("=True")}
+
+
+def down() -> bool:
+    """False if there was nothing to end. Returns when the kernel has cleaned up."""
+    with uninterrupted():
+        state = _state()
+        if state is None:
+            return False
+        init = _init(state["pid"])
+        for pid in (init, state["pid"]):
+            if pid is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        _wait_until_gone(state["pid"])
+        places.STATE.unlink(missing_ok=True)
+        remove_cgroups()
+        return True
+
+
+def _wait_until_gone(pid: int) -> None:
+    deadline = time.monotonic() + END_SECONDS_MAX
+    while Path(f"/proc/{pid}").exists():
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+        if time.monotonic() > deadline:
+            raise HarnessError(
+                f"the cluster (process {pid}) did not end within {END_SECONDS_MAX} s"
+            )
+        time.sleep(POLL_SECONDS / 10)
+
+
+def remove_cgroups() -> None:
+    """Empty ones only: the kernel refuses the others, which would be somebody else's."""
+    hierarchies = [CGROUPS, *(path for path in CGROUPS.iterdir() if path.is_dir())]
+    deadline = time.monotonic() + 2
+    while True:
+        left = [top / name for top in hierarchies for name in CGROUPS_OF_OURS]
+        left = [folder for folder in left if folder.is_dir()]
+        for folder in left:
+            for path, _, _ in os.walk(folder, topdown=False):
+                with contextlib.suppress(OSError):
+                    os.rmdir(path)
+        if not left or time.monotonic() > deadline:
+            return
+        time.sleep(POLL_SECONDS)
+
+
+# ---- the way in
+
+
+def is_up() -> bool:
+    return _state() is not None
+
+
+def _state() -> dict | None:
+    """Of the cluster that runs; a process with its id but another birth is not it."""
+    try:
+        state = json.loads(places.STATE.read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return state if _start_time(state["pid"]) == state["started"] else None
+
+
+def _start_time(pid: int) -> str:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    return "" if fields[0] == "Z" else fields[19]
+
+
+def _init(pid: int) -> int | None:
+    """unshare ignores SIGTERM; its only child is the one to kill."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return int(children[0]) if children else None
+
+
+def init() -> int:
+    state = _state()
+    found = _init(state["pid"]) if state else None
+    if found is None:
+        raise HarnessError("the cluster is not up: bench/cluster up")
+    return found
+
+
+def enter_network(argv: list[str]) -> list[str]:
+    """The same command where the load runs: all addresses of the cluster, the machine's files."""
+    return ["nsenter", f"--net=/proc/{init()}/ns/net", "--", *argv]
+
+
+def join_network() -> None:
+    """This process, and what it starts, from now on where the load runs."""
+    with open(f"/proc/{init()}/ns/net", "rb") as namespace:
+        if LIBC.setns(namespace.fileno(), CLONE_NEWNET) != 0:
+            raise HarnessError(f"cannot enter the cluster: {os.strerror(ctypes.get_errno())}")
+
+
+def enter_node(number: int, argv: list[str]) -> list[str]:
+    rooms = next(line for line in _progress() if line.startswith("rooms")).split()[1:]
+    room = outer_pid(int(rooms[number - 1]))
+    return ["nsenter", "--target", str(room), "--net", "--mount", "--", *argv]
+
+
+def outer_pid(inner: int) -> int:
+    """The id that we know a process of the cluster by."""
+    namespace = os.readlink(f"/proc/{init()}/ns/pid")
+    for status in Path("/proc").glob("[0-9]*/status"):
+        with contextlib.suppress(OSError):
+            ids = next(line for line in status.read_text().splitlines() if "NSpid" in line).split()
+            if ids[-1] == str(inner) and os.readlink(status.parent / "ns/pid") == namespace:
+                return int(ids[1])
+    raise HarnessError(f"the cluster has no process {inner}")
+
+
+def pid_of(program: str) -> int:
+    """Of one of the cluster's processes, such as `kubelet-node-1`."""
+    return outer_pid(json.loads(places.PIDS.read_text())[program])
+
+
+def import_image(archive: Path) -> None:
+    for node in NODES:
+        output(enter_node(node.number, import_argv(archive)))
+
+
+def write_tools() -> None:
+    """`node-1 COMMAND` and so on, for people in `bench/cluster shell`."""
+    for node in NODES:
+        tool = places.TOOLS / node.name
+        tool.write_text(f'#!/bin/sh\nexec {" ".join(enter_node(node.number, []))} "$@"\n')
+        tool.chmod(0o755)
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """One at a time may start or end the cluster."""
+    places.BUILT.mkdir(parents=True, exist_ok=True)
+    with open(places.BUILT / "lock", "w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise HarnessError("another bench/cluster is at work in this folder") from None
+        yield

@@ -1,0 +1,113 @@
+"""The lives of pods, as the apiserver told them while they were: a pod that is gone tells nothing.
+
+A watch writes every change into a file; what is asked afterwards is read from there.
+"""
+
+import datetime
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.processes import Child, Children
+
+from .case import SELECTOR
+from .kubectl import Kubectl, several
+
+
+@dataclass
+class Container:
+    """One run of the container: a pod whose container is restarted in place has several."""
+
+    started_at: float
+    ended_at: float | None = None
+    exit_code: int | None = None
+    message: str = ""  # what it left in its termination log
+
+    @property
+    def audit(self) -> dict:
+        try:
+            audit = json.loads(self.message)
+        except ValueError:
+            return {}
+        return audit if isinstance(audit, dict) else {}
+
+
+@dataclass
+class Life:
+    """A pod. Times are Unix seconds, of the apiserver's and the kubelet's whole seconds."""
+
+    name: str
+    created_at: float
+    ready_at: float | None = None
+    deleted_at: float | None = None  # when it was told to go
+    containers: list[Container] = field(default_factory=list)
+
+    @property
+    def ended_at(self) -> float | None:
+        return self.containers[-1].ended_at if self.containers else self.deleted_at
+
+    @property
+    def exit_codes(self) -> list[int]:
+        return [each.exit_code for each in self.containers if each.exit_code is not None]
+
+    def describe(self) -> str:
+        audits = [each.audit for each in self.containers if each.audit]
+        text = f"{self.name}: exit {', '.join(map(str, self.exit_codes)) or 'unseen'}"
+        keys = ("requests_answered", "requests_cut", "accepted_in_window", "last_arrival_ms")
+        counts = [f"{key} {audit[key]:,}" for audit in audits for key in keys if key in audit]
+        return f"{text}; {', '.join(counts)}" if counts else text
+
+
+class Watch:
+    def __init__(self, kubectl: Kubectl, children: Children, folder: Path):
+        self._file = folder / "pods.json"
+        argv = kubectl.argv("get", "pods", "--selector", SELECTOR, "--watch")
+        argv += ["--output-watch-events", "-o", "json"]
+        with open(self._file, "wb") as changes:
+            self._child: Child = children.start("kubectl watch", argv, stdout=changes)
+
+    def check_running(self) -> None:
+        self._child.check_running()
+
+    def lives(self) -> list[Life]:
+        events = several(self._file.read_text(errors="replace"))
+        found: dict[str, Life] = {}
+        for event in events:
+            see(found, event["object"])
+        return sorted(found.values(), key=lambda life: life.created_at)
+
+
+def see(found: dict[str, Life], pod: dict) -> None:
+    """Takes a change into account."""
+    metadata, status = pod["metadata"], pod.get("status", {})
+    name = metadata["name"]
+    life = found.setdefault(name, Life(name, unix(metadata["creationTimestamp"])))
+    for condition in status.get("conditions", ()):
+        if condition["type"] == "Ready" and condition["status"] == "True" and not life.ready_at:
+            life.ready_at = unix(condition["lastTransitionTime"])
+    if "deletionTimestamp" in metadata:  # when its grace period will be over
+        grace = metadata.get("deletionGracePeriodSeconds") or 0
+        if life.deleted_at is None:
+            life.deleted_at = unix(metadata["deletionTimestamp"]) - grace
+    for container in status.get("containerStatuses", ()):
+        for state in (container.get("lastState", {}), container.get("state", {})):
+            see_container(life, state)
+
+
+def see_container(life: Life, state: dict) -> None:
+    told = state.get("running") or state.get("terminated")
+    if not told or not told.get("startedAt"):
+        return
+    started_at = unix(told["startedAt"])
+    container = next((each for each in life.containers if each.started_at == started_at), None)
+    if container is None:
+        container = Container(started_at)
+        life.containers.append(container)
+    if "terminated" in state:
+        container.ended_at = unix(told["finishedAt"])
+        container.exit_code = told["exitCode"]
+        container.message = told.get("message", "")
+
+
+def unix(text: str) -> float:
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()

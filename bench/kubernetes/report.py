@@ -1,0 +1,70 @@
+"""The rows as a table for people and as objects for JSON."""
+
+import math
+
+from harness import outcome
+from harness.table import align
+
+from .experiment import PERCENTS, Row
+from .load import LOSSES
+from .pods import Life
+
+SELDOM = (outcome.WRONG, outcome.OTHER, outcome.HARNESS)  # columns only when they say something
+
+
+def table(rows: list[Row]) -> str:
+    classes = [name for name in LOSSES if name not in SELDOM or any(r.lost_by[name] for r in rows)]
+    head = ["experiment", "server", "attack", "requests", "answered", "lost"]
+    head += [outcome.HEADINGS.get(name, name) for name in classes]
+    head += [*(f"{name} ms" for name in PERCENTS), "took s"]
+    return align([head, *(cells(row, classes) for row in rows)])
+
+
+def cells(row: Row, classes: list[str]) -> list[str]:
+    name = f"{row.experiment} ({row.way})" if row.way else row.experiment
+    counts = (row.requests, row.answered, row.lost)
+    return [
+        name,
+        row.title,
+        row.attack.name,
+        *(f"{count:,}" for count in counts),
+        *(f"{row.lost_by[each]:,}" if row.lost_by[each] else "." for each in classes),
+        *(f"{seconds * 1000:.1f}" for seconds in row.latencies.values()),
+        f"{row.action_seconds:.1f}",
+    ]
+
+
+def as_object(row: Row) -> dict:
+    return {
+        "experiment": row.experiment,
+        "way": row.way,
+        "server": row.title,
+        "variant": row.variant.server.name,
+        "attack": row.attack.name,
+        "requests": row.requests,
+        "answered": row.answered,
+        "lost": row.lost,
+        "lost_by": {name: row.lost_by[name] for name in LOSSES},
+        "success_percent": 100 * row.answered / row.requests if row.requests else 0.0,
+        "latency_ms": {name: finite(value * 1000) for name, value in row.latencies.items()},
+        "rollout_seconds": round(row.action_seconds, 3),
+        "runs": len(row.runs),
+        "departures": [
+            departure(life) for run in row.runs for life in run.lives if life.exit_codes
+        ],
+        "notes": [note for run in row.runs for note in run.notes],
+        "problems": row.problems(),
+    }
+
+
+def departure(life: Life) -> dict:
+    return {
+        "pod": life.name,
+        "exit_codes": life.exit_codes,
+        "audits": [each.audit for each in life.containers if each.audit],
+    }
+
+
+def finite(value: float) -> float | None:
+    """JSON has no NaN: without an answer there is no latency."""
+    return round(value, 3) if math.isfinite(value) else None

@@ -1,0 +1,71 @@
+"""How losses are counted, and what a row is judged by."""
+
+import unittest
+import xml.etree.ElementTree as xml
+
+from harness.outcome import Result, Tally
+from harness.vegeta import ATTACKS
+from kubernetes import picture
+from kubernetes.case import HARD, LASTCALL, Shape, lastcall_flags
+from kubernetes.experiment import Row, Variant
+from kubernetes.load import NO_ROUTE, tally
+from kubernetes.pods import Container, Life
+from kubernetes.runner import judge
+from kubernetes.trial import Run, since
+
+BODY = ATTACKS["post"].expected
+
+
+def results(lost: str = "", count: int = 10) -> list[Result]:
+    good = [Result(100 + 0.01 * n, 0.001, 200, "", BODY) for n in range(count)]
+    return [*good, Result(100.5, 0.001, 0, lost, b"")] if lost else good
+
+
+def row(server, must_lose, attack: str = "post", lost: str = "") -> Row:
+    run = Run(tally(results(lost), BODY), [], 100.1, 0.2)
+    return Row("x", Variant(server, Shape(), must_lose=must_lose), ATTACKS[attack], runs=[run])
+
+
+class Losses(unittest.TestCase):
+    def test_a_missing_route_is_a_class_of_its_own(self):
+        counted = tally(results("dial tcp: connect: no route to host"), BODY)
+        self.assertEqual(dict(counted.lost_by), {NO_ROUTE: 1})
+
+    def test_a_promise_breaks_with_one_lost_request(self):
+        self.assertTrue(row(LASTCALL, False, lost="EOF").problems())
+        self.assertFalse(row(LASTCALL, False).problems())
+
+    def test_a_control_that_loses_nothing_proves_nothing(self):
+        self.assertTrue(row(HARD, True).problems())
+        self.assertFalse(row(HARD, True, lost="EOF").problems())
+
+    def test_vegeta_may_hide_a_lost_get_so_it_judges_no_control(self):
+        self.assertFalse(row(HARD, True, "get").problems())
+
+
+class Lives(unittest.TestCase):
+    def test_what_ended_before_the_attack_belongs_to_another_one(self):
+        old = Life("old", 0, 1, 2, [Container(0, 5.0, 0)])
+        restarted = Life("restarted", 0, 1, None, [Container(0, 5.0, 0), Container(6.0)])
+        found = since([old, restarted], 50)
+        self.assertEqual([life.name for life in found], ["restarted"])
+        self.assertEqual(len(found[0].containers), 1)
+
+    def test_an_audit_that_names_what_no_client_lost_is_told(self):
+        named = Container(0, 60.0, 0, '{"requests_cut": 1}')
+        run = Run(Tally(), [Life("a", 0, 1, 2, [named])], 0, 0)
+        judge(run)
+        self.assertEqual(run.broken, ["a names 1 lost, its clients none"])
+
+
+class Flags(unittest.TestCase):
+    def test_the_lead_is_never_longer_than_the_window(self):
+        flags = lastcall_flags(LASTCALL, Shape(window=3, lead=5))
+        self.assertIn("--serving-lead=3s", flags)
+
+
+class Picture(unittest.TestCase):
+    def test_is_a_picture(self):
+        each = row(LASTCALL, False, lost="EOF")
+        each.runs[0].lives = [Life("a-b-c", 99, 100.1, 100.2, [Container(99, 100.4, 0)])]
+        xml.fromstring(picture.picture("Title <&>", "subtitle", [each]))

@@ -1,0 +1,227 @@
+"""One case in the cluster: applied, attacked, upset in mid-attack, and read afterwards.
+
+bench ─ vegeta ─ (a proxy) ─ Service ─ pods
+                                 └ kubectl: the action, and a watch over the pods' lives
+"""
+
+import contextlib
+import http.client
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from harness import outcome
+from harness.processes import Children, HarnessError
+
+from . import load as loads
+from .case import NAME, SELECTOR, Images, Server, Shape, objects
+from .kubectl import NAMESPACE, Kubectl, find
+from .pods import Life, Watch
+
+DEPLOYMENT = f"deployment/{NAME}"
+DEPLOY_SECONDS_MAX = 120
+GONE_SECONDS_MAX = 120
+ANSWER_SECONDS_MAX = 20
+POLL_SECONDS = 0.2
+LATE_SECONDS_MAX = 1.0  # that an action may go on after the load: nobody is asked any more
+SETTLE_SECONDS = 1.0  # after the last exit, for the watch to hear of it
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What experiments know of it: kubectl, vegeta and an address."""
+
+    kubectl: Kubectl
+    vegeta: Path
+    images: Images
+    address: str = ""  # of the Service; empty: its cluster address
+    is_ours: bool = True  # node ports and nodes can be reached
+
+
+@dataclass
+class Run:
+    """What one attack with one action gave."""
+
+    tally: outcome.Tally
+    lives: list[Life]
+    action_at: float  # Unix time
+    action_seconds: float
+    invalid: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # what the action has to tell
+    broken: list[str] = field(default_factory=list)  # promises, beyond lost requests
+
+
+Action = Callable[["Trial", Run], None]
+
+
+class Trial:
+    """The case as it stands in the cluster. Attacks come one after another."""
+
+    def __init__(
+        self, cluster: Cluster, server: Server, shape: Shape, children: Children, folder: Path
+    ):
+        self.cluster, self.server, self.shape = cluster, server, shape
+        self.children, self.folder = children, folder
+        self.kubectl = cluster.kubectl
+        self.load: loads.Running | None = None
+        applied = objects(self.kubectl, server, shape, cluster.images, cluster.address)
+        self.kubectl.apply(applied)
+        self.watch = Watch(self.kubectl, children, folder)
+        self.wait_until_rolled_out(DEPLOY_SECONDS_MAX)
+        self.url = cluster.address.rstrip("/") or f"http://{self.service_address()}"
+        self.wait_until_answered()
+
+    def service_address(self) -> str:
+        service = find(self.kubectl.objects("get", "service", NAME), "Service")
+        address = service["spec"]["clusterIP"]
+        return f"[{address}]" if ":" in address else address
+
+    def wait_until_rolled_out(self, seconds: float) -> None:
+        limit = f"--timeout={seconds:.0f}s"
+        self.kubectl.run("rollout", "status", DEPLOYMENT, limit, seconds=seconds + 10)
+
+    def wait_until_answered(self) -> None:
+        """kube-proxy hears of a new Service a moment later."""
+        deadline = time.monotonic() + ANSWER_SECONDS_MAX
+        while not answers(self.url):
+            if time.monotonic() > deadline:
+                raise HarnessError(f"{self.url} does not answer within {ANSWER_SECONDS_MAX} s")
+            time.sleep(POLL_SECONDS)
+
+    def pods(self) -> list[dict]:
+        return self.kubectl.pods(SELECTOR)
+
+    def names(self) -> set[str]:
+        return {pod["metadata"]["name"] for pod in self.pods()}
+
+    def staying(self) -> set[str]:
+        """Those that nobody has told to go."""
+        pods = (pod["metadata"] for pod in self.pods())
+        return {pod["name"] for pod in pods if "deletionTimestamp" not in pod}
+
+    def wait_until_gone(self, names: set[str]) -> None:
+        deadline = time.monotonic() + GONE_SECONDS_MAX
+        while left := names & self.names():
+            if time.monotonic() > deadline:
+                raise HarnessError(
+                    f"not gone within {GONE_SECONDS_MAX} s: {', '.join(sorted(left))}"
+                )
+            time.sleep(POLL_SECONDS)
+
+    def attack(self, load: loads.Load, lead: float, action: Action, url: str = "") -> Run:
+        """Starts the load, waits for `lead` seconds, and does what the experiment is about."""
+        began = time.time()
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+            self.load = load.start(
+                self.cluster.vegeta, self.children, Path(folder), url or self.url
+            )
+            time.sleep(lead)
+            self.load.child.check_running()
+            run = Run(outcome.Tally(), [], time.time(), 0)
+            action(self, run)
+            run.action_seconds = run.action_seconds or time.time() - run.action_at
+            self.load.wait()
+            time.sleep(SETTLE_SECONDS)
+            self.watch.check_running()
+            run.tally = self.load.tally()
+        run.lives = since(self.watch.lives(), began)
+        run.invalid += self.invalidity(run, load)
+        return run
+
+    def invalidity(self, run: Run, load: loads.Load) -> list[str]:
+        """Why it proves nothing: the machine failed, not the server."""
+        assert self.load is not None
+        reasons = []
+        if shortfall := self.load.shortfall(run.tally.requests):
+            reasons.append(shortfall)
+        if exhausted := run.tally.lost_by[outcome.HARNESS]:
+            reasons.append(f"out of ports or files {exhausted} times")
+        late = run.action_at + run.action_seconds - run.tally.began_at - load.seconds
+        if late > LATE_SECONDS_MAX:
+            reasons.append(f"it went on for {late:.1f} s after the load")
+        return reasons
+
+    # ---- what actions are made of
+
+    def roll(self) -> None:
+        """A rollout, until the last of the old pods is gone."""
+        old = self.names()
+        self.kubectl.run("rollout", "restart", DEPLOYMENT)
+        self.wait_until_rolled_out(DEPLOY_SECONDS_MAX)
+        self.wait_until_gone(old)
+
+    def metrics(self, pod: str) -> dict[str, float]:
+        path = f"/api/v1/namespaces/{self.kubectl.namespace}/pods/{pod}:9090/proxy/metrics"
+        lines = (line.split() for line in self.kubectl.raw(path).splitlines())
+        return {words[0]: float(words[1]) for words in lines if len(words) == 2}
+
+
+def since(lives: list[Life], moment: float) -> list[Life]:
+    """What lived at `moment` or after it, by clocks that know whole seconds."""
+    found = []
+    for life in lives:
+        containers = [each for each in life.containers if (each.ended_at or moment) >= moment - 1]
+        gone = life.deleted_at is not None and not containers
+        if not gone:
+            found.append(replace(life, containers=containers))
+    return found
+
+
+def answers(url: str) -> bool:
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=2)
+    try:
+        connection.request("GET", "/", headers={"Connection": "close"})
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def namespace() -> dict:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+
+
+def clear(cluster: Cluster) -> None:
+    """The case before is gone at once, and so is the address of its Service.
+
+    A connection whose control died without a FIN stays in the clients' conntrack for minutes, as
+    one to a pod that is gone. A client of the next case that happens on the same port would be
+    sent there: `no route to host`, and no fault of whoever is measured. (9 of 12,000, measured.)
+    """
+    kubectl = cluster.kubectl
+    names = [DEPLOYMENT] if cluster.address else [DEPLOYMENT, f"service/{NAME}"]
+    kubectl.run("delete", *names, "--ignore-not-found", "--cascade=foreground", "--wait=false")
+    kubectl.run("delete", "pods", "--selector", SELECTOR, "--grace-period=0", "--force")
+    deadline = time.monotonic() + GONE_SECONDS_MAX
+    while left(kubectl):
+        if time.monotonic() > deadline:
+            raise HarnessError(f"pods of the case before are there after {GONE_SECONDS_MAX} s")
+        time.sleep(POLL_SECONDS)
+
+
+def left(kubectl: Kubectl) -> list[dict]:
+    return kubectl.objects("get", "deployments,replicasets,pods", "--selector", SELECTOR)
+
+
+@contextlib.contextmanager
+def trial(
+    cluster: Cluster,
+    server: Server,
+    shape: Shape,
+    prepare: Callable[[Cluster], None] | None = None,
+) -> Iterator[Trial]:
+    """`prepare` brings what the pods need before they start."""
+    with (
+        tempfile.TemporaryDirectory(prefix="lastcall-") as folder,
+        Children(Path(folder)) as children,
+    ):
+        clear(cluster)
+        cluster.kubectl.apply([namespace()])
+        if prepare:
+            prepare(cluster)
+        yield Trial(cluster, server, shape, children, Path(folder))
