@@ -3,7 +3,9 @@
 #include <fmt/core.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <string_view>
 
@@ -28,12 +30,14 @@ class MemoryCounter final : public Counter {
   std::atomic<std::int64_t> value_{0};
 };
 
-// Its first line. False: it cannot be read.
-bool read_password(const std::string& path, std::string& password) {
+// Its first line. Empty on success, else what is wrong.
+std::string read_password(const std::string& path, std::string& password) {
+  errno = 0;
   std::ifstream file(path);
-  if (!file) return false;
-  std::getline(file, password);
-  return true;
+  if (!file || !std::getline(file, password))
+    return fmt::format("cannot read '{}': {}", path, errno != 0 ? std::strerror(errno) : "empty");
+  if (password.ends_with('\r')) password.pop_back();
+  return password.empty() ? fmt::format("the first line of '{}' is empty", path) : std::string();
 }
 
 std::unique_ptr<Counter> make_redis_counter(const CounterOptions& options, std::string& why) {
@@ -42,8 +46,9 @@ std::unique_ptr<Counter> make_redis_counter(const CounterOptions& options, std::
   if (!why.empty()) return nullptr;
   const char* environment = std::getenv("LASTCALL_COUNTER_PASSWORD");
   if (address.password.empty() && !options.password_file.empty()) {
-    if (!read_password(options.password_file, address.password)) {
-      why = fmt::format("--counter-password-file: cannot read '{}'", options.password_file);
+    why = read_password(options.password_file, address.password);
+    if (!why.empty()) {
+      why = "--counter-password-file: " + why;
       return nullptr;
     }
   } else if (address.password.empty() && environment != nullptr) {
@@ -66,7 +71,8 @@ std::string CounterOptions::invalid() const {
     const std::string wrong = RedisAddress::parse(where, address);
     return wrong.empty() ? wrong : "--counter: " + wrong;  // never the URL: it may hold a password
   }
-  return "--counter must be memory, file:PATH or redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]";
+  return "--counter (or LASTCALL_COUNTER) must be memory, file:PATH or "
+         "redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]";
 }
 
 std::unique_ptr<Counter> make_counter(const CounterOptions& options, std::string& why) {

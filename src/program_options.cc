@@ -98,7 +98,7 @@ Parser::Parser(ProgramOptions& options) {
        "where /incr counts: memory, file:PATH, or redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]");
   text("--counter-key", options.counter.key, "KEY", "the counter's name in Redis");
   text("--counter-password-file", options.counter.password_file, "PATH",
-       "Redis's password, if not in the URL nor in LASTCALL_COUNTER_PASSWORD");
+       "its first line is Redis's password, if the URL has none; else LASTCALL_COUNTER_PASSWORD");
   duration("--job-delay", options.job_delay, "the simulated slow work behind /incr");
   text("--termination-log", o.termination_log, "PATH",
        "where the audit goes as JSON if the file exists");

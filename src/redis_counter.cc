@@ -108,6 +108,7 @@ std::vector<std::string> RedisCounter::Client::add_command(std::uint64_t number,
 Task<> RedisCounter::Client::commit(void* self, std::uint64_t sum) {
   Client& client = *static_cast<Client*>(self);
   const std::uint64_t number = ++client.batch_number;
+  client.under_way = sum;
   bool in_doubt = false;  // a copy of it may have been counted
   bool sent = false;      // the copy under way may be
   try {
@@ -118,7 +119,7 @@ Task<> RedisCounter::Client::commit(void* self, std::uint64_t sum) {
         if (client.is_confirmation(reply, number)) break;
         // An error of Redis: this copy did nothing, an earlier one may have.
         in_doubt |= std::exchange(sent, false) && reply.kind != RedisReply::Kind::error;
-        client.saw_failure(reply, sum);
+        client.saw_failure(reply);
       }
       co_await client.pause();
     }
@@ -127,6 +128,7 @@ Task<> RedisCounter::Client::commit(void* self, std::uint64_t sum) {
       log::warning("redis: {} increments were sent and not confirmed: they may be counted", sum);
     throw;
   }
+  client.under_way = 0;
   client.saw_answer();
 }
 
@@ -140,7 +142,12 @@ Task<> RedisCounter::Client::read(void* self, std::uint64_t) {
   const auto parsed = std::from_chars(reply.text.data(), end, value);
   const bool number =
       reply.kind == RedisReply::Kind::text && parsed.ec == std::errc{} && parsed.ptr == end;
-  if (number || reply.kind == RedisReply::Kind::nil) client.value = value;
+  if (number || reply.kind == RedisReply::Kind::nil) {
+    client.value = value;
+    client.saw_answer();
+  } else {
+    client.saw_failure(reply);
+  }
 }
 
 bool RedisCounter::Client::is_confirmation(const RedisReply& reply, std::uint64_t number) {
@@ -152,7 +159,7 @@ bool RedisCounter::Client::is_confirmation(const RedisReply& reply, std::uint64_
 // drain shorter ones, and the one under way ends early: what is due goes out as soon as it can.
 Task<> RedisCounter::Client::pause() {
   constexpr std::chrono::milliseconds slice{100};
-  const unsigned doubled = std::min(failures - 1, 10u);
+  const unsigned doubled = std::min(failures > 0 ? failures - 1 : 0, 10u);
   const auto longest = draining() ? pause_longest_draining : pause_longest;
   const auto whole = std::min<std::chrono::milliseconds>(pause_first * (1u << doubled), longest);
   auto left =
@@ -164,7 +171,7 @@ Task<> RedisCounter::Client::pause() {
   }
 }
 
-void RedisCounter::Client::saw_failure(const RedisReply& reply, std::uint64_t waiting) {
+void RedisCounter::Client::saw_failure(const RedisReply& reply) {
   // A replica, a server of whom it is not known who we are, or none of Redis at all: by its name
   // another may be found.
   redis.close();
@@ -175,8 +182,8 @@ void RedisCounter::Client::saw_failure(const RedisReply& reply, std::uint64_t wa
   if (failures++ > 0 && now - said_at < quiet) return;
   said_at = now;
   said = why;
-  log::warning("redis {}: {}; {} increments wait and are tried again", counter.address_.text(), why,
-               waiting);
+  log::warning("redis {}: {}; increments that wait and are tried again: {}",
+               counter.address_.text(), why, under_way);
 }
 
 void RedisCounter::Client::saw_answer() {

@@ -65,7 +65,7 @@ class RedisCounter final : public Counter {
     [[nodiscard]] static bool is_confirmation(const RedisReply& reply, std::uint64_t number);
     Task<> pause();
     [[nodiscard]] std::uint64_t random();
-    void saw_failure(const RedisReply& reply, std::uint64_t waiting);
+    void saw_failure(const RedisReply& reply);
     void saw_answer();
 
     const RedisCounter& counter;
@@ -77,10 +77,11 @@ class RedisCounter final : public Counter {
     std::uint64_t random_state;
     std::string id;
     std::uint64_t batch_number = 0;
-    Ms failing_since = -1;  // -1: it answers
-    Ms said_at = 0;         // when the log last said so,
-    std::string said;       // and why
-    unsigned failures = 0;  // in a row
+    std::uint64_t under_way = 0;  // increments of the batch that is
+    Ms failing_since = -1;        // -1: it answers
+    Ms said_at = 0;               // when the log last said so,
+    std::string said;             // and why
+    unsigned failures = 0;        // in a row
   };
   [[nodiscard]] Client& client();
 

@@ -36,7 +36,8 @@ class Resolver {
   Resolver& operator=(const Resolver&) = delete;
   ~Resolver();
 
-  // A literal address is its own answer, and localhost the loopback. Throws Canceled at the drain's deadline.
+  // A literal address is its own answer, and localhost the loopback. Throws Canceled at the drain's
+  // deadline.
   [[nodiscard]] Task<Resolved> resolve(std::string host, std::uint16_t port, Ms deadline);
   void cancel();  // the drain's deadline: what waits throws Canceled
   void close();   // nothing waits any more: gives its sockets back

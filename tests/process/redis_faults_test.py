@@ -159,7 +159,7 @@ class UnderLoad(FaultsTestCase):
             killed.append(redis.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"))
         self.run_faults(redis, [(0.1 + 0.02 * n, kill) for n in range(rounds(100))], 2, think=0.004)
         if rounds(100) == 100:
-            self.assertGreater(sum(killed), 50)
+            self.assertGreater(sum(killed), 20)  # a worker in its backoff has no connection to kill
 
     def test_stopped_for_longer_than_it_is_waited_for(self):
         redis = self.start_redis()
