@@ -3,9 +3,8 @@
 // INCR is not idempotent: when a reply is lost nobody knows whether to send it again. So each
 // worker is a client with a random id that numbers its batches, and a script in Redis adds a batch
 // and notes its number in one atomic step. A batch goes out again and again, under its number,
-// until a reply has come; Redis adds it the first time and says so every time. The
-// number is compared by size: a copy that a slow network delivers after the next batch changes
-// nothing.
+// until a reply has come; Redis adds it the first time and says so every time. The number is
+// compared by size: a copy that a slow network delivers after the next batch changes nothing.
 //
 // One batch of a worker is under way at a time, since only the last number is remembered; what
 // becomes due meanwhile is folded into the next (batch.h).

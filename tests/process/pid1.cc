@@ -81,9 +81,7 @@ pid_t start_as_pid1(const Gate& gate, char** program) {
   return child;
 }
 
-bool ended(pid_t child, int& status) {
-  return waitpid(child, &status, WNOHANG) == child;
-}
+bool ended(pid_t child, int& status) { return waitpid(child, &status, WNOHANG) == child; }
 
 // One round, in a process of its own; its result is the exit code of that process.
 enum Outcome : int { exited_0, exited_otherwise, not_ended, never_blocked };
@@ -128,20 +126,11 @@ int round_of(bool before, microseconds delay, milliseconds deadline, char** prog
 
 void count(Result& result, int outcome) {
   switch (outcome) {
-    case exited_0:
-      ++result.exited_0;
-      return;
-    case exited_otherwise:
-      ++result.exited_otherwise;
-      return;
-    case not_ended:
-      ++result.not_ended;
-      return;
-    case never_blocked:
-      ++result.never_blocked;
-      return;
-    default:
-      std::exit(2);  // it has said why
+    case exited_0: ++result.exited_0; return;
+    case exited_otherwise: ++result.exited_otherwise; return;
+    case not_ended: ++result.not_ended; return;
+    case never_blocked: ++result.never_blocked; return;
+    default: std::exit(2);  // it has said why
   }
 }
 
