@@ -7,7 +7,8 @@
 // compared by size: a copy that a slow network delivers after the next batch changes nothing.
 //
 // One batch of a worker is under way at a time, since only the last number is remembered; what
-// becomes due meanwhile is folded into the next (batch.h).
+// becomes due meanwhile is folded into the next (batch.h). What waits is jobs, and so bounded by
+// --max-jobs; readers share one GET.
 //
 // What remains possible: a Redis that forgets what it has confirmed (without `appendonly yes` and
 // `appendfsync always`, or by failing over to a replica that lags) forgets increments; one that
