@@ -21,7 +21,7 @@ PAUSE = "localhost/pause:1"
 LASTCALL = "localhost/lastcall"
 PEER = "localhost/peer"
 REDIS = "localhost/redis:1"
-BUSYBOX = "docker.io/library/busybox:1.37-musl"
+BUSYBOX = "localhost/busybox:1"  # in the place of the one that k8s/seccomp names
 STORAGE = places.BUILT / "storage"
 CATATONIT = "/usr/bin/catatonit"  # Debian's is static
 
@@ -100,12 +100,12 @@ def libraries(binary: Path) -> list[Path]:
 
 
 def build_busybox(children: Children) -> None:
-    """What installs the seccomp profile (k8s/seccomp), under the name that it has there."""
-    if not (places.ARCHIVES / "busybox.tar").exists():
+    """What installs the seccomp profile (k8s/seccomp)."""
+    if not (places.ARCHIVES / "installer.tar").exists():
         text = "FROM scratch\nCOPY busybox /bin/busybox\nENV PATH=/bin\n"
         links = 'RUN ["/bin/busybox", "--install", "-s", "/bin"]\n'
         build_of_files(children, BUSYBOX, text + links, {"busybox": Path("/bin/busybox")})
-        export(BUSYBOX, "busybox")
+        export(BUSYBOX, "installer")
 
 
 def build_of_files(children: Children, name: str, text: str, files: dict[str, Path]) -> None:

@@ -12,6 +12,7 @@ from harness.vegeta import ATTACKS
 from ..case import LASTCALL, SELECTOR, Shape
 from ..commands import output
 from ..experiment import Experiment, Plan, Row, Variant
+from ..images import BUSYBOX
 from ..kubectl import Kubectl
 from ..lifecycle import enter_node
 from ..places import NODES
@@ -45,7 +46,8 @@ def install(cluster: Cluster) -> None:
     objects = installer.kustomize(ROOT / "k8s" / "seccomp")
     for each in objects:
         if each["kind"] == "DaemonSet":
-            each["spec"]["template"]["spec"]["containers"][0]["imagePullPolicy"] = "Never"
+            container = each["spec"]["template"]["spec"]["containers"][0]
+            container.update(image=BUSYBOX, imagePullPolicy="Never")
     kinds = ("Namespace", "ConfigMap", "DaemonSet")  # in this order
     for kind in kinds:
         Kubectl(installer.binary, installer.kubeconfig, "").apply(
