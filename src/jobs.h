@@ -21,7 +21,6 @@
 namespace lastcall {
 
 class Counters;
-class Ready;
 
 // Jobs by name, of one worker.
 struct JobRow {

@@ -33,8 +33,8 @@ constexpr Ms say_again_ms = 10'000;  // or that it fails still
 // Both keys in one slot of a Redis Cluster: what stands in braces decides it.
 std::string noted_prefix_of(const std::string& key) {
   const auto open = key.find('{');
-  const bool tagged = open != std::string::npos && key.find('}', open) > open + 1 &&
-                      key.find('}', open) != std::string::npos;
+  const auto close = open == std::string::npos ? open : key.find('}', open);
+  const bool tagged = close != std::string::npos && close > open + 1;
   return (tagged ? key : "{" + key + "}") + ":lastcall:";
 }
 

@@ -3,7 +3,8 @@
 import math
 
 from .outcome import HARNESS, HEADINGS, LOSSES, OTHER, WRONG
-from .row import PERCENTS, Row
+from .row import Row
+from .sums import PERCENTS
 
 SELDOM = (WRONG, OTHER, HARNESS)  # columns that are there only when they have something to say
 

@@ -3,9 +3,10 @@
 import math
 
 from harness import outcome
+from harness.sums import PERCENTS
 from harness.table import align
 
-from .experiment import PERCENTS, Row
+from .experiment import Row
 from .load import LOSSES
 from .pods import Life
 
