@@ -92,6 +92,7 @@ Audit make_audit(const Shared& shared) {
     const char* name;
     Count count;
   } more[] = {{"requests_received", Count::requests_received},
+              {"probes_received", Count::probes_received},
               {"requests_answered", Count::requests_answered},
               {"requests_undelivered", Count::requests_undelivered},
               {"requests_cut", Count::requests_cut},

@@ -24,7 +24,7 @@ void Connection::open(int fd, bool admin) {
   admin_ = admin;
   state_ = State::open;
   recv_armed_ = recv_parked_ = recv_cancel_sent_ = recv_paused_ = send_in_flight_ = false;
-  eof_ = late_ = probe_seen_ = handled_ = false;
+  eof_ = late_ = arrival_seen_ = handled_ = false;
   fresh_ = fin_announced_ = true;
   cut_ = discards_ = answered_last_ = false;
   acked_ = 0;
@@ -182,10 +182,11 @@ void Connection::handle(bool more_buffered) {
   const Router& router = routes();
   const Route* route =
       request.method() == Method::trace ? nullptr : router.find(request.method(), request.path());
-  if (!probe_seen_) {
-    probe_seen_ = true;
-    if (!worker_.config().admin_router->find(Method::get, request.path()))
-      worker_.saw_arrival(accepted_at_);
+  const bool probe = route != nullptr && route->probe;
+  if (probe) worker_.counters().add(Count::probes_received);
+  if (!arrival_seen_) {
+    arrival_seen_ = true;
+    if (!probe) worker_.saw_arrival(accepted_at_);
   }
   if (route != nullptr && route->waiting != nullptr) {
     start_waiting(*route);

@@ -129,7 +129,7 @@ class Connection {
   bool fresh_ = true;
   bool fin_announced_ = true;   // an answer said close before our FIN
   bool late_ = false;           // bytes came after it; counted once
-  bool probe_seen_ = false;     // its first request is known
+  bool arrival_seen_ = false;   // its first request is known
   bool cut_ = false;            // by the deadline: what came in full is counted at the end
   bool discards_ = false;       // but not behind a close that was said or done
   float close_draw_ = 0;        // where in the ramp this connection is told to close

@@ -64,7 +64,7 @@ void add_health_routes(Router& router, Shared& shared) {
                 {"/readyz", readyz},  {"/ready", readyz},  {"/servingz", servingz},
                 {"/metrics", metrics}};
   for (const auto& route : routes) {
-    router.add({Method::get, route.path, route.plain, nullptr, &shared});
+    router.add({Method::get, route.path, route.plain, nullptr, &shared, true});
   }
 }
 

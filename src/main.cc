@@ -42,7 +42,7 @@ int main(int argc, char** argv) {
         lastcall::format_duration(options.server.shutdown_timeout.count()));
   }
   lastcall::Server server(options.server);
-  lastcall::Service service(*counter, options.job_delay);
+  lastcall::Service service(*counter, options.job_delay, options.served_by);
   service.add_routes(server);
   const int code = server.run();
   lastcall::log::flush(lastcall::limits::log_flush_ms);

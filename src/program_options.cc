@@ -46,6 +46,7 @@ class Parser {
   void size(const char* name, std::size_t& value, const char* help);
   template <class Number>
   void number(const char* name, Number& value, const char* none, const char* help);
+  void flag(const char* name, bool& value, const char* help);
   void text(const char* name, std::string& value, const char* kind, const char* help);
   template <class Value>
   void choice(const char* name, Value& value, const char* initial,
@@ -81,9 +82,7 @@ Parser::Parser(ProgramOptions& options) {
   duration("--pre-stop", o.pre_stop, "what a preStop hook spends of the grace period");
   duration("--serving-lead", o.serving_lead,
            "how long before the listener's end /servingz turns 503; at most the window");
-  choice<bool>("--hard", o.hard, "false",
-               {{"true", true}, {"1", true}, {"false", false}, {"0", false}},
-               "the control: end at once on SIGTERM");
+  flag("--hard", o.hard, "the control: end at once on SIGTERM");
   number("--max-connections", o.max_connections, "from RLIMIT_NOFILE",
          "open at once; above it accepting pauses");
   duration("--header-timeout", o.header_timeout, "for a request's head, from its first byte");
@@ -100,6 +99,7 @@ Parser::Parser(ProgramOptions& options) {
   text("--counter-password-file", options.counter.password_file, "PATH",
        "its first line is Redis's password, if the URL has none; else LASTCALL_COUNTER_PASSWORD");
   duration("--job-delay", options.job_delay, "the simulated slow work behind /incr");
+  flag("--served-by", options.served_by, "answers name their host in X-Served-By");
   text("--termination-log", o.termination_log, "PATH",
        "where the audit goes as JSON if the file exists");
   choice<log::Format>("--log-format", options.log_format, "text",
@@ -151,6 +151,11 @@ void Parser::number(const char* name, Number& value, const char* none, const cha
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     return error == std::errc{} && end == text.data() + text.size() && value > 0;
   });
+}
+
+void Parser::flag(const char* name, bool& value, const char* help) {
+  choice<bool>(name, value, "false", {{"true", true}, {"1", true}, {"false", false}, {"0", false}},
+               help);
 }
 
 void Parser::text(const char* name, std::string& value, const char* kind, const char* help) {

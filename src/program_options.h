@@ -13,6 +13,7 @@ struct ProgramOptions {
   Options server;
   CounterOptions counter;
   Options::Duration job_delay{5'000};
+  bool served_by = false;
   log::Format log_format = log::Format::text;
   log::Level log_level = log::Level::info;
 };

@@ -22,6 +22,7 @@ struct Route {
   Plain plain = nullptr;
   Waiting waiting = nullptr;
   void* state = nullptr;
+  bool probe = false;  // a health path: counted apart, and no arrival of work
 };
 
 class Router {

@@ -8,21 +8,46 @@
 namespace lastcall {
 namespace {
 
-void hello(Request&, Response& response, void*) { response.body("hello world"); }
-
-void whoami(Request&, Response& response, void* host_name) {
-  response.body(*static_cast<const std::string*>(host_name));
+Task<> count_later(Counter* counter, std::chrono::milliseconds delay) {
+  co_await sleep(delay);
+  co_await counter->add(1);
 }
 
-void echo(Request& request, Response& response, void*) {
+}  // namespace
+
+Service::Service(Counter& counter, std::chrono::milliseconds job_delay, bool signs)
+    : counter_(counter), job_delay_(job_delay), signs_(signs) {
+  char name[256] = "";
+  gethostname(name, sizeof name - 1);
+  host_name_ = name;
+}
+
+void Service::sign(Response& response) const {
+  if (signs_) response.field("X-Served-By", host_name_);
+}
+
+void Service::hello(Request&, Response& response, void* service) {
+  static_cast<Service*>(service)->sign(response);
+  response.body("hello world");
+}
+
+void Service::whoami(Request&, Response& response, void* service) {
+  const auto& self = *static_cast<Service*>(service);
+  self.sign(response);
+  response.body(self.host_name_);
+}
+
+void Service::echo(Request& request, Response& response, void* service) {
+  static_cast<Service*>(service)->sign(response);
   if (const auto type = request.field("Content-Type")) response.content_type(*type);
   response.body(request.body());
 }
 
 // GET /slow?ms=N: answers after N milliseconds, and blocks nobody.
-Task<> slow(Request& request, Response& response, void*) {
+Task<> Service::slow(Request& request, Response& response, void* service) {
   constexpr unsigned longest = 60'000;
   unsigned ms = 5000;
+  static_cast<Service*>(service)->sign(response);
   if (const auto text = request.query_value("ms")) {
     const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), ms);
     if (error != std::errc{} || end != text->data() + text->size() || ms > longest) {
@@ -34,16 +59,10 @@ Task<> slow(Request& request, Response& response, void*) {
   response.content_type("application/json").body(R"({"message": "Hello, World!"})");
 }
 
-Task<> count_later(Counter* counter, std::chrono::milliseconds delay) {
-  co_await sleep(delay);
-  co_await counter->add(1);
-}
-
-}  // namespace
-
 // GET or POST /incr: a promise, kept by a job.
-void Service::incr(Request&, Response& response, void* state) {
-  const auto& self = *static_cast<Service*>(state);
+void Service::incr(Request&, Response& response, void* service) {
+  const auto& self = *static_cast<Service*>(service);
+  self.sign(response);
   if (background("incr", count_later, &self.counter_, self.job_delay_)) {
     response.body("accepted\n");
   } else {
@@ -51,8 +70,10 @@ void Service::incr(Request&, Response& response, void* state) {
   }
 }
 
-Task<> Service::count(Request&, Response& response, void* state) {
-  const std::optional<std::int64_t> value = co_await static_cast<Service*>(state)->counter_.value();
+Task<> Service::count(Request&, Response& response, void* service) {
+  const auto& self = *static_cast<Service*>(service);
+  self.sign(response);
+  const std::optional<std::int64_t> value = co_await self.counter_.value();
   if (value) {
     response.body(std::to_string(*value));
   } else {
@@ -61,13 +82,10 @@ Task<> Service::count(Request&, Response& response, void* state) {
 }
 
 void Service::add_routes(Server& server) {
-  char name[256] = "";
-  gethostname(name, sizeof name - 1);
-  host_name_ = name;
-  server.route(Method::get, "/", hello);
-  server.route(Method::get, "/whoami", whoami, &host_name_);
-  server.route(Method::get, "/slow", slow);
-  server.route(Method::any, "/echo", echo);
+  server.route(Method::get, "/", hello, this);
+  server.route(Method::get, "/whoami", whoami, this);
+  server.route(Method::get, "/slow", slow, this);
+  server.route(Method::any, "/echo", echo, this);
   server.route(Method::get, "/incr", incr, this);
   server.route(Method::post, "/incr", incr, this);
   server.route(Method::get, "/counter", count, this);

@@ -33,6 +33,7 @@ func main() {
 	timeout := flag.Duration("timeout", 10*time.Second, "how long Shutdown and jobs may take")
 	counter := flag.String("counter", "", "redis://HOST:PORT, where /incr counts")
 	key := flag.String("counter-key", "counter", "the key in Redis")
+	servedBy := flag.Bool("served-by", false, "answers name their host in X-Served-By")
 	jobDelay := flag.Duration("job-delay", 5*time.Second, "how long a job of /incr takes")
 	flag.Parse()
 
@@ -50,6 +51,9 @@ func main() {
 		waitForJobs = jobs.wait
 	}
 	server := &http.Server{Addr: *listen, Handler: mux}
+	if *servedBy {
+		server.Handler = sign(mux)
+	}
 	switch *mode {
 	case "exit":
 		log.Fatal(server.ListenAndServe())
@@ -79,6 +83,17 @@ func routes(draining *atomic.Bool) *http.ServeMux {
 		io.WriteString(w, "OK")
 	})
 	return mux
+}
+
+func sign(handler http.Handler) http.Handler {
+	host, err := os.Hostname()
+	if err != nil {
+		log.Fatal(err)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Served-By", host)
+		handler.ServeHTTP(w, r)
+	})
 }
 
 func echo(w http.ResponseWriter, r *http.Request) {

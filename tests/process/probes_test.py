@@ -1,5 +1,6 @@
 """What the probes say, on both listeners, from the first moment to the last."""
 
+import socket
 import time
 import unittest
 
@@ -120,6 +121,18 @@ class AdminListener(TestCase):
         self.assertLess(server.ended_at - signaled_at, 0.3 + patience(1.5))
         self.assertEqual(audit["lost_after_fin"], 0)
 
+    def test_probes_are_counted_apart_whichever_listener_they_ask(self):
+        server = self.start("--drain-window", "0s", "--admin-listen", "127.0.0.1:0")
+        for path in (*LIVE, *READY, "/servingz"):
+            get(server.port, path)
+            get(server.admin_port, path)
+        for path in ("/", "/whoami", "/no-such-path"):
+            get(server.port, path)
+        server.terminate()
+        audit = self.assert_ends(server, 0)
+        self.assertEqual(audit["probes_received"], 12)
+        self.assertEqual(audit["requests_received"], 15)
+
     def test_the_last_arrival_is_of_a_connection_that_was_no_probe(self):
         server = self.start("--drain-window", "1s")
         signaled_at = server.terminate()
@@ -130,6 +143,16 @@ class AdminListener(TestCase):
         self.assertEqual(get(server.port, "/readyz").status, 503)
         audit = self.assert_ends(server, 0)
         self.assertLessEqual(audit["last_arrival_ms"], arrived_ms + 2)
+
+
+class Signature(TestCase):
+    def test_an_answer_names_its_host_when_asked_to_and_only_then(self):
+        for options, expected in ((("--served-by",), socket.gethostname()), ((), None)):
+            server = self.start("--drain-window", "0s", "--job-delay", "100ms", *options)
+            for path in ("/", "/echo", "/whoami", "/slow?ms=0", "/incr", "/counter"):
+                self.assertEqual(get(server.port, path).fields.get("x-served-by"), expected, path)
+            server.terminate()
+            self.assert_ends(server, 0, seconds=20)
 
 
 if __name__ == "__main__":
