@@ -182,7 +182,7 @@ void Connection::handle(bool more_buffered) {
   const Router& router = routes();
   const Route* route =
       request.method() == Method::trace ? nullptr : router.find(request.method(), request.path());
-  const bool probe = route != nullptr && route->probe;
+  const bool probe = admin_ || (route != nullptr && route->probe);
   if (probe) worker_.counters().add(Count::probes_received);
   if (!arrival_seen_) {
     arrival_seen_ = true;

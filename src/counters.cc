@@ -23,7 +23,7 @@ constexpr Entry entries[] = {
     {"queue_lost_total", "Connections still in the accept queue at the deadline."},
     {"handshakes_abandoned_total", "Handshakes half-way when the listener closed."},
     {"requests_received_total", "Complete requests."},
-    {"probes_received_total", "Those of them for a health path, on either listener."},
+    {"probes_received_total", "Those of them for a health path, or on the admin listener."},
     {"requests_answered_total", "Answers handed to the kernel in full."},
     {"requests_undelivered_total", "Answers whose client had gone."},
     {"requests_cut_total", "Complete requests cut by the deadline."},

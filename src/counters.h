@@ -27,7 +27,7 @@ enum class Count : std::uint8_t {
   handshakes_abandoned,  // half-way when settling had taken its longest
   // requests
   requests_received,     // complete, handed to a handler or answered 404/405
-  probes_received,       // those of them that asked for a health path, on either listener
+  probes_received,       // those of them for a health path, or on the admin listener
   requests_answered,     // the whole answer is in the kernel's hands
   requests_undelivered,  // the client had gone
   requests_cut,          // by the deadline

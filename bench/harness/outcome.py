@@ -50,6 +50,7 @@ class Result:
     code: int
     error: str
     body: bytes
+    server: str = ""  # who answered, where answers are signed
 
 
 def classify(result: Result, expected: bytes | None) -> str:
@@ -93,6 +94,7 @@ class Tally:
     lost_by: Counter = field(default_factory=Counter)
     bins: list[list[int]] = field(default_factory=list)  # [answered, lost]
     began_at: float = 0.0  # Unix time of the first result's sending
+    served: dict[str, list[int]] = field(default_factory=dict)  # answered per bin, by server
 
     @property
     def answered(self) -> int:
@@ -119,6 +121,10 @@ def tally(results: Iterable[Result], expected: bytes | None) -> Tally:
         counted.bins[index][verdict != ANSWERED] += 1
         if verdict == ANSWERED:
             counted.latencies.append(result.latency)
+            if result.server:
+                served = counted.served.setdefault(result.server, [])
+                served += [0] * (index + 1 - len(served))
+                served[index] += 1
         else:
             counted.lost_by[verdict] += 1
     return counted

@@ -21,6 +21,7 @@ LATE_SECONDS_MAX = 0.1  # how far behind its rate it may be at the end, when it 
 
 HELLO = b"hello world"
 ECHO = b"one more before last call"
+SIGNATURE = b"X-Served-By: "  # as --served-by writes it
 NO_MORE = "no targets to attack"  # vegeta's word for the end of an exact attack
 
 
@@ -119,4 +120,11 @@ def parse(lines: Iterator[str]) -> Iterator[Result]:
             code=int(row[1]),
             error=row[5],
             body=base64.b64decode(row[6]),
+            server=signature(row[11]),
         )
+
+
+def signature(fields: str) -> str:
+    """Who answered, of an answer's fields in base64; empty where answers are not signed."""
+    _, found, rest = base64.b64decode(fields).partition(SIGNATURE)
+    return rest.partition(b"\r\n")[0].decode("latin-1") if found else ""

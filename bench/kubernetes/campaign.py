@@ -2,14 +2,16 @@
 
 import argparse
 import json
+import re
+import shutil
 import time
 
 from harness import program
 from harness.outcome import BIN_SECONDS
 from harness.processes import HarnessError
 
-from . import manifests, picture, report
-from .experiment import Experiment, Plan, Row
+from . import manifests, picture, places, report
+from .experiment import Experiment, Plan, Row, common_problems
 from .experiments import ALL
 from .trial import Cluster
 
@@ -18,23 +20,24 @@ NAMES = tuple(ALL)
 
 def run(cluster: Cluster, chosen: argparse.Namespace, say) -> int:
     plan = Plan(chosen.quick, chosen.full, chosen.repeat, chosen.rate, tuple(chosen.attack))
-    rows: list[Row] = []
+    groups: list[list[Row]] = []
+    shutil.rmtree(places.POD_LOGS, ignore_errors=True)
     manifests.check(cluster.kubectl, say)
     for experiment in select(cluster, chosen):
-        began, mine = time.monotonic(), len(rows)
+        began, mine = time.monotonic(), len(groups)
         say(f"{experiment.name}: {experiment.title}")
 
-        def done(row: Row) -> None:
-            rows.append(row)
-            tell(row, say)
+        def done(rows: list[Row]) -> None:
+            groups.append(rows)
+            tell(rows, say)
 
         experiment.run(cluster, plan, done)
         say(f"{experiment.name} took {time.monotonic() - began:.0f} s")
-        draw(experiment, rows[mine:], chosen, say)
-        write(rows, chosen)  # what is done so far: a later one may be interrupted
-    print(report.table(rows), flush=True)
+        draw(experiment, groups[mine:], chosen, say)
+        write(groups, chosen)  # what is done so far: a later one may be interrupted
+    print(report.table([row for rows in groups for row in rows]), flush=True)
     print("Latencies are those of the answered requests, a lost one has none.")
-    return verdict(rows)
+    return verdict(groups)
 
 
 def select(cluster: Cluster, chosen: argparse.Namespace) -> list[Experiment]:
@@ -49,29 +52,36 @@ def select(cluster: Cluster, chosen: argparse.Namespace) -> list[Experiment]:
     return [each for each in wanted if cluster.is_ours or not each.needs_nodes]
 
 
-def tell(row: Row, say) -> None:
-    through = f" ({row.way})" if row.way else ""
-    say(f"  {row.title}{through}: {row.attack.title}: {row.lost:,} of {row.requests:,} lost")
-    lost_by = ", ".join(f"{name} {count:,}" for name, count in row.lost_by.items())
-    if lost_by:
-        say(f"    {lost_by}")
-    for run in row.runs:
-        for life in run.lives:
+def tell(rows: list[Row], say) -> None:
+    for row in rows:
+        say(f"  {row.label}: {row.lost:,} of {row.requests:,} lost")
+        lost_by = ", ".join(f"{name} {count:,}" for name, count in row.lost_by.items())
+        for line in (lost_by, *row.problems()):
+            if line:
+                say(f"    {line}")
+    for event in rows[0].events:
+        for life in event.lives:
             if life.exit_codes:
                 say(f"    {life.describe()}")
-        for note in run.notes:
+        for note in event.notes:
             say(f"    {note}")
-    for problem in row.problems():
+    for problem in common_problems(rows):
         say(f"    {problem}")
 
 
-def draw(experiment: Experiment, rows: list[Row], chosen: argparse.Namespace, say) -> None:
+def draw(experiment: Experiment, groups: list[list[Row]], chosen, say) -> None:
+    """A picture for each way that the experiment has."""
     chosen.svg.mkdir(parents=True, exist_ok=True)
-    file = chosen.svg / f"{experiment.name}.svg"
-    rates = sorted({per_second(row) for row in rows})
-    subtitle = f"about {', '.join(map(str, rates))} requests a second · {time.strftime('%Y-%m-%d')}"
-    file.write_text(picture.picture(experiment.title, subtitle, rows), encoding="utf-8")
-    say(f"the picture is in {file}")
+    ways = list(dict.fromkeys(rows[0].way for rows in groups))
+    for way in ways:
+        mine = [rows for rows in groups if rows[0].way == way]
+        name = f"{experiment.name} {way}" if len(ways) > 1 else experiment.name
+        file = chosen.svg / f"{re.sub(r'[^a-z0-9]+', '-', name.lower())}.svg"
+        rates = ", ".join(map(str, sorted({per_second(row) for rows in mine for row in rows})))
+        subtitle = f"each attack about {rates} requests a second · {time.strftime('%Y-%m-%d')}"
+        title = f"{experiment.title}: {way}" if way else experiment.title
+        file.write_text(picture.picture(title, subtitle, mine), encoding="utf-8")
+        say(f"a picture is in {file}")
 
 
 def per_second(row: Row) -> int:
@@ -79,19 +89,20 @@ def per_second(row: Row) -> int:
     return round(tally.requests / max(len(tally.bins) * BIN_SECONDS, BIN_SECONDS))
 
 
-def write(rows: list[Row], chosen: argparse.Namespace) -> None:
+def write(groups: list[list[Row]], chosen: argparse.Namespace) -> None:
     if chosen.json:
-        chosen.json.write_text(json.dumps([report.as_object(row) for row in rows], indent=2) + "\n")
+        objects = [each for rows in groups for each in report.as_objects(rows)]
+        chosen.json.write_text(json.dumps(objects, indent=2) + "\n")
 
 
-def verdict(rows: list[Row]) -> int:
-    for row in rows:
-        if bound := row.bound():
-            print(f"{row.experiment}, {row.title}, {row.attack.name}: {bound}.")
-    failures = [
-        f"{row.experiment}, {row.title}, {row.attack.name}: {problem}"
-        for row in rows
-        for problem in row.problems()
-    ]
+def verdict(groups: list[list[Row]]) -> int:
+    failures = []
+    for rows in groups:
+        for row in rows:
+            if bound := row.bound():
+                print(f"{row.experiment}, {row.label}: {bound}.")
+            failures += [f"{row.experiment}, {row.label}: {each}" for each in row.problems()]
+        where = f"{rows[0].experiment}, {rows[0].title}"
+        failures += [f"{where}: {each}" for each in common_problems(rows)]
     ok = "what must lose nothing lost nothing, and each control lost something"
     return program.verdict(failures, ok)

@@ -107,13 +107,14 @@ def lastcall_flags(server: Server, shape: Shape) -> list[str]:
         "pre-stop": shape.pre_stop,
     }
     flags = ["--listen=[::]:8080", "--admin-listen=[::]:9090", "--log-format=json"]
+    flags += ["--served-by"]
     flags += [f"--{name}={value}s" for name, value in seconds.items()]
     return [*flags, *server.flags, *shape.flags]
 
 
 def peer_flags(server: Server, shape: Shape) -> list[str]:
     mode = "exit" if server is GO_EXIT else "delay"
-    flags = ["-listen", ":8080", "-mode", mode, "-delay", f"{GO_DELAY_SECONDS}s"]
+    flags = ["-listen", ":8080", "-served-by", "-mode", mode, "-delay", f"{GO_DELAY_SECONDS}s"]
     return [*flags, "-timeout", f"{shape.timeout}s", *shape.flags]
 
 

@@ -3,9 +3,10 @@
 Where vegeta will not do: it sends a GET again without a word when its kept connection dies, and
 takes a new one; these count it as lost, and say so. A process of its own:
 
-    python3 -m kubernetes.clients URL CLIENTS SECONDS KEEP    one line of JSON a request, to stdout
+    python3 -m kubernetes.clients URL CLIENTS SECONDS HOW    one line of JSON a request, to stdout
 
-KEEP is `keep` for a connection that lasts, `each` for a new one each time.
+HOW is `keep` for a connection that lasts, `each` for a new one each time, or a number: so many
+requests in all, each a `curl` of its own, within SECONDS.
 """
 
 import asyncio
@@ -13,10 +14,12 @@ import json
 import os
 import sys
 import time
+from subprocess import PIPE
 from urllib.parse import urlsplit
 
 TIMEOUT_SECONDS = 20
 PAUSE_SECONDS = 0.1  # after a loss
+EMPTY_REPLY = "Empty reply from server"  # curl's word for EOF
 
 
 class Client:
@@ -31,18 +34,18 @@ class Client:
 
     async def loop(self) -> None:
         while time.time() < self._until:
-            sent_at, code, body, error = time.time(), 0, b"", ""
+            sent_at, code, body, error, server = time.time(), 0, b"", "", ""
             try:
-                code, body = await asyncio.wait_for(self._ask(), TIMEOUT_SECONDS)
+                code, body, server = await asyncio.wait_for(self._ask(), TIMEOUT_SECONDS)
             except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.TimeoutError) as lost:
                 error = describe(lost)
                 self._hang_up()
-            tell(sent_at, code, body, error)
+            tell(sent_at, code, body, error, server)
             if error:
                 await asyncio.sleep(PAUSE_SECONDS)
         self._hang_up()
 
-    async def _ask(self) -> tuple[int, bytes]:
+    async def _ask(self) -> tuple[int, bytes, str]:
         if self._streams is None:
             self._streams = await asyncio.open_connection(self._host, self._port)
         reader, writer = self._streams
@@ -52,7 +55,7 @@ class Client:
         body = await reader.readexactly(int(fields.get("content-length", "0")))
         if fields.get("connection", "").lower() == "close":
             self._hang_up()
-        return code, body
+        return code, body, fields.get("x-served-by", "")
 
     async def _head(self, reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
         status = (await reader.readuntil(b"\r\n")).decode("latin-1")
@@ -78,15 +81,45 @@ def describe(lost: Exception) -> str:
     return os.strerror(number) if number else str(lost) or type(lost).__name__
 
 
-def tell(sent_at: float, code: int, body: bytes, error: str) -> None:
+class Curls:
+    """Several loops that call curl until so many have been called."""
+
+    FORMAT = "\n%{http_code} %header{x-served-by}"
+
+    def __init__(self, url: str, until: float, count: int):
+        self._url, self._until, self._left = url, until, count
+
+    async def loop(self) -> None:
+        while self._left > 0 and time.time() < self._until:
+            self._left -= 1
+            await self._call()
+
+    async def _call(self) -> None:
+        sent_at = time.time()
+        argv = ["curl", "-sS", "--max-time", str(TIMEOUT_SECONDS), "-w", self.FORMAT, self._url]
+        curl = await asyncio.create_subprocess_exec(*argv, stdout=PIPE, stderr=PIPE)
+        output, complaint = await curl.communicate()
+        body, _, told = output.rpartition(b"\n")
+        code, _, server = told.decode("latin-1").partition(" ")
+        error = complaint.decode("latin-1").strip() if curl.returncode else ""
+        if EMPTY_REPLY in error:
+            error = "EOF"
+        tell(sent_at, int(code or 0), body, error, server)
+
+
+def tell(sent_at: float, code: int, body: bytes, error: str, server: str) -> None:
     text = body.decode("latin-1")
-    print(json.dumps([sent_at, time.time() - sent_at, code, error, text]), flush=True)
+    print(json.dumps([sent_at, time.time() - sent_at, code, error, text, server]), flush=True)
 
 
-async def main(url: str, clients: int, seconds: float, keep: bool) -> None:
+async def main(url: str, clients: int, seconds: float, how: str) -> None:
     until = time.time() + seconds
-    await asyncio.gather(*(Client(url, until, keep).loop() for _ in range(clients)))
+    if how.isdecimal():
+        curls = Curls(url, until, int(how))
+        await asyncio.gather(*(curls.loop() for _ in range(clients)))
+        return
+    await asyncio.gather(*(Client(url, until, how == "keep").loop() for _ in range(clients)))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), sys.argv[4] == "keep"))
+    asyncio.run(main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), sys.argv[4]))

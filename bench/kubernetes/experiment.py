@@ -1,5 +1,6 @@
 """What an experiment is, and a row of its result."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -7,7 +8,7 @@ from harness.sums import Sums
 from harness.vegeta import Attack
 
 from .case import Server, Shape
-from .trial import Cluster, Run
+from .trial import Cluster, Event, Run
 
 
 @dataclass(frozen=True)
@@ -49,20 +50,51 @@ class Row(Sums):
         return self.variant.title
 
     @property
-    def action_seconds(self) -> float:
-        return max((run.action_seconds for run in self.runs), default=0.0)
+    def label(self) -> str:
+        through = f" ({self.way})" if self.way else ""
+        return f"{self.title}{through}: {self.attack.title}"
+
+    @property
+    def events(self) -> list[Event]:
+        return [run.event for run in self.runs]
+
+    @property
+    def event_seconds(self) -> float:
+        return max((event.seconds for event in self.events), default=0.0)
+
+    @property
+    def answered_by(self) -> dict[str, int]:
+        """By pod."""
+        found: Counter[str] = Counter()
+        for run in self.runs:
+            found.update({pod: sum(bins) for pod, bins in run.tally.served.items()})
+        return dict(found)
+
+    @property
+    def can_hide(self) -> bool:
+        """Go's client sends a GET again whose kept connection died: such a row may hide all."""
+        return self.attack.method == "GET" and self.attack.keep_alive and not self.exact
 
     def problems(self) -> list[str]:
         """What this row shows that it must not show, or why it shows nothing."""
         found = [f"invalid: {reason}" for run in self.runs for reason in run.invalid]
-        found += [problem for run in self.runs for problem in run.broken]
-        # Go's client sends a GET again whose kept connection died: such a row may hide all.
-        can_hide = self.attack.method == "GET" and self.attack.keep_alive and not self.exact
-        if self.variant.must_lose is True and self.lost_by_server == 0 and not can_hide:
-            found.append("the control lost nothing, so this harness proves nothing")
         if self.variant.must_lose is False and self.lost_by_server:
             found.append(f"{self.lost_by_server:,} of {self.requests:,} requests lost, not 0")
         return found
+
+
+Done = Callable[[list[Row]], None]  # takes rows as they are done: those of the same events
+
+
+def common_problems(rows: list[Row]) -> list[str]:
+    """As Row.problems, of rows that have their events in common."""
+    events = rows[0].events
+    found = [f"invalid: {reason}" for event in events for reason in event.invalid]
+    found += [problem for event in events for problem in event.broken]
+    judges = [row for row in rows if row.variant.must_lose and not row.can_hide]
+    if judges and not any(row.lost_by_server for row in judges):
+        found.append("the control lost nothing, so this harness proves nothing")
+    return found
 
 
 @dataclass(frozen=True)
@@ -70,5 +102,5 @@ class Experiment:
     name: str
     title: str
     quick: bool  # part of --quick
-    run: Callable[[Cluster, Plan, Callable[[Row], None]], None]  # hands over each row when done
+    run: Callable[[Cluster, Plan, Done], None]
     needs_nodes: bool = False  # cannot be had in a cluster of somebody else

@@ -69,12 +69,12 @@ def build_lastcall(children: Children, tag: str, say) -> str:
     return name
 
 
-def build_peer(children: Children, binary: Path) -> str:
+def build_peer(children: Children, tag: str, binary: Path) -> str:
     """Go's server, on nothing as well."""
-    name = f"{PEER}:1"
+    name = f"{PEER}:{tag}"
     text = 'FROM scratch\nCOPY peer /peer\nUSER 65532:65532\nENTRYPOINT ["/peer"]\n'
     build_of_files(children, name, text, {"peer": binary})
-    export(name, "peer-1")
+    export(name, f"peer-{tag}")
     return name
 
 

@@ -1,5 +1,6 @@
 """kubectl, and objects as it speaks of them: dictionaries, since Python has no YAML of its own."""
 
+import codecs
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,22 +49,29 @@ class Kubectl:
         self.run("patch", kind, name, "--type", how, "--patch", json.dumps(change))
 
 
+class Objects:
+    """Objects of JSON that follow each other, as --watch prints them; a half one waits."""
+
+    def __init__(self) -> None:
+        self._decoder = json.JSONDecoder()
+        self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+        self._rest = ""
+
+    def feed(self, chunk: bytes) -> list[dict]:
+        text, found = (self._rest + self._decode(chunk)).lstrip(), []
+        while text:
+            try:
+                value, end = self._decoder.raw_decode(text)
+            except ValueError:
+                break
+            found.append(value)
+            text = text[end:].lstrip()
+        self._rest = text
+        return found
+
+
 def several(text: str) -> list[dict]:
-    """Objects of JSON that follow each other, as --watch prints them; a last half one is left."""
-    decoder, found, at = json.JSONDecoder(), [], 0
-    while (at := _skip_space(text, at)) < len(text):
-        try:
-            value, at = decoder.raw_decode(text, at)
-        except ValueError:
-            break
-        found.append(value)
-    return found
-
-
-def _skip_space(text: str, at: int) -> int:
-    while at < len(text) and text[at].isspace():
-        at += 1
-    return at
+    return Objects().feed(text.encode())
 
 
 def unlist(objects: list[dict]) -> list[dict]:

@@ -25,6 +25,7 @@ class Load:
     rate: int
     seconds: float
     clients: int = 0  # in a closed loop, each with a connection; then `rate` says nothing
+    curls: int = 0  # that the clients call, all together
 
     @property
     def due(self) -> int:
@@ -52,7 +53,7 @@ class Vegeta:
         argv += ["-workers", str(vegeta.WORKERS), "-max-workers", str(vegeta.WORKERS_MAX)]
         argv += ["-connections", str(vegeta.WORKERS_MAX)]
         argv += [f"-keepalive={str(attack.keep_alive).lower()}"]
-        self.child: Child = children.start("vegeta", argv)
+        self.child: Child = children.start(f"vegeta {attack.name}", argv)
 
     def wait(self) -> None:
         if self.child.wait(self._load.seconds + 2 * vegeta.TIMEOUT_SECONDS) != 0:
@@ -83,7 +84,7 @@ class Clients:
         self._output = folder / "results.json"
         argv = [sys.executable, "-B", "-m", "kubernetes.clients", url + load.attack.path]
         keep = "keep" if load.attack.keep_alive else "each"
-        argv += [str(load.clients), str(load.seconds), keep]
+        argv += [str(load.clients), str(load.seconds), str(load.curls) if load.curls else keep]
         with open(self._output, "wb") as output:
             self.child = children.start("clients", argv, stdout=output, cwd=places.BENCH)
 
@@ -94,7 +95,8 @@ class Clients:
     def tally(self) -> outcome.Tally:
         with open(self._output, encoding="utf-8") as lines:
             results = (
-                outcome.Result(*row[:4], row[4].encode("latin-1")) for row in map(json.loads, lines)
+                outcome.Result(*row[:4], row[4].encode("latin-1"), row[5])
+                for row in map(json.loads, lines)
             )
             return tally(
                 sorted(results, key=lambda result: result.sent_at), self._load.attack.expected

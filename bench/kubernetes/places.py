@@ -16,6 +16,7 @@ COMPONENTS = BUILT / "components"  # every component in one program
 TOOLS = BUILT / "bin"  # goes onto the PATH of `bench/cluster shell`
 ARCHIVES = BUILT / "images"  # as the nodes import them
 LOGS = BUILT / "logs"  # a file for each process of the cluster
+POD_LOGS = LOGS / "pods"  # a folder for each case
 STATE = BUILT / "state.json"  # which process the running cluster hangs on
 PIDS = BUILT / "pids.json"  # the cluster's processes, by the ids they have inside
 PROGRESS = BUILT / "progress"  # what the cluster says of its start, a line each

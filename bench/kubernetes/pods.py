@@ -1,17 +1,21 @@
 """The lives of pods, as the apiserver told them while they were: a pod that is gone tells nothing.
 
-A watch writes every change into a file; what is asked afterwards is read from there.
+What follows them writes all of it into files; what is asked afterwards is read from there.
 """
 
 import datetime
 import json
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.processes import Child, Children
 
+from . import follow, places
 from .case import SELECTOR
 from .kubectl import Kubectl, several
+
+AUDIT = '"message":"audit: '
 
 
 @dataclass
@@ -59,22 +63,33 @@ class Life:
 
 
 class Watch:
+    """Follows the pods of a case from its beginning (follow.py)."""
+
     def __init__(self, kubectl: Kubectl, children: Children, folder: Path):
-        self._file = folder / "pods.json"
-        argv = kubectl.argv("get", "pods", "--selector", SELECTOR, "--watch")
-        argv += ["--output-watch-events", "-o", "json"]
-        with open(self._file, "wb") as changes:
-            self._child: Child = children.start("kubectl watch", argv, stdout=changes)
+        self._folder = folder
+        argv = [sys.executable, "-B", "-m", "kubernetes.follow", str(kubectl.binary)]
+        argv += [str(kubectl.kubeconfig), kubectl.namespace, SELECTOR, str(folder)]
+        (folder / follow.CHANGES).touch()
+        self._child: Child = children.start("following the pods", argv, cwd=places.BENCH)
 
     def check_running(self) -> None:
         self._child.check_running()
 
     def lives(self) -> list[Life]:
-        events = several(self._file.read_text(errors="replace"))
         found: dict[str, Life] = {}
-        for event in events:
+        for event in several((self._folder / follow.CHANGES).read_text(errors="replace")):
             see(found, event["object"])
+        for life in found.values():
+            for run, container in enumerate(life.containers):
+                if container.exit_code is not None and not container.audit:
+                    container.message = self.last_words(life.name, run) or container.message
         return sorted(found.values(), key=lambda life: life.created_at)
+
+    def last_words(self, pod: str, run: int) -> str:
+        """The audit as the log has it: the kubelet may not have had the time to tell of it."""
+        log = self._folder / follow.log_name(pod, run)
+        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+        return next((line for line in reversed(lines) if AUDIT in line), "")
 
 
 def see(found: dict[str, Life], pod: dict) -> None:

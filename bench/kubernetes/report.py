@@ -6,7 +6,7 @@ from harness import outcome
 from harness.sums import PERCENTS
 from harness.table import align
 
-from .experiment import Row
+from .experiment import Row, common_problems
 from .load import LOSSES
 from .pods import Life
 
@@ -31,11 +31,17 @@ def cells(row: Row, classes: list[str]) -> list[str]:
         *(f"{count:,}" for count in counts),
         *(f"{row.lost_by[each]:,}" if row.lost_by[each] else "." for each in classes),
         *(f"{seconds * 1000:.1f}" for seconds in row.latencies.values()),
-        f"{row.action_seconds:.1f}",
+        f"{row.event_seconds:.1f}",
     ]
 
 
-def as_object(row: Row) -> dict:
+def as_objects(rows: list[Row]) -> list[dict]:
+    """Of rows that have their events in common."""
+    common = common_problems(rows)
+    return [as_object(row, row.problems() + common) for row in rows]
+
+
+def as_object(row: Row, problems: list[str]) -> dict:
     return {
         "experiment": row.experiment,
         "way": row.way,
@@ -48,13 +54,14 @@ def as_object(row: Row) -> dict:
         "lost_by": {name: row.lost_by[name] for name in LOSSES},
         "success_percent": 100 * row.answered / row.requests if row.requests else 0.0,
         "latency_ms": {name: finite(value * 1000) for name, value in row.latencies.items()},
-        "rollout_seconds": round(row.action_seconds, 3),
+        "rollout_seconds": round(row.event_seconds, 3),
         "runs": len(row.runs),
         "departures": [
-            departure(life) for run in row.runs for life in run.lives if life.exit_codes
+            departure(life) for event in row.events for life in event.lives if life.exit_codes
         ],
-        "notes": [note for run in row.runs for note in run.notes],
-        "problems": row.problems(),
+        "notes": [note for event in row.events for note in event.notes],
+        "answered_by": row.answered_by,
+        "problems": problems,
     }
 
 

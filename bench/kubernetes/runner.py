@@ -1,17 +1,18 @@
-"""What most experiments do: each variant once in the cluster, each attack upon it in turn."""
+"""What most experiments do: each variant once in the cluster, attacks upon it, and an event meanwhile."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from harness.vegeta import ATTACKS, Attack
 
 from .case import GO, HARD, LASTCALL, Shape
-from .experiment import Plan, Row, Variant
+from .experiment import Done, Plan, Row, Variant
 from .load import Load
-from .trial import Action, Cluster, Run, Trial, trial
+from .trial import Action, Cluster, Event, Run, Trial, trial
 
 LEAD_SECONDS = 3.0
 LOST_ARE_NAMED = ("requests_cut", "queue_lost", "lost_after_fin", "jobs_unfinished")
+TRIES_MAX = 2  # a run for which the machine was too slow is repeated once
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,9 @@ class Course:
     rate: int | None = None
     way: str = ""
     clients: int = 0  # in a closed loop, instead of a rate
+    curls: int = 0  # so many in all, each a curl of its own; `seconds` is then the longest
     exits_meant: tuple[int, ...] = ()  # other than 0, and as it should be: nothing is judged
+    one_by_one: bool = False  # an event for each attack, instead of one for all at the same time
 
 
 def usual(cluster: Cluster, shape: Shape, plan: Plan) -> list[Variant]:
@@ -38,48 +41,73 @@ def usual(cluster: Cluster, shape: Shape, plan: Plan) -> list[Variant]:
 
 
 def run_all(
-    cluster: Cluster,
-    plan: Plan,
-    course: Course,
-    variants: Iterable[Variant],
-    done: Callable[[Row], None],
+    cluster: Cluster, plan: Plan, course: Course, variants: Iterable[Variant], done: Done
 ) -> None:
     for variant in variants:
         with trial(cluster, variant.server, variant.shape) as standing:
-            for attack in wanted(course.attacks, plan):
-                row = Row(course.experiment, variant, attack, course.clients > 0, course.way)
-                for _ in range(plan.repeat):
-                    row.runs.append(run_once(standing, plan, course, attack))
-                done(row)
+            run_variant(standing, plan, course, variant, done)
 
 
-def wanted(attacks: Iterable[Attack], plan: Plan) -> list[Attack]:
-    """All of them, or those of --attack that there are."""
-    found = list(attacks)
-    return [each for each in found if each.name in plan.attacks] or found
+def run_variant(
+    standing: Trial, plan: Plan, course: Course, variant: Variant, done: Done, url: str = ""
+) -> None:
+    """`url`: of what stands before the pods; empty: their Service."""
+    for attacks in groups(course, plan):
+        rows = [
+            Row(course.experiment, variant, attack, course.clients > 0, course.way)
+            for attack in attacks
+        ]
+        for _ in range(plan.repeat if variant.must_lose is False else 1):
+            runs = run_valid(standing, plan, course, rows, url)
+            for row, run in zip(rows, runs, strict=True):
+                row.runs.append(run)
+        done(rows)
 
 
-def run_once(standing: Trial, plan: Plan, course: Course, attack: Attack, url: str = "") -> Run:
-    load = Load(attack, course.rate or plan.rate, course.seconds, course.clients)
-    run = standing.attack(load, course.lead, course.action, url)
+def groups(course: Course, plan: Plan) -> list[list[Attack]]:
+    """Attacks of the same time: all of them, or those of --attack that there are."""
+    found = [each for each in course.attacks if each.name in plan.attacks] or [*course.attacks]
+    return [[each] for each in found] if course.one_by_one else [found]
+
+
+def run_valid(standing: Trial, plan: Plan, course: Course, rows: list[Row], url: str) -> list[Run]:
+    for tries_left in reversed(range(TRIES_MAX)):
+        runs = run_once(standing, plan, course, [row.attack for row in rows], url)
+        is_valid = not any((*run.invalid, *run.event.invalid) for run in runs)
+        is_settled = rows[0].variant.must_lose is False and any(run.tally.lost for run in runs)
+        if is_valid or is_settled or not tries_left:  # who broke a promise is not asked again
+            break
+    return runs
+
+
+def run_once(
+    standing: Trial, plan: Plan, course: Course, attacks: list[Attack], url: str = ""
+) -> list[Run]:
+    rate = course.rate or plan.rate
+    together = [
+        Load(attack, rate, course.seconds, course.clients, course.curls) for attack in attacks
+    ]
+    runs = standing.attack(together, course.lead, course.action, url)
     if standing.server is LASTCALL:
-        judge(run, course.exits_meant)
-    return run
+        judge(runs[0].event, sum(run.tally.lost for run in runs), course.exits_meant)
+    return runs
 
 
-def judge(run: Run, exits_meant: tuple[int, ...] = ()) -> None:
+def judge(event: Event, lost: int, exits_meant: tuple[int, ...] = ()) -> None:
     """lastcall's own account of its end must agree with what its clients saw."""
-    for life in run.lives:
+    for life in event.lives:
         for container in life.containers:
             if container.exit_code is None or container.exit_code in exits_meant:
                 continue
             if container.exit_code != 0:
-                run.broken.append(f"{life.name} ended with exit code {container.exit_code}, not 0")
+                event.broken.append(
+                    f"{life.name} ended with exit code {container.exit_code}, not 0"
+                )
             if not container.audit:
-                run.broken.append(f"{life.name} left no audit")
+                event.broken.append(f"{life.name} left no audit")
             named = sum(container.audit.get(key, 0) for key in LOST_ARE_NAMED)
-            if named and not run.tally.lost:
-                run.broken.append(f"{life.name} names {named} lost, its clients none")
+            if named and not lost:
+                event.broken.append(f"{life.name} names {named} lost, its clients none")
 
 
 def quickened(shape: Shape) -> Shape:

@@ -29,8 +29,9 @@ def compile_go(children: Children) -> None:
 
 def build_images(children: Children, say) -> Images:
     lastcall = images.build_lastcall(children, TAG, say)
-    images.retag(lastcall, other_image(lastcall))
-    peer = images.build_peer(children, places.TOOLS / "peer")
+    peer = images.build_peer(children, TAG, places.TOOLS / "peer")
+    for name in (lastcall, peer):
+        images.retag(name, other_image(name))
     images.build_redis(children)
     images.build_busybox(children)
     return Images(lastcall, peer)

@@ -17,7 +17,9 @@ from harness import outcome
 from harness.processes import Children, HarnessError
 
 from . import load as loads
-from .case import NAME, SELECTOR, Images, Server, Shape, objects
+from . import places
+from .accounts import Accounts, Told
+from .case import LASTCALL, NAME, SELECTOR, Images, Server, Shape, objects
 from .kubectl import NAMESPACE, Kubectl, find
 from .pods import Life, Watch
 
@@ -42,19 +44,27 @@ class Cluster:
 
 
 @dataclass
-class Run:
-    """What one attack with one action gave."""
+class Event:
+    """What was done to the pods while they were asked, and how they took it."""
 
-    tally: outcome.Tally
-    lives: list[Life]
-    action_at: float  # Unix time
-    action_seconds: float
-    invalid: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)  # what the action has to tell
+    at: float  # Unix time
+    seconds: float = 0.0  # what it took
+    lives: list[Life] = field(default_factory=list)
+    invalid: list[str] = field(default_factory=list)  # why it proves nothing: the machine failed
+    notes: list[str] = field(default_factory=list)  # what there is to tell
     broken: list[str] = field(default_factory=list)  # promises, beyond lost requests
 
 
-Action = Callable[["Trial", Run], None]
+@dataclass
+class Run:
+    """What one attack met of an event."""
+
+    tally: outcome.Tally
+    event: Event
+    invalid: list[str] = field(default_factory=list)
+
+
+Action = Callable[["Trial", Event], None]
 
 
 class Trial:
@@ -66,10 +76,11 @@ class Trial:
         self.cluster, self.server, self.shape = cluster, server, shape
         self.children, self.folder = children, folder
         self.kubectl = cluster.kubectl
-        self.load: loads.Running | None = None
+        self.accounts = Accounts()
+        self.running: list[loads.Running] = []
         applied = objects(self.kubectl, server, shape, cluster.images, cluster.address)
         self.kubectl.apply(applied)
-        self.watch = Watch(self.kubectl, children, folder)
+        self.watch = Watch(self.kubectl, children, log_folder(server))
         self.wait_until_rolled_out(DEPLOY_SECONDS_MAX)
         self.url = cluster.address.rstrip("/") or f"http://{self.service_address()}"
         self.wait_until_answered()
@@ -111,40 +122,81 @@ class Trial:
                 )
             time.sleep(POLL_SECONDS)
 
-    def attack(self, load: loads.Load, lead: float, action: Action, url: str = "") -> Run:
-        """Starts the load, waits for `lead` seconds, and does what the experiment is about."""
+    def attack(
+        self, together: list[loads.Load], lead: float, action: Action, url: str = ""
+    ) -> list[Run]:
+        """Starts the loads, waits for `lead` seconds, and does what the experiment is about."""
         began = time.time()
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
-            self.load = load.start(
-                self.cluster.vegeta, self.children, Path(folder), url or self.url
-            )
+            running = [
+                load.start(
+                    self.cluster.vegeta,
+                    self.children,
+                    Path(tempfile.mkdtemp(dir=folder)),
+                    url or self.url,
+                )
+                for load in together
+            ]
+            self.running = running
             time.sleep(lead)
-            self.load.child.check_running()
-            run = Run(outcome.Tally(), [], time.time(), 0)
-            action(self, run)
-            run.action_seconds = run.action_seconds or time.time() - run.action_at
-            self.load.wait()
+            for each in running:
+                each.child.check_running()
+            event = Event(time.time())
+            action(self, event)
+            event.seconds = event.seconds or time.time() - event.at
+            for each in running:
+                each.wait()
             time.sleep(SETTLE_SECONDS)
             self.watch.check_running()
-            run.tally = self.load.tally()
-        run.lives = since(self.watch.lives(), began)
-        run.invalid += self.invalidity(run, load)
-        return run
-
-    def invalidity(self, run: Run, load: loads.Load) -> list[str]:
-        """Why it proves nothing: the machine failed, not the server."""
-        assert self.load is not None
-        reasons = []
-        if shortfall := self.load.shortfall(run.tally.requests):
-            reasons.append(shortfall)
-        if exhausted := run.tally.lost_by[outcome.HARNESS]:
-            reasons.append(f"out of ports or files {exhausted} times")
-        late = run.action_at + run.action_seconds - run.tally.began_at - load.seconds
+            runs = [Run(each.tally(), event) for each in running]
+            for run, each in zip(runs, running, strict=True):
+                run.invalid += invalidity(run, each)
+        event.lives = since(self.watch.lives(), began)
+        late = event.at + event.seconds - began - max(load.seconds for load in together)
         if late > LATE_SECONDS_MAX:
-            reasons.append(f"it went on for {late:.1f} s after the load")
-        return reasons
+            event.invalid.append(f"it went on for {late:.1f} s after the load")
+        self.balance(runs, event)
+        return runs
+
+    def balance(self, runs: list[Run], event: Event) -> None:
+        """Pods and clients agree on what was answered; the control ends without a word."""
+        for run in runs:
+            self.accounts.add(run.tally)
+        if self.server is LASTCALL:
+            told = self.told()
+            event.notes.append(self.accounts.sum(told))
+            event.broken += self.accounts.disagreements(told)
+
+    def told(self) -> dict[str, Told]:
+        """What each pod says that it has answered since it started."""
+        found: dict[str, Told] = {}
+        for life in self.watch.lives():
+            told = found[life.name] = Told()
+            for container in life.containers:
+                if container.audit:
+                    told.add(container.audit)
+                elif container.exit_code is None:
+                    self.add_metrics(told, life.name)
+                else:
+                    told.complete = False
+        return found
+
+    def add_metrics(self, told: Told, pod: str) -> None:
+        path = f"/api/v1/namespaces/{self.kubectl.namespace}/pods/{pod}:9090/proxy/metrics"
+        try:
+            lines = (line.split() for line in self.kubectl.raw(path).splitlines())
+        except HarnessError:  # it has just gone, or a policy denies it
+            told.complete = False
+            return
+        counts = {words[0]: float(words[1]) for words in lines if len(words) == 2}
+        told.add(
+            {name.removeprefix("lastcall_"): value for name, value in counts.items()}, "_total"
+        )
 
     # ---- what actions are made of
+
+    def under_load(self) -> bool:
+        return all(each.child.running() for each in self.running)
 
     def roll(self) -> None:
         """A rollout, until the last of the old pods is gone."""
@@ -152,11 +204,6 @@ class Trial:
         self.kubectl.run("rollout", "restart", DEPLOYMENT)
         self.wait_until_rolled_out(DEPLOY_SECONDS_MAX)
         self.wait_until_gone(old)
-
-    def metrics(self, pod: str) -> dict[str, float]:
-        path = f"/api/v1/namespaces/{self.kubectl.namespace}/pods/{pod}:9090/proxy/metrics"
-        lines = (line.split() for line in self.kubectl.raw(path).splitlines())
-        return {words[0]: float(words[1]) for words in lines if len(words) == 2}
 
 
 def since(lives: list[Life], moment: float) -> list[Life]:
@@ -170,16 +217,33 @@ def since(lives: list[Life], moment: float) -> list[Life]:
     return found
 
 
+def invalidity(run: Run, load: loads.Running) -> list[str]:
+    reasons = []
+    if shortfall := load.shortfall(run.tally.requests):
+        reasons.append(shortfall)
+    if exhausted := run.tally.lost_by[outcome.HARNESS]:
+        reasons.append(f"out of ports or files {exhausted} times")
+    return reasons
+
+
 def answers(url: str) -> bool:
+    """Asks for a health path, which is in nobody's accounts."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=2)
     try:
-        connection.request("GET", "/", headers={"Connection": "close"})
+        connection.request("GET", "/readyz", headers={"Connection": "close"})
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False
     finally:
         connection.close()
+
+
+def log_folder(server: Server) -> Path:
+    """What its pods say, kept until the next run of experiments."""
+    places.POD_LOGS.mkdir(parents=True, exist_ok=True)
+    prefix = f"{len(list(places.POD_LOGS.iterdir())) + 1:03}-{server.name}-"
+    return Path(tempfile.mkdtemp(prefix=prefix, dir=places.POD_LOGS))
 
 
 def namespace() -> dict:

@@ -40,13 +40,15 @@ class Proxy(unittest.TestCase):
 class Vegeta(unittest.TestCase):
     def test_results_are_read_from_its_csv(self):
         lines = [
-            "1700000000500000000,200,1500000,5,2,,aGk=,,0,POST,http://127.0.0.1:1/echo,\n",
+            "1700000000500000000,200,1500000,5,2,,aGk=,,0,POST,http://127.0.0.1:1/echo,"
+            "WC1TZXJ2ZWQtQnk6IG9uZQ0KDQo=\n",
             '1700000000600000000,0,10,0,0,"Post ""x"": EOF",,,1,POST,http://127.0.0.1:1/,\n',
         ]
         good, bad = vegeta.parse(iter(lines))
         self.assertEqual((good.sent_at, good.latency), (1700000000.5, 0.0015))
         self.assertEqual((good.code, good.error, good.body), (200, "", b"hi"))
         self.assertEqual((bad.code, bad.error), (0, 'Post "x": EOF'))
+        self.assertEqual((good.server, bad.server), ("one", ""))
 
 
 class Servers(unittest.TestCase):

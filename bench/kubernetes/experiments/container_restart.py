@@ -1,59 +1,94 @@
-"""One pod of three has its container restarted in place, as a failed liveness probe or a patched
-image does it: the pod is not deleted, so nothing but its readiness probe takes it out of rotation.
+"""A container restarted in place, as a patched image or a failed liveness probe does it: the pod is
+not deleted, so nothing but its readiness probe takes it out of rotation.
 
 `/servingz` says no a few seconds before the listener's end, and that is what those seconds are for.
 """
 
+import copy
 import time
 from collections.abc import Callable
 
 from harness.processes import HarnessError
 
-from ..case import HARD, LASTCALL, Shape
-from ..experiment import Experiment, Plan, Row, Variant
+from ..case import GO, HARD, LASTCALL, NAME, Shape
+from ..experiment import Done, Experiment, Plan, Variant
 from ..runner import Course, run_all
 from ..tools import other_image
-from ..trial import Cluster, Run, Trial
+from ..trial import DEPLOYMENT, Cluster, Event, Trial
 
 SECONDS, LEAD_SECONDS = 40, 4
 RESTART_SECONDS_MAX = 60
 POLL_SECONDS = 0.2
-SHAPE = Shape(replicas=3)
+THREE, TWO = Shape(replicas=3), Shape(replicas=2)
+BROKEN_AFTER_SECONDS = 5  # of serving
+BROKEN_PROBE = {
+    "initialDelaySeconds": BROKEN_AFTER_SECONDS,
+    "periodSeconds": 1,
+    "failureThreshold": 1,
+}
 
 
-def restart_one(standing: Trial, run: Run) -> None:
+def patch_one(standing: Trial, event: Event) -> None:
+    """One pod of three gets another image."""
     pod = sorted(standing.pods(), key=lambda each: each["metadata"]["name"])[0]
     name = pod["metadata"]["name"]
-    before = restarts(pod)
     container = pod["spec"]["containers"][0]
     change = {"name": container["name"], "image": other_image(container["image"])}
     standing.kubectl.patch("pod", name, {"spec": {"containers": [change]}})
+    wait_for(standing, name, lambda status: status["restartCount"] > restarts(pod))
+    event.notes.append(f"{name}: its container restarted, the pod stayed")
+
+
+def break_one(standing: Trial, event: Event) -> None:
+    """A third pod whose liveness path does not exist: the kubelet restarts it after a while.
+
+    A probe of a pod that runs cannot be changed, and one of the Deployment would break all at once.
+    It is told to go in the end, as it would be broken again and again.
+    """
+    name = f"{NAME}-broken-{time.time():.0f}"  # another one each time
+    (deployment,) = standing.kubectl.objects("get", DEPLOYMENT)
+    pod = copy.deepcopy(deployment["spec"]["template"])
+    pod |= {"apiVersion": "v1", "kind": "Pod"}
+    pod["metadata"] = {"name": name, "labels": pod["metadata"]["labels"]}
+    container = pod["spec"]["containers"][0]
+    port = "admin" if standing.server.is_lastcall else "http"
+    container["livenessProbe"] = BROKEN_PROBE | {"httpGet": {"path": "/broken", "port": port}}
+    standing.kubectl.apply([pod])
+    wait_for(standing, name, lambda status: status["restartCount"] > 0)
+    event.notes.append(f"{name}: its container restarted by its liveness probe, the pod stayed")
+    standing.kubectl.run("delete", "pod", name, "--wait=false")
+    standing.wait_until_gone({name})
+
+
+def wait_for(standing: Trial, pod: str, is_so: Callable[[dict], bool]) -> None:
+    """Its container is as asked, and ready."""
     deadline = time.monotonic() + RESTART_SECONDS_MAX
-    while not is_back(standing, name, before):
+    while True:
+        (found,) = standing.kubectl.objects("get", "pod", pod)
+        statuses = found["status"].get("containerStatuses", [])
+        if any(status["ready"] and is_so(status) for status in statuses):
+            return
         if time.monotonic() > deadline:
-            raise HarnessError(f"{name} is not back within {RESTART_SECONDS_MAX} s")
+            raise HarnessError(f"{pod} is not back within {RESTART_SECONDS_MAX} s")
         time.sleep(POLL_SECONDS)
-    run.notes.append(f"{name}: its container restarted, the pod stayed")
-
-
-def is_back(standing: Trial, name: str, before: int) -> bool:
-    (pod,) = standing.kubectl.objects("get", "pod", name)
-    status = pod["status"]["containerStatuses"][0]
-    return restarts(pod) > before and status["ready"]
 
 
 def restarts(pod: dict) -> int:
     return pod["status"]["containerStatuses"][0]["restartCount"]
 
 
-def run(cluster: Cluster, plan: Plan, done: Callable[[Row], None]) -> None:
-    variants = [
-        Variant(LASTCALL, SHAPE, must_lose=False),
-        Variant(LASTCALL, Shape(replicas=3, lead=0), "--serving-lead 0s"),
-        Variant(HARD, SHAPE, must_lose=True),
-    ]
-    course = Course("container-restart", SECONDS, restart_one, lead=LEAD_SECONDS)
-    run_all(cluster, plan, course, variants, done)
+def run(cluster: Cluster, plan: Plan, done: Done) -> None:
+    for way, action, shape in (("image", patch_one, THREE), ("liveness", break_one, TWO)):
+        course = Course("container-restart", SECONDS, action, lead=LEAD_SECONDS, way=way)
+        variants = [
+            Variant(LASTCALL, shape, must_lose=False),
+            Variant(HARD, shape, must_lose=True),
+            Variant(GO, shape),
+        ]
+        if way == "image":
+            without = Shape(replicas=3, lead=0)
+            variants.insert(1, Variant(LASTCALL, without, "--serving-lead 0s"))
+        run_all(cluster, plan, course, variants, done)
 
 
 EXPERIMENT = Experiment(

@@ -6,7 +6,6 @@ may live, the pod says which increments it could not keep, exits 3, and is not k
 """
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from harness.build import ROOT
@@ -15,12 +14,12 @@ from harness.vegeta import Attack
 
 from ..case import GO, HARD, LASTCALL, Server, Shape
 from ..commands import output
-from ..experiment import Experiment, Plan, Row, Variant
+from ..experiment import Done, Experiment, Plan, Row, Variant
 from ..kubectl import NAMESPACE, find
 from ..runner import Course, run_once
 from ..images import REDIS
 from ..tools import other_image
-from ..trial import DEPLOYMENT, Cluster, Run, Trial, trial
+from ..trial import DEPLOYMENT, Action, Cluster, Event, Run, Trial, trial
 
 REDIS_NAME = "lastcall-redis"
 URL = f"redis://{REDIS_NAME}:6379"
@@ -51,11 +50,11 @@ WAYS = (
 )
 
 
-def run(cluster: Cluster, plan: Plan, done: Callable[[Row], None]) -> None:
+def run(cluster: Cluster, plan: Plan, done: Done) -> None:
     for server in (LASTCALL, HARD, GO):
         with trial(cluster, server, shape_of(server), start_redis) as standing:
             for way in WAYS if server is LASTCALL else WAYS[:2]:
-                done(run_way(standing, plan, server, way))
+                done([run_way(standing, plan, server, way)])
 
 
 def shape_of(server: Server) -> Shape:
@@ -80,31 +79,30 @@ def run_way(standing: Trial, plan: Plan, server: Server, way: Way) -> Row:
     # Judged by what is counted; of requests the control may lose few enough to lose none.
     variant = Variant(server, SHAPE, must_lose=False if server is LASTCALL else None)
     row = Row("counter", variant, INCREMENTS, way=way.name)
-    action = act(way, server)
-    course = Course("counter", way.seconds, action, (INCREMENTS,), way.lead, way.rate)
-    for _ in range(plan.repeat):
+    exits_meant = (3,) if way.redis == "away" else ()
+    course = Course(
+        "counter", way.seconds, act(way), (INCREMENTS,), way.lead, way.rate, exits_meant=exits_meant
+    )
+    for _ in range(plan.repeat if variant.must_lose is False else 1):
         ask_redis(standing, "SET", KEY, "0")
-        run = run_once(standing, plan, course, INCREMENTS)
+        (run,) = run_once(standing, plan, course, [INCREMENTS])
         if way.redis == "away":
-            judge_away(standing, run)
+            judge_away(standing, run.event)
         else:
             judge_count(standing, server, run)
         row.runs.append(run)
     return row
 
 
-def act(way: Way, server: Server) -> Callable[[Trial, Run], None]:
-    def change(standing: Trial, _run: Run) -> None:
+def act(way: Way) -> Action:
+    def change(standing: Trial, _event: Event) -> None:
         if way.redis == "away":
             standing.kubectl.run("scale", STATEFUL, "--replicas=0")
         old = standing.names()
         deployment = find(standing.kubectl.objects("get", DEPLOYMENT), "Deployment")
         container = deployment["spec"]["template"]["spec"]["containers"][0]
-        if server.is_lastcall:
-            image = f"{container['name']}={other_image(container['image'])}"
-            standing.kubectl.run("set", "image", DEPLOYMENT, image)
-        else:  # its image has one tag
-            standing.kubectl.run("rollout", "restart", DEPLOYMENT)
+        image = f"{container['name']}={other_image(container['image'])}"
+        standing.kubectl.run("set", "image", DEPLOYMENT, image)
         if way.redis == "restarts":
             time.sleep(JOB_SECONDS)
             ask_redis(standing, "SHUTDOWN")
@@ -120,17 +118,17 @@ def ask_redis(standing: Trial, *command: str) -> str:
 
 
 def judge_count(standing: Trial, server: Server, run: Run) -> None:
-    promised = run.tally.answered
+    event, promised = run.event, run.tally.answered
     deadline = time.monotonic() + EXACT_SECONDS_MAX
     while (counted := counter(standing)) < promised and time.monotonic() < deadline:
         time.sleep(0.5)
     time.sleep(JOB_SECONDS)  # whatever would be counted twice is by then
     counted = counter(standing)
-    run.notes.append(f"{promised:,} answered, {counted:,} counted")
+    event.notes.append(f"{promised:,} answered, {counted:,} counted")
     if server is LASTCALL and counted != promised:
-        run.broken.append(f"{promised:,} were promised and {counted:,} counted")
+        event.broken.append(f"{promised:,} were promised and {counted:,} counted")
     if server is HARD and counted >= promised:
-        run.broken.append("the control counted all that it had answered")
+        event.broken.append("the control counted all that it had answered")
 
 
 def counter(standing: Trial) -> int:
@@ -140,23 +138,24 @@ def counter(standing: Trial) -> int:
         return 0
 
 
-def judge_away(standing: Trial, run: Run) -> None:
+def judge_away(standing: Trial, event: Event) -> None:
     """Exit 3 with the jobs named, and Redis is back for whoever comes next."""
     standing.kubectl.run("scale", STATEFUL, "--replicas=1")
     standing.kubectl.run("rollout", "status", STATEFUL, "--timeout=60s", seconds=70)
-    run.broken.clear()  # for this once 3 is a right exit code
     named = 0
-    for life in run.lives:
+    for life in event.lives:
         for container in life.containers:
             if container.exit_code is None:
                 continue
             mine = container.audit.get("jobs_unfinished", 0)
             named += mine
-            run.notes.append(f"{life.name}: exit {container.exit_code}, {mine} jobs named")
+            event.notes.append(f"{life.name}: exit {container.exit_code}, {mine} jobs named")
             if container.exit_code != (3 if mine else 0):  # 137: killed before it could say
-                run.broken.append(f"{life.name} named {mine} jobs and ended {container.exit_code}")
+                event.broken.append(
+                    f"{life.name} named {mine} jobs and ended {container.exit_code}"
+                )
     if not named:
-        run.broken.append("Redis was away, and no pod named a job that it could not keep")
+        event.broken.append("Redis was away, and no pod named a job that it could not keep")
 
 
 EXPERIMENT = Experiment("counter", "Increments after their answers", False, run, needs_nodes=True)

@@ -2,14 +2,11 @@
 gets ready. Whoever serves goes on serving."""
 
 import time
-from collections.abc import Callable
-
-from harness.vegeta import ATTACKS
 
 from ..case import LASTCALL, Shape
-from ..experiment import Experiment, Plan, Row, Variant
+from ..experiment import Done, Experiment, Plan, Variant
 from ..runner import Course, run_all
-from ..trial import DEPLOYMENT, Cluster, Run, Trial
+from ..trial import DEPLOYMENT, Cluster, Event, Trial
 
 SECONDS, LEAD_SECONDS = 90, 3
 ROLLOUTS, BROKEN = 10, 5  # the fifth never gets ready
@@ -18,7 +15,7 @@ RATE = 500  # so many pods that start leave a small machine less for the load
 BROKEN_LEVEL, GOOD_LEVEL = "nonsense", "info"
 
 
-def roll_ten_times(standing: Trial, run: Run) -> None:
+def roll_ten_times(standing: Trial, event: Event) -> None:
     first = standing.names()
     for number in range(1, ROLLOUTS + 1):
         level = BROKEN_LEVEL if number == BROKEN else GOOD_LEVEL
@@ -28,14 +25,13 @@ def roll_ten_times(standing: Trial, run: Run) -> None:
     standing.wait_until_rolled_out(60)
     standing.wait_until_gone(first)
     seen = len(standing.watch.lives())
-    run.notes.append(f"{ROLLOUTS} rollouts, {STEP_SECONDS} s apart; {seen} pods seen in all")
+    event.notes.append(f"{ROLLOUTS} rollouts, {STEP_SECONDS} s apart; {seen} pods seen in all")
 
 
-def run(cluster: Cluster, plan: Plan, done: Callable[[Row], None]) -> None:
+def run(cluster: Cluster, plan: Plan, done: Done) -> None:
     variant = Variant(LASTCALL, Shape(), must_lose=False)
-    attacks = (ATTACKS["post"], ATTACKS["post-one-shot"])
     course = Course(
-        "crash-loop", SECONDS, roll_ten_times, attacks, LEAD_SECONDS, RATE, exits_meant=(2,)
+        "crash-loop", SECONDS, roll_ten_times, lead=LEAD_SECONDS, rate=RATE, exits_meant=(2,)
     )
     run_all(cluster, plan, course, [variant], done)
 

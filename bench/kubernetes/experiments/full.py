@@ -5,16 +5,15 @@ admin port, which counts in no limit, it does not.
 """
 
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 
 from harness.vegeta import Attack
 
 from .. import places
 from ..case import LASTCALL, Shape
-from ..experiment import Experiment, Plan, Row, Variant
+from ..experiment import Done, Experiment, Plan, Variant
 from ..runner import Course, run_all
-from ..trial import Cluster, Run, Trial
+from ..trial import Cluster, Event, Trial
 
 LIMIT, HOLDERS = 50, 60
 HELD_SECONDS, LEAD_SECONDS = 60, 2
@@ -24,19 +23,19 @@ SHAPE = Shape(replicas=1, flags=(f"--max-connections={LIMIT}",), liveness=LIVENE
 ATTACK = Attack("get-one-shot", "GET", "/", b"", b"hello world", False, "GET, a connection each")
 
 
-def hold(standing: Trial, run: Run) -> None:
+def hold(standing: Trial, event: Event) -> None:
     argv = [sys.executable, "-B", "-m", "kubernetes.holders", standing.url]
     argv += [str(HOLDERS), str(HELD_SECONDS)]
     holders = standing.children.start("holders", argv, cwd=places.BENCH)
     holders.wait(HELD_SECONDS + 30)
     (pod,) = standing.pods()
     restarts = pod["status"]["containerStatuses"][0]["restartCount"]
-    run.notes.append(f"{HOLDERS} clients held {LIMIT} connections: {restarts} restarts")
+    event.notes.append(f"{HOLDERS} clients held {LIMIT} connections: {restarts} restarts")
     if restarts and standing.shape is SHAPE:
-        run.broken.append(f"{restarts} restarts by a probe on the admin port")
+        event.broken.append(f"{restarts} restarts by a probe on the admin port")
 
 
-def run(cluster: Cluster, plan: Plan, done: Callable[[Row], None]) -> None:
+def run(cluster: Cluster, plan: Plan, done: Done) -> None:
     on_http = replace(SHAPE, liveness=LIVENESS | {"httpGet": {"path": "/livez", "port": "http"}})
     course = Course("full", SECONDS, hold, (ATTACK,), LEAD_SECONDS, rate=2, exits_meant=(3,))
     for variant in (

@@ -4,14 +4,12 @@ Their connections are kept, and so go on to the pod after its address has left t
 preStop hook alone does not help them. Not vegeta's: it would hide what --hard loses.
 """
 
-from collections.abc import Callable
-
 from harness.vegeta import Attack
 
 from ..case import HARD, LASTCALL, Shape
-from ..experiment import Experiment, Plan, Row, Variant
+from ..experiment import Done, Experiment, Plan, Variant
 from ..runner import Course, run_all
-from ..trial import Cluster, Run, Trial
+from ..trial import Cluster, Event, Trial
 
 SLOW_ANSWER = b'{"message": "Hello, World!"}'
 ATTACK = Attack("slow", "GET", "/slow?ms=5000", b"", SLOW_ANSWER, True, "GET of 5 s, keep-alive")
@@ -19,18 +17,20 @@ CLIENTS, SECONDS, LEAD_SECONDS = 50, 22, 6
 SHAPE = Shape(pre_stop=5, window=5, lead=3, timeout=6, grace=20)
 
 
-def delete_one(standing: Trial, run: Run) -> None:
+def delete_one(standing: Trial, event: Event) -> None:
     name = sorted(standing.names())[0]
     standing.kubectl.run("delete", "pod", name, "--wait=false")
     standing.wait_until_gone({name})
     life = next(each for each in standing.watch.lives() if each.name == name)
     took = (life.ended_at or 0) - (life.deleted_at or 0)
-    run.notes.append(f"{name}: gone {took:.0f} s after its deletion, grace period {SHAPE.grace} s")
+    event.notes.append(
+        f"{name}: gone {took:.0f} s after its deletion, grace period {SHAPE.grace} s"
+    )
     if not 0 < took < SHAPE.grace:
-        run.broken.append(f"{name} took {took:.0f} s to end, its grace period is {SHAPE.grace} s")
+        event.broken.append(f"{name} took {took:.0f} s to end, its grace period is {SHAPE.grace} s")
 
 
-def run(cluster: Cluster, plan: Plan, done: Callable[[Row], None]) -> None:
+def run(cluster: Cluster, plan: Plan, done: Done) -> None:
     variants = [
         Variant(LASTCALL, SHAPE, must_lose=False),
         Variant(HARD, SHAPE, must_lose=True),

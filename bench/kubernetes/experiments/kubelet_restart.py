@@ -3,28 +3,25 @@
 import os
 import signal
 import time
-from collections.abc import Callable
-
-from harness.vegeta import ATTACKS
 
 from .. import lifecycle
 from ..case import LASTCALL, Shape
-from ..experiment import Experiment, Plan, Row, Variant
+from ..experiment import Done, Experiment, Plan, Variant
 from ..places import NODES
 from ..runner import Course, run_all
-from ..trial import DEPLOYMENT, Cluster, Run, Trial
+from ..trial import DEPLOYMENT, Cluster, Event, Trial
 
 SECONDS, LEAD_SECONDS = 60, 3
 DELETED_SECONDS_MAX = 30
 POLL_SECONDS = 0.1
 
 
-def roll_and_kill(standing: Trial, run: Run) -> None:
+def roll_and_kill(standing: Trial, event: Event) -> None:
     old = standing.names()
     standing.kubectl.run("rollout", "restart", DEPLOYMENT)
     node = wait_for_leaving(standing)
     os.kill(lifecycle.pid_of(f"kubelet-{node}"), signal.SIGKILL)
-    run.notes.append(f"the kubelet of {node} killed while its pod drained")
+    event.notes.append(f"the kubelet of {node} killed while its pod drained")
     standing.wait_until_rolled_out(60)
     standing.wait_until_gone(old)
 
@@ -40,10 +37,9 @@ def wait_for_leaving(standing: Trial) -> str:
     return NODES[0].name
 
 
-def run(cluster: Cluster, plan: Plan, done: Callable[[Row], None]) -> None:
+def run(cluster: Cluster, plan: Plan, done: Done) -> None:
     variant = Variant(LASTCALL, Shape(), must_lose=False)
-    attacks = (ATTACKS["post"], ATTACKS["post-one-shot"])
-    course = Course("kubelet-restart", SECONDS, roll_and_kill, attacks, LEAD_SECONDS)
+    course = Course("kubelet-restart", SECONDS, roll_and_kill, lead=LEAD_SECONDS)
     run_all(cluster, plan, course, [variant], done)
 
 

@@ -4,26 +4,25 @@ kube-proxy sends to a terminating pod that still serves when nobody else is left
 readiness probe that says 503 from the signal on takes that last resort away.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from harness.vegeta import ATTACKS
 
 from ..case import GO, HARD, LASTCALL, Shape
-from ..experiment import Experiment, Plan, Row, Variant
+from ..experiment import Done, Experiment, Plan, Variant
 from ..runner import Course, run_all
-from ..trial import Cluster, Run, Trial
+from ..trial import Cluster, Event, Trial
 
 SECONDS = 40
 RATE = 300
 SHAPE = Shape(replicas=1, surge=0, unavailable=1, min_ready=0, window=15, grace=40, start_delay=8)
 
 
-def restart(standing: Trial, _run: Run) -> None:
+def restart(standing: Trial, _event: Event) -> None:
     standing.roll()
 
 
-def run(cluster: Cluster, plan: Plan, done: Callable[[Row], None]) -> None:
+def run(cluster: Cluster, plan: Plan, done: Done) -> None:
     variants = [
         Variant(LASTCALL, SHAPE, "probe /servingz", must_lose=False),
         Variant(HARD, SHAPE, must_lose=True),

@@ -5,21 +5,15 @@ is told to go before the next is there: until the balancer has noticed, the pod 
 that the node has.
 """
 
-import tempfile
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-
-from harness.processes import Children
-from harness.vegeta import ATTACKS
 
 from .. import fronts
 from ..case import GO, HARD, LASTCALL, NAME, Shape
-from ..experiment import Experiment, Plan, Row, Variant
+from ..experiment import Done, Experiment, Plan, Variant
 from ..kubectl import find
 from ..places import NODES
-from ..runner import Course, run_once, wanted
-from ..trial import Cluster, Run, Trial, trial
+from ..runner import Course, run_variant
+from ..trial import Cluster, Event, Trial, trial
 
 SECONDS, LEAD_SECONDS = 60, 5
 APART = {
@@ -42,19 +36,20 @@ SHAPE = Shape(
 )
 
 
-def restart(standing: Trial, _run: Run) -> None:
+def restart(standing: Trial, _event: Event) -> None:
     standing.roll()
 
 
-def balance(standing: Trial, children: Children, folder: Path) -> str:
+def balance(standing: Trial) -> str:
     spec = find(standing.kubectl.objects("get", "service", NAME), "Service")["spec"]
     port = spec["ports"][0]["nodePort"]
     nodes = {node.name: f"{node.address}:{port}" for node in NODES}
-    return fronts.haproxy_of_nodes(children, folder, nodes, spec["healthCheckNodePort"])
+    health = spec["healthCheckNodePort"]
+    return fronts.haproxy_of_nodes(standing.children, standing.folder, nodes, health)
 
 
-def run(cluster: Cluster, plan: Plan, done: Callable[[Row], None]) -> None:
-    course = Course("load-balancer", SECONDS, restart, lead=LEAD_SECONDS)
+def run(cluster: Cluster, plan: Plan, done: Done) -> None:
+    course = Course("load-balancer", SECONDS, restart, lead=LEAD_SECONDS, way="HAProxy")
     for variant in (
         Variant(LASTCALL, SHAPE, "probe /servingz", must_lose=False),
         Variant(LASTCALL, replace(SHAPE, readiness="/readyz"), "probe /readyz"),
@@ -62,16 +57,7 @@ def run(cluster: Cluster, plan: Plan, done: Callable[[Row], None]) -> None:
         Variant(GO, SHAPE),
     ):
         with trial(cluster, variant.server, variant.shape) as standing:
-            for attack in wanted(ATTACKS.values(), plan):
-                row = Row("load-balancer", variant, attack, way="HAProxy")
-                for _ in range(plan.repeat):
-                    with (
-                        tempfile.TemporaryDirectory(prefix="lastcall-") as folder,
-                        Children(Path(folder)) as children,
-                    ):
-                        url = balance(standing, children, Path(folder))
-                        row.runs.append(run_once(standing, plan, course, attack, url))
-                done(row)
+            run_variant(standing, plan, course, variant, done, balance(standing))
 
 
 EXPERIMENT = Experiment(

@@ -1,56 +1,65 @@
 """One replica, the default strategy, a node port: requests in a loop, a connection each, while
-`kubectl set env` brings a new pod. `/alive` and `/ready` are watched beside it."""
+`kubectl set env` brings a new pod. `/alive` and `/ready` are watched beside it.
+
+With --full the loop is 100,000 `curl`s long, and new pods come until it ends.
+"""
 
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from harness.vegeta import Attack
 
 from ..case import GO_EXIT, HARD, LASTCALL, NAME, Shape
-from ..experiment import Experiment, Plan, Row, Variant
+from ..experiment import Done, Experiment, Plan, Variant
 from ..kubectl import find
-from ..load import Load
+from ..load import Load, Running
 from ..places import NODES
-from ..runner import Course, run_once
-from ..trial import DEPLOYMENT, Cluster, Run, Trial, trial
+from ..runner import Course, run_variant
+from ..trial import DEPLOYMENT, Action, Cluster, Event, Trial, trial
 
 LEAD_SECONDS = 5
 CLIENTS = 4  # one alone may happen to ask nothing in the instant that a control is gone
-SECONDS, FULL_SECONDS = 40, 240  # by far more than 100,000 requests in the latter
+SECONDS, WATCHED_SECONDS = 40, 30
+CURLS, CURLS_SECONDS_MAX = 100_000, 3_600
 LOOP = Attack("loop", "GET", "/", b"", b"hello world", False, "GET in a loop, a connection each")
 SHAPE = Shape(replicas=1, service={"type": "NodePort"})
 WATCHED = ("/alive", "/ready")
+WATCHED_RATE = 10
 
 
-def change(standing: Trial, run: Run) -> None:
+def change_once(standing: Trial, event: Event) -> None:
     """The new pod, and the two health paths as somebody outside sees them."""
-    old = standing.names()
-    watchers = {path: watch(standing, path) for path in WATCHED} if is_lastcall(standing) else {}
+    began, old = time.time(), standing.names()
+    watchers = {path: watch(standing, path) for path in WATCHED if standing.server is LASTCALL}
     standing.kubectl.run("set", "env", DEPLOYMENT, f"VERSION={sorted(old)[0]}")
     standing.wait_until_rolled_out(60)
     standing.wait_until_gone(old)
-    run.action_seconds = time.time() - run.action_at
-    for path, (watcher, _folder) in watchers.items():
+    if standing.under_load():
+        event.seconds = max(event.seconds, time.time() - began)
+    for path, watcher in watchers.items():
         watcher.wait()
         seen = watcher.tally()
-        run.notes.append(f"{path}: {seen.lost:,} of {seen.requests:,} not 200")
+        event.notes.append(f"{path}: {seen.lost:,} of {seen.requests:,} not 200")
         if path == "/alive" and seen.lost:
-            run.broken.append(f"/alive failed {seen.lost:,} times")
+            event.broken.append(f"/alive failed {seen.lost:,} times")
 
 
-def is_lastcall(standing: Trial) -> bool:
-    return standing.server is LASTCALL
+def change_on_and_on(standing: Trial, event: Event) -> None:
+    changes = 0
+    while standing.under_load():
+        change_once(standing, event)
+        changes += 1
+    event.notes.append(f"{changes} new pods, one after another")
 
 
-def watch(standing: Trial, path: str):
+def watch(standing: Trial, path: str) -> Running:
     folder = tempfile.mkdtemp(dir=standing.folder)
-    attack = replace(LOOP, path=path, expected=b"OK")
-    load = Load(attack, 10, SECONDS - 2 * LEAD_SECONDS)
+    attack = replace(LOOP, name=path.strip("/"), path=path, expected=b"OK")
+    load = Load(attack, WATCHED_RATE, WATCHED_SECONDS)
     vegeta = standing.cluster.vegeta
-    return load.start(vegeta, standing.children, Path(folder), node_address(standing)), folder
+    return load.start(vegeta, standing.children, Path(folder), node_address(standing))
 
 
 def node_address(standing: Trial) -> str:
@@ -58,20 +67,24 @@ def node_address(standing: Trial) -> str:
     return f"http://{NODES[0].address}:{spec['ports'][0]['nodePort']}"
 
 
-def run(cluster: Cluster, plan: Plan, done: Callable[[Row], None]) -> None:
-    seconds = FULL_SECONDS if plan.full else SECONDS
-    course = Course("one-replica", seconds, change, (LOOP,), LEAD_SECONDS, clients=CLIENTS)
+def run(cluster: Cluster, plan: Plan, done: Done) -> None:
     for variant in (
         Variant(LASTCALL, SHAPE, must_lose=False),
         Variant(HARD, SHAPE, must_lose=True),
         Variant(GO_EXIT, SHAPE),
     ):
+        course = course_of(change_once, SECONDS)
+        if plan.full and variant.server is LASTCALL:
+            course = course_of(change_on_and_on, CURLS_SECONDS_MAX, CURLS)
         with trial(cluster, variant.server, variant.shape) as standing:
-            row = Row("one-replica", variant, LOOP, True, "node port")
-            for _ in range(plan.repeat):
-                url = node_address(standing)
-                row.runs.append(run_once(standing, plan, course, LOOP, url))
-            done(row)
+            run_variant(standing, plan, course, variant, done, node_address(standing))
+
+
+def course_of(action: Action, seconds: float, curls: int = 0) -> Course:
+    return Course(
+        "one-replica", seconds, action, (LOOP,), LEAD_SECONDS, way="node port",
+        clients=CLIENTS, curls=curls,
+    )  # fmt: skip
 
 
 EXPERIMENT = Experiment(

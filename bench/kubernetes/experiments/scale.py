@@ -1,18 +1,16 @@
 """From two replicas to six, to one, and back to two."""
 
-from collections.abc import Callable
-
 from ..case import Shape
-from ..experiment import Experiment, Plan, Row
+from ..experiment import Done, Experiment, Plan
 from ..runner import Course, run_all, usual
-from ..trial import DEPLOYMENT, Cluster, Run, Trial
+from ..trial import DEPLOYMENT, Cluster, Event, Trial
 
 SECONDS, LEAD_SECONDS = 50, 3
 STEPS = (6, 1, 2)
 STEP_SECONDS_MAX = 60
 
 
-def scale(standing: Trial, _run: Run) -> None:
+def scale(standing: Trial, _event: Event) -> None:
     for replicas in STEPS:
         before = standing.names()
         standing.kubectl.run("scale", DEPLOYMENT, f"--replicas={replicas}")
@@ -21,7 +19,7 @@ def scale(standing: Trial, _run: Run) -> None:
             standing.wait_until_gone(before - standing.staying())
 
 
-def run(cluster: Cluster, plan: Plan, done: Callable[[Row], None]) -> None:
+def run(cluster: Cluster, plan: Plan, done: Done) -> None:
     course = Course("scale", SECONDS, scale, lead=LEAD_SECONDS)
     run_all(cluster, plan, course, usual(cluster, Shape(), plan), done)
 

@@ -3,21 +3,19 @@ of k8s/seccomp has put onto the nodes; then under one that denies io_uring: one 
 
 import json
 import time
-from collections.abc import Callable
 
 from harness.build import ROOT
 from harness.processes import HarnessError
-from harness.vegeta import ATTACKS
 
 from ..case import LASTCALL, SELECTOR, Shape
 from ..commands import output
-from ..experiment import Experiment, Plan, Row, Variant
+from ..experiment import Done, Experiment, Plan, Variant
 from ..images import BUSYBOX
 from ..kubectl import Kubectl
 from ..lifecycle import enter_node
 from ..places import NODES
-from ..runner import Course, run_all
-from ..trial import DEPLOYMENT, Cluster, Run, Trial
+from ..runner import Course, run_variant
+from ..trial import DEPLOYMENT, Cluster, Event, Trial, namespace, trial
 
 SECONDS, LEAD_SECONDS = 60, 3
 INSTALL_SECONDS_MAX = 60
@@ -68,16 +66,16 @@ def denying() -> str:
     return json.dumps(profile)
 
 
-def roll_and_be_denied(standing: Trial, run: Run) -> None:
+def roll_and_be_denied(standing: Trial, event: Event) -> None:
     standing.roll()
-    run.action_seconds = time.time() - run.action_at
+    event.seconds = time.time() - event.at
     profile = {"type": "Localhost", "localhostProfile": DENYING}
     change = {"spec": {"template": {"spec": {"securityContext": {"seccompProfile": profile}}}}}
     standing.kubectl.patch("deployment", "lastcall", change)
     message = wait_for_message(standing)
-    run.notes.append(f"io_uring denied, the pod's status: {message}")
+    event.notes.append(f"io_uring denied, the pod's status: {message}")
     if "io_uring" not in message or "\n" in message:
-        run.broken.append("a profile that denies io_uring is not told in one clear line")
+        event.broken.append("a profile that denies io_uring is not told in one clear line")
     standing.kubectl.run("rollout", "undo", DEPLOYMENT)
     standing.wait_until_rolled_out(60)
 
@@ -95,17 +93,26 @@ def wait_for_message(standing: Trial) -> str:
     raise HarnessError(f"no pod was denied io_uring within {REFUSAL_SECONDS_MAX} s")
 
 
-def run(cluster: Cluster, plan: Plan, done: Callable[[Row], None]) -> None:
+def prepare(cluster: Cluster) -> None:
+    """The namespace refuses pods that ask for more than *restricted*, as the overlay's does."""
     install(cluster)
+    level = {"pod-security.kubernetes.io/enforce": "restricted"}
+    enforcing = namespace()
+    enforcing["metadata"]["labels"] = level
+    cluster.kubectl.apply([enforcing])
+
+
+def run(cluster: Cluster, plan: Plan, done: Done) -> None:
     course = Course(
         "seccomp",
         SECONDS,
         roll_and_be_denied,
-        (ATTACKS["post"], ATTACKS["post-one-shot"]),
-        LEAD_SECONDS,
+        lead=LEAD_SECONDS,
         exits_meant=(1,),
     )
-    run_all(cluster, plan, course, [Variant(LASTCALL, SHAPE, must_lose=False)], done)
+    variant = Variant(LASTCALL, SHAPE, must_lose=False)
+    with trial(cluster, variant.server, variant.shape, prepare) as standing:
+        run_variant(standing, plan, course, variant, done)
 
 
 EXPERIMENT = Experiment("seccomp", "Under our own seccomp profile", False, run, needs_nodes=True)

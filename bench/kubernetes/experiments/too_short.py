@@ -1,15 +1,14 @@
 """Less time than the drain needs: a grace period cut by hand, and options that do not add up."""
 
 import time
-from collections.abc import Callable
 
 from harness.processes import HarnessError
 from harness.vegeta import ATTACKS
 
 from ..case import LASTCALL, SELECTOR, Shape
-from ..experiment import Experiment, Plan, Row, Variant
+from ..experiment import Done, Experiment, Plan, Variant
 from ..runner import Course, run_all
-from ..trial import DEPLOYMENT, Cluster, Run, Trial
+from ..trial import DEPLOYMENT, Cluster, Event, Trial
 
 SECONDS, LEAD_SECONDS = 40, 4
 HAND_SECONDS = 5  # `kubectl delete --grace-period`: nobody tells the process of it
@@ -19,28 +18,28 @@ KILLED = 137
 ARGUMENTS = "/spec/template/spec/containers/0/args"
 
 
-def delete_in_haste(standing: Trial, run: Run) -> None:
+def delete_in_haste(standing: Trial, event: Event) -> None:
     name = sorted(standing.names())[0]
     grace = f"--grace-period={HAND_SECONDS}"
     standing.kubectl.run("delete", "pod", name, grace, "--wait=false")
     standing.wait_until_gone({name})
     life = next(each for each in standing.watch.lives() if each.name == name)
     took = (life.ended_at or 0) - (life.deleted_at or 0)
-    run.notes.append(f"{name}: exit {life.exit_codes}, {took:.0f} s after its deletion")
+    event.notes.append(f"{name}: exit {life.exit_codes}, {took:.0f} s after its deletion")
     if life.exit_codes != [KILLED]:
-        run.broken.append(f"{name} ended with {life.exit_codes}, not {KILLED}")
+        event.broken.append(f"{name} ended with {life.exit_codes}, not {KILLED}")
 
 
-def ask_too_much(standing: Trial, run: Run) -> None:
+def ask_too_much(standing: Trial, event: Event) -> None:
     """A window that the grace period does not hold: the new pod says so, the old ones serve on."""
     flags = [flag for flag in arguments(standing) if not flag.startswith("--drain-window")]
     flags.append("--drain-window=60s")
     change = [{"op": "replace", "path": ARGUMENTS, "value": flags}]
     standing.kubectl.patch("deployment", "lastcall", change)
     message = wait_for_refusal(standing)
-    run.notes.append(f"the new pod's status: {message}")
+    event.notes.append(f"the new pod's status: {message}")
     if "grace-period" not in message:
-        run.broken.append("the pod's status does not say which number to change")
+        event.broken.append("the pod's status does not say which number to change")
     standing.kubectl.run("rollout", "undo", DEPLOYMENT)
     standing.wait_until_rolled_out(60)
 
@@ -62,7 +61,7 @@ def wait_for_refusal(standing: Trial) -> str:
     raise HarnessError(f"no pod refused to start within {REFUSAL_SECONDS_MAX} s")
 
 
-def run(cluster: Cluster, plan: Plan, done: Callable[[Row], None]) -> None:
+def run(cluster: Cluster, plan: Plan, done: Done) -> None:
     attacks = (ATTACKS["post"],)
     courses = (
         ("delete --grace-period=5", delete_in_haste, None),

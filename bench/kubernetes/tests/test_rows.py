@@ -3,15 +3,15 @@
 import unittest
 import xml.etree.ElementTree as xml
 
-from harness.outcome import Result, Tally
+from harness.outcome import Result
 from harness.vegeta import ATTACKS
 from kubernetes import picture
 from kubernetes.case import HARD, LASTCALL, Shape, lastcall_flags
-from kubernetes.experiment import Row, Variant
+from kubernetes.experiment import Row, Variant, common_problems
 from kubernetes.load import NO_ROUTE, tally
 from kubernetes.pods import Container, Life
 from kubernetes.runner import judge
-from kubernetes.trial import Run, since
+from kubernetes.trial import Event, Run, since
 
 BODY = ATTACKS["post"].expected
 
@@ -22,7 +22,7 @@ def results(lost: str = "", count: int = 10) -> list[Result]:
 
 
 def row(server, must_lose, attack: str = "post", lost: str = "") -> Row:
-    run = Run(tally(results(lost), BODY), [], 100.1, 0.2)
+    run = Run(tally(results(lost), BODY), Event(100.1, 0.2))
     return Row("x", Variant(server, Shape(), must_lose=must_lose), ATTACKS[attack], runs=[run])
 
 
@@ -36,11 +36,14 @@ class Losses(unittest.TestCase):
         self.assertFalse(row(LASTCALL, False).problems())
 
     def test_a_control_that_loses_nothing_proves_nothing(self):
-        self.assertTrue(row(HARD, True).problems())
-        self.assertFalse(row(HARD, True, lost="EOF").problems())
+        self.assertTrue(common_problems([row(HARD, True)]))
+        self.assertFalse(common_problems([row(HARD, True, lost="EOF")]))
 
     def test_vegeta_may_hide_a_lost_get_so_it_judges_no_control(self):
-        self.assertFalse(row(HARD, True, "get").problems())
+        self.assertFalse(common_problems([row(HARD, True, "get")]))
+
+    def test_of_attacks_at_the_same_time_one_that_lost_is_enough(self):
+        self.assertFalse(common_problems([row(HARD, True, lost="EOF"), row(HARD, True)]))
 
 
 class Lives(unittest.TestCase):
@@ -53,9 +56,9 @@ class Lives(unittest.TestCase):
 
     def test_an_audit_that_names_what_no_client_lost_is_told(self):
         named = Container(0, 60.0, 0, '{"requests_cut": 1}')
-        run = Run(Tally(), [Life("a", 0, 1, 2, [named])], 0, 0)
-        judge(run)
-        self.assertEqual(run.broken, ["a names 1 lost, its clients none"])
+        event = Event(0, lives=[Life("a", 0, 1, 2, [named])])
+        judge(event, lost=0)
+        self.assertEqual(event.broken, ["a names 1 lost, its clients none"])
 
 
 class Flags(unittest.TestCase):
@@ -67,5 +70,12 @@ class Flags(unittest.TestCase):
 class Picture(unittest.TestCase):
     def test_is_a_picture(self):
         each = row(LASTCALL, False, lost="EOF")
-        each.runs[0].lives = [Life("a-b-c", 99, 100.1, 100.2, [Container(99, 100.4, 0)])]
-        xml.fromstring(picture.picture("Title <&>", "subtitle", [each]))
+        each.events[0].lives = [Life("a-b-c", 99, 100.1, 100.2, [Container(99, 100.4, 0)])]
+        xml.fromstring(picture.picture("Title <&>", "subtitle", [[each, each]]))
+
+    def test_a_life_has_its_phases_from_its_audit(self):
+        ended = Container(
+            1, 60.0, 0, '{"draining_ms": 10000, "settling_ms": 500, "closing_ms": 1500}'
+        )
+        spans = picture.phases(Life("a", 0, 2, 48, [ended]), 99, "blue")
+        self.assertEqual([span[:2] for span in spans], [(0, 2), (2, 48), (48, 58), (58, 60)])

@@ -1,0 +1,63 @@
+"""Follows pods while they live, for a pod that is gone tells nothing: each change of theirs, and what
+each container says.
+
+    python3 -m kubernetes.follow KUBECTL KUBECONFIG NAMESPACE SELECTOR FOLDER
+
+FOLDER gets `changes`, the apiserver's events as they come, and a log for each run of a container.
+"""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from subprocess import PIPE
+
+from harness.processes import Children
+
+from .kubectl import Kubectl, Objects
+
+CHANGES = "changes"
+CHUNK_BYTES = 1 << 16
+
+
+def log_name(pod: str, run: int) -> str:
+    """Of a container that has been restarted `run` times."""
+    return f"{pod}-{run}.log"
+
+
+def main(kubectl: Kubectl, selector: str, folder: Path) -> None:
+    with (
+        tempfile.TemporaryDirectory(prefix="lastcall-") as errors,
+        Children(Path(errors)) as children,
+    ):
+        argv = kubectl.argv("get", "pods", "--selector", selector, "--watch")
+        argv += ["--output-watch-events", "-o", "json"]
+        watch = children.start("kubectl watch", argv, stdout=PIPE)
+        objects, followed = Objects(), set()
+        with open(folder / CHANGES, "wb", buffering=0) as changes:
+            while chunk := os.read(watch.stdout.fileno(), CHUNK_BYTES):
+                changes.write(chunk)
+                for event in objects.feed(chunk):
+                    for run in started(event["object"]) - followed:
+                        followed.add(run)
+                        follow(kubectl, children, folder, *run)
+        sys.exit(f"the watch ended, {watch.how_it_ended()}")
+
+
+def started(pod: dict) -> set[tuple[str, int]]:
+    """The runs of its container that have a log by now."""
+    name, runs = pod["metadata"]["name"], set()
+    for container in pod.get("status", {}).get("containerStatuses", ()):
+        if {"running", "terminated"} & container.get("state", {}).keys():
+            runs.add((name, container["restartCount"]))
+    return runs
+
+
+def follow(kubectl: Kubectl, children: Children, folder: Path, pod: str, run: int) -> None:
+    with open(folder / log_name(pod, run), "wb") as log:
+        children.start(f"logs of {pod}", kubectl.argv("logs", "--follow", pod), stdout=log)
+
+
+if __name__ == "__main__":
+    binary, config, namespace, wanted, place = sys.argv[1:]
+    main(Kubectl(Path(binary), Path(config), namespace), wanted, Path(place))
