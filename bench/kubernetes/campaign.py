@@ -21,6 +21,7 @@ NAMES = tuple(ALL)
 def run(cluster: Cluster, chosen: argparse.Namespace, say) -> int:
     plan = Plan(chosen.quick, chosen.full, chosen.repeat, chosen.rate, tuple(chosen.attack))
     groups: list[list[Row]] = []
+    failures: list[str] = []
     shutil.rmtree(places.POD_LOGS, ignore_errors=True)
     manifests.check(cluster.kubectl, say)
     for experiment in select(cluster, chosen):
@@ -31,13 +32,17 @@ def run(cluster: Cluster, chosen: argparse.Namespace, say) -> int:
             groups.append(rows)
             tell(rows, say)
 
-        experiment.run(cluster, plan, done)
+        try:
+            experiment.run(cluster, plan, done)
+        except HarnessError as error:  # the next one may well be possible
+            failures.append(f"{experiment.name}: {error}")
+            say(f"  {error}")
         say(f"{experiment.name} took {time.monotonic() - began:.0f} s")
         draw(experiment, groups[mine:], chosen, say)
         write(groups, chosen)  # what is done so far: a later one may be interrupted
     print(report.table([row for rows in groups for row in rows]), flush=True)
     print("Latencies are those of the answered requests, a lost one has none.")
-    return verdict(groups)
+    return verdict(groups, failures)
 
 
 def select(cluster: Cluster, chosen: argparse.Namespace) -> list[Experiment]:
@@ -95,8 +100,8 @@ def write(groups: list[list[Row]], chosen: argparse.Namespace) -> None:
         chosen.json.write_text(json.dumps(objects, indent=2) + "\n")
 
 
-def verdict(groups: list[list[Row]]) -> int:
-    failures = []
+def verdict(groups: list[list[Row]], failures: list[str]) -> int:
+    """`failures`: experiments that could not be done."""
     for rows in groups:
         for row in rows:
             if bound := row.bound():

@@ -4,6 +4,7 @@ A panel an event. For each attack, upwards what was answered in slices of 100 ms
 downwards what was lost; below, each pod's life as a bar in its own colour.
 """
 
+import math
 from dataclasses import dataclass
 
 from harness.outcome import BIN_SECONDS, Tally
@@ -17,8 +18,8 @@ from .trial import Event
 COLOURS = ("#3b82a0", "#7fb685", "#8e7cc3", "#d6a15c", "#5c9ead", "#b8727f", "#6b8f3c", "#4f6d9a")
 STARTING, DRAINING, CLOSING = "#cbd2d9", "#f0b429", "#b7791f"
 WIDTH, LEFT = 860, 150
-TITLE, LABEL, UP, DOWN, POD, AXIS, GAP = 22, 20, 60, 24, 14, 22, 30
-LOST_PIXELS_MIN = 3
+TITLE, LABEL, UP, DOWN, POD, AXIS, GAP = 22, 20, 60, 30, 14, 22, 30
+LOST_PIXELS_MIN, LOST_ROOM = 3, 8
 
 LEGEND = (
     (rect(0, -9, 12, 10, ANSWERED), "answered, by pod", 134),
@@ -85,7 +86,7 @@ def strip(row: Row, tally: Tally, scale: Scale, colours: dict[str, str], y: floa
     lost = f"{row.attack.title} · {row.lost:,} of {row.requests:,} lost"
     if row.lost:
         lost += ": " + ", ".join(f"{name} {count:,}" for name, count in row.lost_by.items())
-    answered_max = max((answered for answered, _ in tally.bins), default=0) or 1
+    answered_max = height_of(tally)
     lost_max = max((count for _, count in tally.bins), default=0) or 1
     end = "text-anchor='end'"
     return "\n".join(
@@ -94,15 +95,23 @@ def strip(row: Row, tally: Tally, scale: Scale, colours: dict[str, str], y: floa
             f"<g transform='translate({LEFT} {y + LABEL})'>",
             "<g shape-rendering='crispEdges'>",
             *stack(tally, scale, colours, UP / answered_max),
-            losses(tally, scale, DOWN / lost_max),
+            losses(tally, scale, (DOWN - LOST_ROOM) / lost_max),
             "</g>",
             text(-6, 10, f"{answered_max}", f"{end} fill='{FAINT}'"),
             text(-6, UP + 4, "0 per 100 ms", f"{end} fill='{FAINT}'"),
             line(0, UP, WIDTH, UP, GRID),
-            text(-6, UP + DOWN, f"{lost_max}", f"{end} fill='{LOST}'") if row.lost else "",
+            text(-6, UP + DOWN - LOST_ROOM, f"{lost_max}", f"{end} fill='{LOST}'")
+            if row.lost
+            else "",
             "</g>",
         ]
     )
+
+
+def height_of(tally: Tally) -> int:
+    """Twice the average at most: what waited comes in spikes, which would flatten all else."""
+    highest = max((answered for answered, _ in tally.bins), default=0)
+    return max(1, min(highest, 2 * math.ceil(tally.answered / max(len(tally.bins), 1))))
 
 
 def stack(tally: Tally, scale: Scale, colours: dict[str, str], pixels: float) -> list[str]:
@@ -121,7 +130,7 @@ def area(heights: list[int], scale: Scale, pixels: float, colour: str) -> str:
     """A flight of steps, in whole pixels and as few as there are."""
     path, level = [f"M0 {UP}"], 0
     for at, height in enumerate(heights):
-        if (step := round(height * pixels)) != level:
+        if (step := min(round(height * pixels), UP)) != level:
             path.append(f"H{scale.x(at * BIN_SECONDS):.1f}V{UP - step}")
             level = step
     path.append(f"H{scale.x(len(heights) * BIN_SECONDS):.1f}V{UP}z")
