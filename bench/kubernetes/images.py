@@ -22,6 +22,7 @@ LASTCALL = "localhost/lastcall"
 PEER = "localhost/peer"
 REDIS = "localhost/redis:1"
 BUSYBOX = "localhost/busybox:1"  # in the place of the one that k8s/seccomp names
+LASTCALL_BYTES_MAX = 5_000_000  # as an archive, which is not compressed
 STORAGE = places.BUILT / "storage"
 CATATONIT = "/usr/bin/catatonit"  # Debian's is static
 
@@ -65,7 +66,10 @@ def build_lastcall(children: Children, tag: str, say) -> str:
     say("building the image of lastcall: minutes the first time")
     name = f"{LASTCALL}:{tag}"
     _build(children, name, ["--layers", "--file", str(ROOT / "Containerfile"), str(ROOT)])
-    export(name, f"lastcall-{tag}")
+    size = export(name, f"lastcall-{tag}").stat().st_size
+    say(f"the image of lastcall has {size / 1e6:.2f} MB")
+    if size > LASTCALL_BYTES_MAX:
+        raise HarnessError(f"more than {LASTCALL_BYTES_MAX / 1e6:.0f} MB: what came into it?")
     return name
 
 

@@ -12,6 +12,7 @@ from .trial import Action, Cluster, Event, Run, Trial, trial
 
 LEAD_SECONDS = 3.0
 LOST_ARE_NAMED = ("requests_cut", "queue_lost", "lost_after_fin", "jobs_unfinished")
+TOGETHER_BEHIND_PROXY = 2  # three would be more than two processors and a proxy can do
 TRIES_MAX = 2  # a run for which the machine was too slow is repeated once
 
 
@@ -29,7 +30,7 @@ class Course:
     clients: int = 0  # in a closed loop, instead of a rate
     curls: int = 0  # so many in all, each a curl of its own; `seconds` is then the longest
     exits_meant: tuple[int, ...] = ()  # other than 0, and as it should be: nothing is judged
-    one_by_one: bool = False  # an event for each attack, instead of one for all at the same time
+    together: int = len(ATTACKS)  # attacks at the same time, upon the same event
 
 
 def usual(cluster: Cluster, shape: Shape, plan: Plan) -> list[Variant]:
@@ -67,7 +68,7 @@ def run_variant(
 def groups(course: Course, plan: Plan) -> list[list[Attack]]:
     """Attacks of the same time: all of them, or those of --attack that there are."""
     found = [each for each in course.attacks if each.name in plan.attacks] or [*course.attacks]
-    return [[each] for each in found] if course.one_by_one else [found]
+    return [found[at : at + course.together] for at in range(0, len(found), course.together)]
 
 
 def run_valid(standing: Trial, plan: Plan, course: Course, rows: list[Row], url: str) -> list[Run]:

@@ -12,10 +12,10 @@ from ..case import GO, HARD, LASTCALL, NAME, Shape
 from ..experiment import Done, Experiment, Plan, Variant
 from ..kubectl import find
 from ..places import NODES
-from ..runner import Course, run_variant
+from ..runner import TOGETHER_BEHIND_PROXY, Course, run_variant
 from ..trial import Cluster, Event, Trial, trial
 
-SECONDS, LEAD_SECONDS = 60, 5
+SECONDS, LEAD_SECONDS = 50, 4
 APART = {
     "podAntiAffinity": {
         "requiredDuringSchedulingIgnoredDuringExecution": [
@@ -49,7 +49,14 @@ def balance(standing: Trial) -> str:
 
 
 def run(cluster: Cluster, plan: Plan, done: Done) -> None:
-    course = Course("load-balancer", SECONDS, restart, lead=LEAD_SECONDS, way="HAProxy")
+    course = Course(
+        "load-balancer",
+        SECONDS,
+        restart,
+        lead=LEAD_SECONDS,
+        way="HAProxy",
+        together=TOGETHER_BEHIND_PROXY,
+    )
     for variant in (
         Variant(LASTCALL, SHAPE, "probe /servingz", must_lose=False),
         Variant(LASTCALL, replace(SHAPE, readiness="/readyz"), "probe /readyz"),

@@ -2,8 +2,7 @@
 
 Through the Service, and through HAProxy and nginx as reverse proxies before it, which is where
 that experiment was published: 221 of 60,000 lost without a delay, 0 with one of 5 s. Through the
-Service one attack after another, as published, so that latencies compare; through a proxy all three
-at the same time.
+Service one attack after another, as published, so that latencies compare.
 """
 
 from dataclasses import replace
@@ -13,7 +12,7 @@ from harness.vegeta import ATTACKS
 from .. import fronts
 from ..case import Shape
 from ..experiment import Done, Experiment, Plan
-from ..runner import Course, quickened, run_all, run_variant, usual
+from ..runner import TOGETHER_BEHIND_PROXY, Course, quickened, run_all, run_variant, usual
 from ..trial import Cluster, Event, Trial, trial
 
 SECONDS, LEAD_SECONDS = 60, 30
@@ -26,7 +25,7 @@ def restart(standing: Trial, _event: Event) -> None:
 
 
 def run(cluster: Cluster, plan: Plan, done: Done) -> None:
-    course = Course("rollout", SECONDS, restart, lead=LEAD_SECONDS, way="service", one_by_one=True)
+    course = Course("rollout", SECONDS, restart, lead=LEAD_SECONDS, way="service", together=1)
     shape = Shape()
     if plan.quick:
         shape = quickened(shape)
@@ -37,7 +36,7 @@ def run(cluster: Cluster, plan: Plan, done: Done) -> None:
     if plan.quick or not cluster.is_ours:
         return
     for name, start in FRONTS.items():
-        behind = replace(course, way=name, one_by_one=False)
+        behind = replace(course, way=name, together=TOGETHER_BEHIND_PROXY)
         for variant in variants:
             with trial(cluster, variant.server, variant.shape) as standing:
                 upstream = f"{standing.service_address()}:80"
