@@ -20,7 +20,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness import program, values
+from harness import build, program, values
 from harness.processes import Children, HarnessError
 from harness.program import Program
 from harness.vegeta import ATTACKS
@@ -62,7 +62,7 @@ def build_cluster() -> None:
     with workshop() as children:
         setup(children)
         components.build(children, say)
-        tools.compile_go(children)
+        build.compile_go(children, places.TOOLS)
         images.build_pause(children)
 
 
@@ -87,7 +87,7 @@ def run(chosen: argparse.Namespace) -> int:
         build_cluster()
     with workshop() as children:
         if was_up:
-            tools.compile_go(children)
+            build.compile_go(children, places.TOOLS)
         made = tools.build_images(children, say)
     try:
         if not was_up:
@@ -105,8 +105,10 @@ def run(chosen: argparse.Namespace) -> int:
 def run_in_theirs(chosen: argparse.Namespace) -> int:
     """A cluster that somebody has: only kubectl, vegeta and an address."""
     with workshop() as children:
-        tools.compile_go(children)
-    return campaign.run(tools.theirs(chosen.kubeconfig, chosen.address, chosen.image), chosen, say)
+        build.compile_go(children, places.TOOLS)
+    program.raise_file_limit(FILES_MAX)
+    theirs = tools.theirs(chosen.kubeconfig, chosen.address, chosen.image, chosen.seccomp)
+    return campaign.run(theirs, chosen, say)
 
 
 def shell() -> int:
@@ -140,9 +142,16 @@ def parse() -> argparse.Namespace:
     add("--kubeconfig", type=Path, metavar="FILE", help="of a cluster of your own")
     add("--address", metavar="URL", default="", help="where its Service is reached")
     add("--image", metavar="REF", default="", help="lastcall's image, as that cluster pulls it")
+    add(
+        "--seccomp", choices=tools.SECCOMP, default=tools.SECCOMP[0], help="of pods in that cluster"
+    )
     chosen = parser.parse_intermixed_args()
     if chosen.kubeconfig and not (chosen.address and chosen.image):
         parser.error("--kubeconfig needs --address and --image")
+    if chosen.kubeconfig and chosen.command != "run":
+        parser.error(f"{chosen.command} is for a cluster of ours: --kubeconfig goes with run")
+    if chosen.address and not chosen.address.startswith("http://"):
+        parser.error("--address must be http://HOST:PORT, a node and a port from 30000 to 32767")
     for name in chosen.experiments:
         if name not in campaign.NAMES:
             parser.error(f"experiment '{name}' is none of {', '.join(campaign.NAMES)}")

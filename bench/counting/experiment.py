@@ -81,7 +81,7 @@ def run(binaries: Binaries, schedule: Schedule, variant: Variant) -> Run:
             children,
             folder,
             INCR,
-            replicas.port,
+            f"http://127.0.0.1:{replicas.port}",
             schedule.rate,
             schedule.seconds,
             exact=True,

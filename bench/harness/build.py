@@ -29,7 +29,7 @@ def build(build_dir: Path, setup: bool, variants: Iterable[Variant]) -> Binaries
             _run_setup(children)
         if any(variant.is_lastcall for variant in variants):
             compile_targets(children, build_dir, ["lastcall"])
-        _compile_go(children, programs)
+        compile_go(children, programs)
     return Binaries(
         lastcall=build_dir / "lastcall", peer=programs / "peer", vegeta=programs / "vegeta"
     )
@@ -53,13 +53,18 @@ def compile_targets(children: Children, build_dir: Path, targets: Iterable[str])
             raise HarnessError(f"{build_dir / target} does not exist: run ./setup first")
 
 
-def _compile_go(children: Children, programs: Path) -> None:
-    programs.mkdir(parents=True, exist_ok=True)
+def find_go() -> str:
     go = str(GO_OF_DEBIAN) if GO_OF_DEBIAN.exists() else shutil.which("go")
     if go is None:
         raise HarnessError("go 1.24 is not installed: run ./setup")
+    return go
+
+
+def compile_go(children: Children, programs: Path) -> None:
+    """The peer and vegeta."""
+    programs.mkdir(parents=True, exist_ok=True)
     # git refuses to speak of a clone that another user owns; no version is wanted of it.
-    argv = [go, "build", "-mod=readonly", "-buildvcs=false"]
+    argv = [find_go(), "build", "-mod=readonly", "-buildvcs=false", "-ldflags", "-s -w"]
     argv += ["-o", f"{programs}/", "./peer", VEGETA]
-    environment = os.environ | {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
+    environment = os.environ | {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}  # for scratch, too
     children.run("go build", argv, cwd=ROOT / "bench", env=environment)

@@ -147,9 +147,7 @@ def environment() -> dict[str, str]:
 class Replica:
     """One server process."""
 
-    def __init__(
-        self, children: Children, name: str, port: int, argv: list[str], timing: Timing
-    ):
+    def __init__(self, children: Children, name: str, port: int, argv: list[str], timing: Timing):
         self.name = name
         self._port = port
         self.seconds_to_end = timing.grace + END_SLACK_SECONDS

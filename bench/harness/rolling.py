@@ -116,7 +116,7 @@ def _run(
         children,
         folder,
         attack,
-        rollout.port,
+        f"http://127.0.0.1:{rollout.port}",
         setting.rate,
         setting.seconds,
     )
@@ -152,9 +152,7 @@ def invalidity(
     return reasons
 
 
-def machine_failures(
-    tally: outcome.Tally, proxy_losses: Counter, load: vegeta.Vegeta
-) -> list[str]:
+def machine_failures(tally: outcome.Tally, proxy_losses: Counter, load: vegeta.Vegeta) -> list[str]:
     reasons = []
     if missing := load.missing(tally.requests):
         reasons.append(missing)

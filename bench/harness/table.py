@@ -61,7 +61,7 @@ def _object(row: Row) -> dict:
         "lost": row.lost,
         "lost_by": {name: row.lost_by[name] for name in LOSSES},
         "success_percent": row.success_percent,
-        "latency_ms": {name: _finite(value * 1000) for name, value in row.latencies.items()},
+        "latency_ms": {name: finite(value * 1000) for name, value in row.latencies.items()},
         "rollout_seconds": round(row.rollout_seconds, 3),
         "runs": len(row.runs),
         "lost_as_the_proxy_saw_it": dict(row.proxy_losses),
@@ -74,6 +74,6 @@ def _object(row: Row) -> dict:
     }
 
 
-def _finite(value: float) -> float | None:
+def finite(value: float) -> float | None:
     """JSON has no NaN: without an answer there is no latency."""
     return round(value, 3) if math.isfinite(value) else None

@@ -61,7 +61,7 @@ class Vegeta:
         children: Children,
         folder: Path,
         attack: Attack,
-        port: int,
+        url: str,
         rate: int,
         seconds: float,
         exact: bool = False,
@@ -74,7 +74,7 @@ class Vegeta:
         self.seconds_max = seconds + 2 * TIMEOUT_SECONDS
         targets, body = folder / "targets", folder / "body"
         body.write_bytes(attack.body)
-        target = f"{attack.method} http://127.0.0.1:{port}{attack.path}\n@{body}\n\n"
+        target = f"{attack.method} {url}{attack.path}\n@{body}\n\n"
         targets.write_text(target * (self._due if exact else 1))
         argv = [str(binary), "attack", "-targets", str(targets), "-output", str(self._output)]
         argv += ["-rate", f"{rate}/1s"]
@@ -82,7 +82,7 @@ class Vegeta:
         argv += ["-timeout", f"{TIMEOUT_SECONDS}s", "-http2=false"]
         argv += ["-workers", str(WORKERS), "-max-workers", str(WORKERS_MAX)]
         argv += ["-connections", str(WORKERS_MAX), f"-keepalive={str(attack.keep_alive).lower()}"]
-        self.child: Child = children.start("vegeta", argv)
+        self.child: Child = children.start(f"vegeta {attack.name}", argv)
 
     def has_ended(self) -> bool:
         """Wherever nobody may wait; `wait` follows."""

@@ -5,12 +5,14 @@ import json
 import re
 import shutil
 import time
+import traceback
 
 from harness import program
 from harness.outcome import BIN_SECONDS
 from harness.processes import HarnessError
 
 from . import manifests, picture, places, report
+from .case import GO
 from .experiment import Experiment, Plan, Row, common_problems
 from .experiments import ALL
 from .trial import Cluster
@@ -23,7 +25,7 @@ def run(cluster: Cluster, chosen: argparse.Namespace, say) -> int:
     groups: list[list[Row]] = []
     failures: list[str] = []
     shutil.rmtree(places.POD_LOGS, ignore_errors=True)
-    manifests.check(cluster.kubectl, say)
+    manifests.check(cluster, say)
     for experiment in select(cluster, chosen):
         began, mine = time.monotonic(), len(groups)
         say(f"{experiment.name}: {experiment.title}")
@@ -34,14 +36,19 @@ def run(cluster: Cluster, chosen: argparse.Namespace, say) -> int:
 
         try:
             experiment.run(cluster, plan, done)
-        except HarnessError as error:  # the next one may well be possible
+        except Exception as error:  # the next one may well be possible
+            if not isinstance(error, HarnessError):
+                traceback.print_exc()
             failures.append(f"{experiment.name}: {error}")
             say(f"  {error}")
         say(f"{experiment.name} took {time.monotonic() - began:.0f} s")
         draw(experiment, groups[mine:], chosen, say)
-        write(groups, chosen)  # what is done so far: a later one may be interrupted
+        write(groups, failures, chosen)  # what is done so far: a later one may be interrupted
     print(report.table([row for rows in groups for row in rows]), flush=True)
     print("Latencies are those of the answered requests, a lost one has none.")
+    compare(groups)
+    if not cluster.is_ours:
+        cluster.kubectl.run("delete", "namespace", cluster.kubectl.namespace, "--wait=false")
     return verdict(groups, failures)
 
 
@@ -94,10 +101,26 @@ def per_second(row: Row) -> int:
     return round(tally.requests / max(len(tally.bins) * BIN_SECONDS, BIN_SECONDS))
 
 
-def write(groups: list[list[Row]], chosen: argparse.Namespace) -> None:
+def write(groups: list[list[Row]], failures: list[str], chosen: argparse.Namespace) -> None:
     if chosen.json:
         objects = [each for rows in groups for each in report.as_objects(rows)]
+        objects += [
+            {"experiment": failure.partition(":")[0], "problems": [failure]} for failure in failures
+        ]
         chosen.json.write_text(json.dumps(objects, indent=2) + "\n")
+
+
+def compare(groups: list[list[Row]]) -> None:
+    """Latencies beside Go's, of the same run, where an attack was alone."""
+    alone = {(r.experiment, r.way, r.attack.name, r.title): r for (r, *more) in groups if not more}
+    for (*where, _), mine in alone.items():
+        theirs = alone.get((*where, GO.title))
+        if mine.variant.must_lose is False and theirs is not None:
+            ratios = (
+                f"{name} {mine.latencies[name] / theirs.latencies[name]:.2f}"
+                for name in ("p50", "p99", "max")
+            )
+            print(f"{mine.experiment}, {mine.label}: latency / Go's: {', '.join(ratios)}.")
 
 
 def verdict(groups: list[list[Row]], failures: list[str]) -> int:

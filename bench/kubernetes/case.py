@@ -20,20 +20,15 @@ GO_DELAY_SECONDS = 5  # what everyone recommends
 
 @dataclass(frozen=True)
 class Server:
-    """`must_lose`: True for a control, False for a promise, None where it is only shown."""
-
     name: str
     title: str
     is_lastcall: bool = True
     flags: tuple[str, ...] = ()
-    must_lose: bool | None = None
 
 
-LASTCALL = Server("lastcall", "lastcall", must_lose=False)
-HARD = Server("hard", "lastcall --hard", flags=("--hard",), must_lose=True)
+LASTCALL = Server("lastcall", "lastcall")
+HARD = Server("hard", "lastcall --hard", flags=("--hard",))
 GO = Server("go-delay", "Go, 503, 5 s, Shutdown", is_lastcall=False)
-GO_EXIT = Server("go-exit", "Go, exits at once", is_lastcall=False, must_lose=True)
-SERVERS = {each.name: each for each in (LASTCALL, HARD, GO, GO_EXIT)}
 
 
 @dataclass(frozen=True)
@@ -53,6 +48,7 @@ class Shape:
     readiness: str = "/servingz"
     service: dict = field(default_factory=dict)  # laid over the Service's spec
     pod: dict = field(default_factory=dict)  # laid over the pod's spec
+    seccomp: dict = field(default_factory=dict)  # its profile, if another than the manifest's
     liveness: dict = field(default_factory=dict)  # laid over the liveness probe
     flags: tuple[str, ...] = ()
 
@@ -61,7 +57,14 @@ class Shape:
 class Images:
     lastcall: str
     peer: str = ""  # none in a cluster of somebody else
+    redis: str = ""
+    installer: str = ""  # what writes the seccomp profile
     pull: str = "Never"
+
+    @property
+    def of(self) -> dict[str, str]:
+        """By the names of the manifests' containers."""
+        return {NAME: self.lastcall, "redis": self.redis, "installer": self.installer}
 
 
 def objects(kubectl: Kubectl, server: Server, shape: Shape, images: Images, url: str) -> list[dict]:
@@ -82,6 +85,8 @@ def change_deployment(deployment: dict, server: Server, shape: Shape, images: Im
     pod = spec["template"]["spec"]
     pod["terminationGracePeriodSeconds"] = shape.grace
     pod.update(shape.pod)
+    if shape.seccomp:
+        pod["securityContext"]["seccompProfile"] = shape.seccomp
     container = pod["containers"][0]
     container["imagePullPolicy"] = images.pull
     if shape.pre_stop:
@@ -91,14 +96,15 @@ def change_deployment(deployment: dict, server: Server, shape: Shape, images: Im
     container["livenessProbe"].update(shape.liveness)
     if server.is_lastcall:
         container["image"] = images.lastcall
-        container["args"] = lastcall_flags(server, shape)
+        container["args"] = lastcall_flags(container["args"], server, shape)
     else:
         container["image"] = images.peer
-        container["args"] = peer_flags(server, shape)
+        container["args"] = peer_flags(shape)
         probe_as_go(container)
 
 
-def lastcall_flags(server: Server, shape: Shape) -> list[str]:
+def lastcall_flags(base: list[str], server: Server, shape: Shape) -> list[str]:
+    """The manifest's own, with other numbers."""
     seconds = {
         "drain-window": shape.window,
         "serving-lead": min(shape.lead, shape.window),
@@ -106,15 +112,13 @@ def lastcall_flags(server: Server, shape: Shape) -> list[str]:
         "grace-period": shape.grace,
         "pre-stop": shape.pre_stop,
     }
-    flags = ["--listen=[::]:8080", "--admin-listen=[::]:9090", "--log-format=json"]
-    flags += ["--served-by"]
-    flags += [f"--{name}={value}s" for name, value in seconds.items()]
-    return [*flags, *server.flags, *shape.flags]
+    kept = [flag for flag in base if flag.partition("=")[0].removeprefix("--") not in seconds]
+    flags = [f"--{name}={value}s" for name, value in seconds.items()]
+    return [*kept, *flags, "--served-by", *server.flags, *shape.flags]
 
 
-def peer_flags(server: Server, shape: Shape) -> list[str]:
-    mode = "exit" if server is GO_EXIT else "delay"
-    flags = ["-listen", ":8080", "-served-by", "-mode", mode, "-delay", f"{GO_DELAY_SECONDS}s"]
+def peer_flags(shape: Shape) -> list[str]:
+    flags = ["-listen", ":8080", "-served-by", "-mode", "delay", "-delay", f"{GO_DELAY_SECONDS}s"]
     return [*flags, "-timeout", f"{shape.timeout}s", *shape.flags]
 
 

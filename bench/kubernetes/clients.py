@@ -19,7 +19,14 @@ from urllib.parse import urlsplit
 
 TIMEOUT_SECONDS = 20
 PAUSE_SECONDS = 0.1  # after a loss
-EMPTY_REPLY = "Empty reply from server"  # curl's word for EOF
+# curl's exit codes, in the words that the harness knows the classes by.
+CURL_ERRORS = {
+    7: "connection refused",
+    28: "timeout",
+    52: "EOF",
+    55: "broken pipe",
+    56: "connection reset",
+}
 
 
 class Client:
@@ -102,8 +109,8 @@ class Curls:
         body, _, told = output.rpartition(b"\n")
         code, _, server = told.decode("latin-1").partition(" ")
         error = complaint.decode("latin-1").strip() if curl.returncode else ""
-        if EMPTY_REPLY in error:
-            error = "EOF"
+        if "no route" not in error.lower():
+            error = CURL_ERRORS.get(curl.returncode or 0, error)
         tell(sent_at, int(code or 0), body, error, server)
 
 

@@ -2,9 +2,8 @@
 
 import hashlib
 import os
-import shutil
 
-from harness.build import GO_OF_DEBIAN
+from harness.build import find_go
 from harness.processes import Children, HarnessError
 
 from . import places
@@ -40,13 +39,10 @@ def version() -> str:
 
 
 def _compile(children: Children) -> None:
-    go = str(GO_OF_DEBIAN) if GO_OF_DEBIAN.exists() else shutil.which("go")
-    if go is None:
-        raise HarnessError("go 1.24 is not installed: run ./setup --cluster")
     major, minor, _ = version().removeprefix("v").split(".")
     values = {"gitVersion": version(), "gitMajor": major, "gitMinor": minor}
     stamps = (f"-X {path}.{key}={value}" for path in VERSIONED for key, value in values.items())
-    argv = ["nice", "-n", "5", go, "build", "-mod=readonly", "-buildvcs=false", "-trimpath"]
+    argv = ["nice", "-n", "5", find_go(), "build", "-mod=readonly", "-buildvcs=false", "-trimpath"]
     argv += ["-ldflags", " ".join(["-s", "-w", *stamps]), "-o", str(places.COMPONENTS), "."]
     places.BUILT.mkdir(parents=True, exist_ok=True)
     STAMP.unlink(missing_ok=True)

@@ -43,6 +43,8 @@ class Row(Sums):
     attack: Attack
     exact: bool = False  # by clients that send nothing twice
     way: str = ""  # through what, where an experiment has several
+    rate: int = 0  # requests a second; 0 in a closed loop
+    seconds: float = 0.0
     runs: list[Run] = field(default_factory=list)
 
     @property

@@ -6,6 +6,7 @@ each container says.
 FOLDER gets `changes`, the apiserver's events as they come, and a log for each run of a container.
 """
 
+import json
 import os
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from .kubectl import Kubectl, Objects
 
 CHANGES = "changes"
 CHUNK_BYTES = 1 << 16
+WATCH_END_SECONDS_MAX = 10
 
 
 def log_name(pod: str, run: int) -> str:
@@ -32,16 +34,18 @@ def main(kubectl: Kubectl, selector: str, folder: Path) -> None:
     ):
         argv = kubectl.argv("get", "pods", "--selector", selector, "--watch")
         argv += ["--output-watch-events", "-o", "json"]
-        watch = children.start("kubectl watch", argv, stdout=PIPE)
-        objects, followed = Objects(), set()
+        followed: set[tuple[str, int]] = set()
         with open(folder / CHANGES, "wb", buffering=0) as changes:
-            while chunk := os.read(watch.stdout.fileno(), CHUNK_BYTES):
-                changes.write(chunk)
-                for event in objects.feed(chunk):
-                    for run in started(event["object"]) - followed:
-                        followed.add(run)
-                        follow(kubectl, children, folder, *run)
-        sys.exit(f"the watch ended, {watch.how_it_ended()}")
+            while True:  # the apiserver ends a watch after half an hour or more
+                watch, objects = children.start("kubectl watch", argv, stdout=PIPE), Objects()
+                while chunk := os.read(watch.stdout.fileno(), CHUNK_BYTES):
+                    for event in objects.feed(chunk):
+                        changes.write(json.dumps(event).encode() + b"\n")
+                        for run in started(event["object"]) - followed:
+                            followed.add(run)
+                            follow(kubectl, children, folder, *run)
+                if watch.wait(WATCH_END_SECONDS_MAX) != 0:
+                    sys.exit(f"the watch ended, {watch.how_it_ended()}")
 
 
 def started(pod: dict) -> set[tuple[str, int]]:

@@ -5,7 +5,6 @@ buildah's storage lies in the build folder, so that nothing of this meets images
 
 import contextlib
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,8 +41,10 @@ def build_base(children: Children, say) -> None:
     say("making the base image by debootstrap: once, about a minute")
     with scratch() as folder:
         root = folder / "root"
-        argv = ["debootstrap", "--variant=minbase", "trixie", str(root), mirror()]
-        children.run("debootstrap", [*argv])
+        # In namespaces of its own: killed in mid-work it leaves neither mounts nor processes.
+        argv = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        argv += ["debootstrap", "--variant=minbase", "trixie", str(root), mirror()]
+        children.run("debootstrap", argv)
         for package in (root / "var/cache/apt/archives").glob("*.deb"):
             package.unlink()
         output(["tar", "-C", str(root), "-cf", str(folder / "root.tar"), "."], seconds=300)
@@ -103,13 +104,14 @@ def libraries(binary: Path) -> list[Path]:
     return sorted({Path(word) for word in words if word.startswith("/")})
 
 
-def build_busybox(children: Children) -> None:
+def build_busybox(children: Children) -> str:
     """What installs the seccomp profile (k8s/seccomp)."""
     if not (places.ARCHIVES / "installer.tar").exists():
         text = "FROM scratch\nCOPY busybox /bin/busybox\nENV PATH=/bin\n"
         links = 'RUN ["/bin/busybox", "--install", "-s", "/bin"]\n'
         build_of_files(children, BUSYBOX, text + links, {"busybox": Path("/bin/busybox")})
         export(BUSYBOX, "installer")
+    return BUSYBOX
 
 
 def build_of_files(children: Children, name: str, text: str, files: dict[str, Path]) -> None:
@@ -126,11 +128,10 @@ def _build(children: Children, name: str, arguments: list[str]) -> None:
     argv = [*buildah(), "build", "--isolation", "chroot", "--quiet", "--tag", name, *arguments]
     log = places.LOGS / "images.log"
     places.LOGS.mkdir(parents=True, exist_ok=True)
-    child = children.start("buildah", ["nice", "-n", "5", *argv], stdout=subprocess.DEVNULL)
+    with open(log, "wb") as output_of_build:
+        child = children.start("buildah", ["nice", "-n", "5", *argv], stdout=output_of_build)
     if child.process.wait() != 0:
-        if child.stderr:
-            shutil.copy(child.stderr, log)
-        raise HarnessError(f"the image {name} cannot be built: see {log}")
+        raise HarnessError(f"the image {name} cannot be built, {child.how_it_ended()}; see {log}")
 
 
 def buildah() -> list[str]:
@@ -152,9 +153,10 @@ def retag(name: str, other: str) -> None:
 def export(name: str, file: str) -> Path:
     places.ARCHIVES.mkdir(parents=True, exist_ok=True)
     archive = places.ARCHIVES / f"{file}.tar"
-    archive.unlink(missing_ok=True)  # buildah does not write over one
-    output([*buildah(), "push", "--quiet", name, f"docker-archive:{archive}:{name}"], seconds=120)
-    return archive
+    draft = archive.with_suffix(".new")
+    draft.unlink(missing_ok=True)  # buildah does not write over one
+    output([*buildah(), "push", "--quiet", name, f"docker-archive:{draft}:{name}"], seconds=120)
+    return draft.rename(archive)
 
 
 @contextlib.contextmanager

@@ -135,11 +135,9 @@ def down() -> bool:
         state = _state()
         if state is None:
             return False
-        init = _init(state["pid"])
-        for pid in (init, state["pid"]):
-            if pid is not None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+        # Its parent, unshare, ends when the kernel has ended all of the namespace with it.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(_init(state["pid"]) or state["pid"], signal.SIGKILL)
         _wait_until_gone(state["pid"])
         places.STATE.unlink(missing_ok=True)
         remove_cgroups()

@@ -1,11 +1,10 @@
-"""The load: vegeta against an address of the cluster, and what became of each request."""
+"""The load: vegeta, or clients in a closed loop, and what became of each request."""
 
 import json
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import PIPE
 
 from harness import outcome, vegeta
 from harness.processes import Child, Children, HarnessError
@@ -15,8 +14,6 @@ from . import places
 NO_ROUTE = "no route"  # a packet to a pod that is gone, answered by its node
 LOSSES = (*outcome.LOSSES[: outcome.LOSSES.index(outcome.TIMEOUT)], NO_ROUTE)
 LOSSES += tuple(name for name in outcome.LOSSES if name not in LOSSES)
-ENCODE_SECONDS_MAX = 60
-LATE_SHARE_MAX = 0.01  # of the requests due, how many vegeta may be short of
 
 
 @dataclass(frozen=True)
@@ -26,58 +23,36 @@ class Load:
     seconds: float
     clients: int = 0  # in a closed loop, each with a connection; then `rate` says nothing
     curls: int = 0  # that the clients call, all together
-
-    @property
-    def due(self) -> int:
-        return round(self.rate * self.seconds)
+    exact: bool = False  # not one request fewer than rate times seconds
 
     def start(self, binary: Path, children: Children, folder: Path, url: str) -> "Running":
         if self.clients:
             return Clients(children, folder, self, url)
-        return Vegeta(binary, children, folder, self, url)
+        return Attacking(binary, children, folder, self, url)
 
 
-class Vegeta:
-    """One attack, started at once. `tally` may be asked when it has ended."""
+class Attacking:
+    """vegeta, started at once. `tally` may be asked when it has ended."""
 
     def __init__(self, binary: Path, children: Children, folder: Path, load: Load, url: str):
-        self._binary, self._children, self._load = binary, children, load
-        self._output = folder / "results.bin"
-        attack = load.attack
-        targets, body = folder / "targets", folder / "body"
-        body.write_bytes(attack.body)
-        targets.write_text(f"{attack.method} {url}{attack.path}\n@{body}\n")
-        argv = [str(binary), "attack", "-targets", str(targets), "-output", str(self._output)]
-        argv += ["-rate", f"{load.rate}/1s", "-duration", f"{round(load.seconds * 1000)}ms"]
-        argv += ["-timeout", f"{vegeta.TIMEOUT_SECONDS}s", "-http2=false"]
-        argv += ["-workers", str(vegeta.WORKERS), "-max-workers", str(vegeta.WORKERS_MAX)]
-        argv += ["-connections", str(vegeta.WORKERS_MAX)]
-        argv += [f"-keepalive={str(attack.keep_alive).lower()}"]
-        self.child: Child = children.start(f"vegeta {attack.name}", argv)
+        self._expected = load.attack.expected
+        self._vegeta = vegeta.Vegeta(
+            binary, children, folder, load.attack, url, load.rate, load.seconds, load.exact
+        )
+        self.child: Child = self._vegeta.child
 
     def wait(self) -> None:
-        if self.child.wait(self._load.seconds + 2 * vegeta.TIMEOUT_SECONDS) != 0:
-            raise HarnessError(f"vegeta failed, {self.child.how_it_ended()}")
+        self._vegeta.wait()
 
     def tally(self) -> outcome.Tally:
-        argv = [str(self._binary), "encode", "--to", "csv", str(self._output)]
-        encoder = self._children.start(
-            "vegeta encode", argv, stdout=PIPE, encoding="utf-8", errors="replace"
-        )
-        with encoder.stdout as lines:
-            counted = tally(vegeta.parse(lines), self._load.attack.expected)
-        if encoder.wait(ENCODE_SECONDS_MAX) != 0:
-            raise HarnessError(f"vegeta encode failed, {encoder.how_it_ended()}")
-        return counted
+        return tally(self._vegeta.results(), self._expected)
 
     def shortfall(self, requests: int) -> str | None:
-        if requests >= self._load.due * (1 - LATE_SHARE_MAX):
-            return None
-        return f"vegeta sent {requests:,} requests of {self._load.due:,}: the machine is too slow"
+        return self._vegeta.missing(requests)
 
 
 class Clients:
-    """As Vegeta, for clients in a closed loop (clients.py)."""
+    """As Attacking, for clients in a closed loop (clients.py)."""
 
     def __init__(self, children: Children, folder: Path, load: Load, url: str):
         self._load = load
@@ -106,7 +81,7 @@ class Clients:
         return None  # a closed loop owes no number
 
 
-Running = Vegeta | Clients
+Running = Attacking | Clients
 
 
 def tally(results: Iterable[outcome.Result], expected: bytes) -> outcome.Tally:

@@ -1,43 +1,115 @@
-"""Every overlay of k8s/, built by kustomize and shown to the apiserver, which changes nothing.
+"""Every overlay of k8s/: built by kustomize, shown to the apiserver, and in our own cluster started as
+it is, but for its images.
 
 The apiserver refuses to dry-run what belongs into a namespace that is not there: those of the
 manifests are made first, and removed again.
 """
 
+import copy
+
 from harness.build import ROOT
 from harness.processes import HarnessError
 
-from .kubectl import Kubectl
+from .case import Images
+from .kubectl import NAMESPACE, Kubectl, find
+from .trial import DEPLOYMENT, Cluster, clear, namespace
 
 FOLDER = ROOT / "k8s"
+PROFILE = FOLDER / "seccomp"  # an installer, and what the overlay `restricted` has with it
+INSTALLER = "daemonset/seccomp-installer"
+START_SECONDS_MAX = 60
+VOLUME = "data"
 
 
-def check(kubectl: Kubectl, say) -> None:
-    kubectl = Kubectl(kubectl.binary, kubectl.kubeconfig, "")  # what names no namespace: default
-    kustomizations = ["base", *(f"overlays/{path.name}" for path in overlays())]
-    made: list[str] = []
-    try:
-        for name in kustomizations:
-            made += try_one(kubectl, name)
-    finally:
-        if made:
-            kubectl.run("delete", "namespace", *dict.fromkeys(made), "--timeout=60s", seconds=70)
-    say(f"the apiserver takes {', '.join(kustomizations)}")
+def check(cluster: Cluster, say) -> None:
+    names = ["base", *(f"overlays/{path.name}" for path in overlays())]
+    for name in names:
+        if not everywhere(cluster).kustomize(FOLDER / name):
+            raise HarnessError(f"k8s/{name} makes no object")
+        dry_run(everywhere(cluster), name)
+        if cluster.is_ours:
+            start(cluster, name)
+    done = "takes and starts" if cluster.is_ours else "takes"
+    say(f"the cluster {done} {', '.join(names)}")
 
 
 def overlays() -> list:
     return sorted(path for path in (FOLDER / "overlays").iterdir() if path.is_dir())
 
 
-def try_one(kubectl: Kubectl, name: str) -> list[str]:
-    """The namespaces that had to be made for it."""
+def everywhere(cluster: Cluster) -> Kubectl:
+    """For objects that name their own namespace; others are in the default one."""
+    return Kubectl(cluster.kubectl.binary, cluster.kubectl.kubeconfig, "")
+
+
+def dry_run(kubectl: Kubectl, name: str) -> None:
     objects = kubectl.kustomize(FOLDER / name)
-    if not objects:
-        raise HarnessError(f"k8s/{name} makes no object")
-    namespaces = [each for each in objects if each["kind"] == "Namespace"]
     there = set(kubectl.run("get", "namespaces", "-o", "name").split())
-    new = [each for each in namespaces if f"namespace/{each['metadata']['name']}" not in there]
-    if new:
-        kubectl.apply(new)
-    kubectl.apply(objects, "--dry-run=server")
-    return [each["metadata"]["name"] for each in new]
+    wanted = [each for each in objects if each["kind"] == "Namespace"]
+    made = [each for each in wanted if f"namespace/{each['metadata']['name']}" not in there]
+    try:
+        if made:
+            kubectl.apply(made)
+        kubectl.apply(objects, "--dry-run=server")
+    finally:
+        remove_namespaces(kubectl, made)
+
+
+def start(cluster: Cluster, name: str) -> None:
+    """Its pods get ready with the arguments that the manifest has."""
+    kubectl = everywhere(cluster)
+    objects = adapted(kubectl.kustomize(FOLDER / name), cluster.images)
+    namespaces = [each for each in objects if each["kind"] == "Namespace"]
+    try:
+        kubectl.apply([namespace(), *namespaces])
+        if any(each["kind"] == "DaemonSet" for each in objects):
+            install_profile(cluster)
+        kubectl.apply(objects)
+        deployment = find(objects, "Deployment")
+        limit = f"--timeout={START_SECONDS_MAX}s"
+        there = Kubectl(kubectl.binary, kubectl.kubeconfig, deployment["metadata"]["namespace"])
+        there.run("rollout", "status", DEPLOYMENT, limit, seconds=START_SECONDS_MAX + 10)
+    finally:
+        ours = [each for each in objects if each["metadata"].get("namespace") == NAMESPACE]
+        kubectl.delete([each for each in objects if each["kind"] == "Deployment"])
+        kubectl.delete([each for each in ours if each["kind"] not in ("Deployment", "Service")])
+        clear(cluster)
+        remove_namespaces(kubectl, namespaces)
+
+
+def remove_namespaces(kubectl: Kubectl, namespaces: list[dict]) -> None:
+    for each in namespaces:
+        name = each["metadata"]["name"]
+        gone = ("--grace-period=0", "--force", "--all")
+        kubectl.run("delete", "pods", "--namespace", name, *gone)
+        kubectl.run("delete", "namespace", name, "--timeout=60s", seconds=70)
+
+
+def install_profile(cluster: Cluster) -> None:
+    """Our seccomp profile onto the nodes, by the DaemonSet that there is for it."""
+    kubectl = everywhere(cluster)
+    objects = adapted(kubectl.kustomize(PROFILE), cluster.images)
+    kubectl.apply([each for each in objects if each["kind"] == "Namespace"])
+    kubectl.apply([each for each in objects if each["kind"] != "Namespace"])
+    (name,) = {each["metadata"]["namespace"] for each in objects if each["kind"] == "DaemonSet"}
+    there = Kubectl(kubectl.binary, kubectl.kubeconfig, name)
+    limit = f"--timeout={START_SECONDS_MAX}s"
+    there.run("rollout", "status", INSTALLER, limit, seconds=START_SECONDS_MAX + 10)
+
+
+def adapted(objects: list[dict], images: Images) -> list[dict]:
+    """With images that a cluster without a registry has, one replica, and no claim on storage."""
+    found = copy.deepcopy(objects)
+    for each in found:
+        if each["kind"] != "Namespace":
+            each["metadata"].setdefault("namespace", NAMESPACE)
+        if template := each.get("spec", {}).get("template"):
+            for container in template["spec"]["containers"]:
+                container["image"] = images.of[container["name"]]
+                container["imagePullPolicy"] = images.pull
+        if each["kind"] == "Deployment":
+            each["spec"] |= {"replicas": 1, "minReadySeconds": 0}
+        if each["kind"] == "StatefulSet" and each["spec"].pop("volumeClaimTemplates", None):
+            volumes = each["spec"]["template"]["spec"].setdefault("volumes", [])
+            volumes.append({"name": VOLUME, "emptyDir": {}})
+    return found

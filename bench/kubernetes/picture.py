@@ -83,15 +83,17 @@ def scale_of(tallies: list[Tally]) -> Scale:
 
 
 def strip(row: Row, tally: Tally, scale: Scale, colours: dict[str, str], y: float) -> str:
-    lost = f"{row.attack.title} · {row.lost:,} of {row.requests:,} lost"
-    if row.lost:
-        lost += ": " + ", ".join(f"{name} {count:,}" for name, count in row.lost_by.items())
+    lost = f"{row.attack.title} · {tally.lost:,} of {tally.requests:,} lost"
+    if tally.lost:
+        lost += ": " + ", ".join(f"{name} {count:,}" for name, count in tally.lost_by.items())
+    if len(row.runs) > 1:
+        lost += f" (the worst of {len(row.runs)} runs)"
     answered_max = height_of(tally)
     lost_max = max((count for _, count in tally.bins), default=0) or 1
     end = "text-anchor='end'"
     return "\n".join(
         [
-            text(0, y + 12, lost, f"fill='{LOST if row.lost else FAINT}'"),
+            text(0, y + 12, lost, f"fill='{LOST if tally.lost else FAINT}'"),
             f"<g transform='translate({LEFT} {y + LABEL})'>",
             "<g shape-rendering='crispEdges'>",
             *stack(tally, scale, colours, UP / answered_max),
@@ -101,7 +103,7 @@ def strip(row: Row, tally: Tally, scale: Scale, colours: dict[str, str], y: floa
             text(-6, UP + 4, "0 per 100 ms", f"{end} fill='{FAINT}'"),
             line(0, UP, WIDTH, UP, GRID),
             text(-6, UP + DOWN - LOST_ROOM, f"{lost_max}", f"{end} fill='{LOST}'")
-            if row.lost
+            if tally.lost
             else "",
             "</g>",
         ]

@@ -25,9 +25,7 @@ KUBECONFIG = BUILT / "kubeconfig"
 MEMORY = Path("/run/lastcall")  # on the tmpfs that hides /run in the cluster's namespace
 
 LAN = "10.240.0.1"  # the control plane, and the load
-LAN_RANGE = "10.240.0.0/24"
 SERVICE_RANGE = "10.96.0.0/16"
-POD_RANGE = "10.244.0.0/16"
 APISERVER = f"https://{LAN}:6443"
 
 

@@ -26,14 +26,12 @@ class Container:
     ended_at: float | None = None
     exit_code: int | None = None
     message: str = ""  # what it left in its termination log
+    last_words: str = ""  # the audit as its log has it
 
     @property
     def audit(self) -> dict:
-        try:
-            audit = json.loads(self.message)
-        except ValueError:
-            return {}
-        return audit if isinstance(audit, dict) else {}
+        """The kubelet may not have had the time to tell of it; then its log has it."""
+        return as_object(self.message) or as_object(self.last_words)
 
 
 @dataclass
@@ -45,6 +43,7 @@ class Life:
     ready_at: float | None = None
     deleted_at: float | None = None  # when it was told to go
     containers: list[Container] = field(default_factory=list)
+    grace_seconds: float = 0.0  # that it has from its deletion on
 
     @property
     def ended_at(self) -> float | None:
@@ -53,6 +52,9 @@ class Life:
     @property
     def exit_codes(self) -> list[int]:
         return [each.exit_code for each in self.containers if each.exit_code is not None]
+
+    def is_overdue(self, now: float) -> bool:
+        return self.deleted_at is not None and now > self.deleted_at + self.grace_seconds + 1
 
     def describe(self) -> str:
         audits = [each.audit for each in self.containers if each.audit]
@@ -81,15 +83,18 @@ class Watch:
             see(found, event["object"])
         for life in found.values():
             for run, container in enumerate(life.containers):
-                if container.exit_code is not None and not container.audit:
-                    container.message = self.last_words(life.name, run) or container.message
+                if container.exit_code is not None:
+                    container.last_words = self.last_words(life.name, run)
         return sorted(found.values(), key=lambda life: life.created_at)
 
     def last_words(self, pod: str, run: int) -> str:
-        """The audit as the log has it: the kubelet may not have had the time to tell of it."""
-        log = self._folder / follow.log_name(pod, run)
-        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-        return next((line for line in reversed(lines) if AUDIT in line), "")
+        lines = reversed(self.log(pod, run).splitlines())
+        return next((line for line in lines if AUDIT in line), "")
+
+    def log(self, pod: str, run: int) -> str:
+        """What the container said in this run of it."""
+        file = self._folder / follow.log_name(pod, run)
+        return file.read_text(errors="replace") if file.exists() else ""
 
 
 def see(found: dict[str, Life], pod: dict) -> None:
@@ -104,6 +109,7 @@ def see(found: dict[str, Life], pod: dict) -> None:
         grace = metadata.get("deletionGracePeriodSeconds") or 0
         if life.deleted_at is None:
             life.deleted_at = unix(metadata["deletionTimestamp"]) - grace
+            life.grace_seconds = grace
     for container in status.get("containerStatuses", ()):
         for state in (container.get("lastState", {}), container.get("state", {})):
             see_container(life, state)
@@ -122,6 +128,14 @@ def see_container(life: Life, state: dict) -> None:
         container.ended_at = unix(told["finishedAt"])
         container.exit_code = told["exitCode"]
         container.message = told.get("message", "")
+
+
+def as_object(text: str) -> dict:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def unix(text: str) -> float:

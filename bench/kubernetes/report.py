@@ -1,10 +1,8 @@
 """The rows as a table for people and as objects for JSON."""
 
-import math
-
 from harness import outcome
 from harness.sums import PERCENTS
-from harness.table import align
+from harness.table import align, finite
 
 from .experiment import Row, common_problems
 from .load import LOSSES
@@ -55,12 +53,16 @@ def as_object(row: Row, problems: list[str]) -> dict:
         "success_percent": 100 * row.answered / row.requests if row.requests else 0.0,
         "latency_ms": {name: finite(value * 1000) for name, value in row.latencies.items()},
         "rollout_seconds": round(row.event_seconds, 3),
+        "rate": row.rate,
+        "duration_seconds": row.seconds,
+        "drain_window_seconds": row.variant.shape.window,
         "runs": len(row.runs),
         "departures": [
             departure(life) for event in row.events for life in event.lives if life.exit_codes
         ],
         "notes": [note for event in row.events for note in event.notes],
         "answered_by": row.answered_by,
+        "invalid": [each for each in problems if each.startswith("invalid: ")],
         "problems": problems,
     }
 
@@ -71,8 +73,3 @@ def departure(life: Life) -> dict:
         "exit_codes": life.exit_codes,
         "audits": [each.audit for each in life.containers if each.audit],
     }
-
-
-def finite(value: float) -> float | None:
-    """JSON has no NaN: without an answer there is no latency."""
-    return round(value, 3) if math.isfinite(value) else None

@@ -28,6 +28,8 @@ class Course:
     rate: int | None = None
     way: str = ""
     clients: int = 0  # in a closed loop, instead of a rate
+    exact: bool = False  # not one request fewer than rate times seconds
+    exact: bool = False  # not one request fewer than rate times seconds
     curls: int = 0  # so many in all, each a curl of its own; `seconds` is then the longest
     exits_meant: tuple[int, ...] = ()  # other than 0, and as it should be: nothing is judged
     together: int = len(ATTACKS)  # attacks at the same time, upon the same event
@@ -54,15 +56,18 @@ def run_variant(
 ) -> None:
     """`url`: of what stands before the pods; empty: their Service."""
     for attacks in groups(course, plan):
-        rows = [
-            Row(course.experiment, variant, attack, course.clients > 0, course.way)
-            for attack in attacks
-        ]
+        rows = [row_of(course, plan, variant, attack) for attack in attacks]
         for _ in range(plan.repeat if variant.must_lose is False else 1):
             runs = run_valid(standing, plan, course, rows, url)
             for row, run in zip(rows, runs, strict=True):
                 row.runs.append(run)
         done(rows)
+
+
+def row_of(course: Course, plan: Plan, variant: Variant, attack: Attack) -> Row:
+    is_loop = course.clients > 0
+    rate = 0 if is_loop else course.rate or plan.rate
+    return Row(course.experiment, variant, attack, is_loop, course.way, rate, course.seconds)
 
 
 def groups(course: Course, plan: Plan) -> list[list[Attack]]:
@@ -75,7 +80,8 @@ def run_valid(standing: Trial, plan: Plan, course: Course, rows: list[Row], url:
     for tries_left in reversed(range(TRIES_MAX)):
         runs = run_once(standing, plan, course, [row.attack for row in rows], url)
         is_valid = not any((*run.invalid, *run.event.invalid) for run in runs)
-        is_settled = rows[0].variant.must_lose is False and any(run.tally.lost for run in runs)
+        is_settled = any(run.tally.lost for run in runs) or bool(runs[0].event.broken)
+        is_settled = is_settled and rows[0].variant.must_lose is False
         if is_valid or is_settled or not tries_left:  # who broke a promise is not asked again
             break
     return runs
@@ -86,7 +92,8 @@ def run_once(
 ) -> list[Run]:
     rate = course.rate or plan.rate
     together = [
-        Load(attack, rate, course.seconds, course.clients, course.curls) for attack in attacks
+        Load(attack, rate, course.seconds, course.clients, course.curls, course.exact)
+        for attack in attacks
     ]
     runs = standing.attack(together, course.lead, course.action, url)
     if standing.server is LASTCALL:
@@ -98,7 +105,11 @@ def judge(event: Event, lost: int, exits_meant: tuple[int, ...] = ()) -> None:
     """lastcall's own account of its end must agree with what its clients saw."""
     for life in event.lives:
         for container in life.containers:
-            if container.exit_code is None or container.exit_code in exits_meant:
+            if container.exit_code in exits_meant:
+                continue
+            if container.exit_code is None:
+                if life.is_overdue(event.ended_at):
+                    event.broken.append(f"{life.name} was told to go, and its end was not seen")
                 continue
             if container.exit_code != 0:
                 event.broken.append(

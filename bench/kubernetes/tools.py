@@ -1,30 +1,18 @@
-"""The load and the peer, compiled; the images, and how they come into the cluster."""
+"""What experiments need beside the cluster: images, the load, kubectl."""
 
-import os
 import shutil
 from pathlib import Path
 
-from harness.build import GO_OF_DEBIAN, VEGETA
-from harness.processes import Children, HarnessError
+from harness.processes import Children
 
 from . import images, lifecycle, places
 from .case import Images
 from .kubectl import Kubectl
 from .trial import Cluster
 
+SECCOMP = ("RuntimeDefault", "Localhost", "Unconfined")
 TAG = "v1"
 OTHER_TAG = "v2"  # the same image again, for what a new version is wanted
-
-
-def compile_go(children: Children) -> None:
-    places.TOOLS.mkdir(parents=True, exist_ok=True)
-    go = str(GO_OF_DEBIAN) if GO_OF_DEBIAN.exists() else shutil.which("go")
-    if go is None:
-        raise HarnessError("go 1.24 is not installed: run ./setup --cluster")
-    argv = [go, "build", "-mod=readonly", "-buildvcs=false", "-ldflags", "-s -w"]
-    argv += ["-o", f"{places.TOOLS}/", "./peer", VEGETA]
-    environment = os.environ | {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
-    children.run("go build", argv, cwd=places.BENCH, env=environment)
 
 
 def build_images(children: Children, say) -> Images:
@@ -32,9 +20,8 @@ def build_images(children: Children, say) -> Images:
     peer = images.build_peer(children, TAG, places.TOOLS / "peer")
     for name in (lastcall, peer):
         images.retag(name, other_image(name))
-    images.build_redis(children)
-    images.build_busybox(children)
-    return Images(lastcall, peer)
+    redis, installer = images.build_redis(children), images.build_busybox(children)
+    return Images(lastcall, peer, redis, installer)
 
 
 def other_image(name: str) -> str:
@@ -53,10 +40,14 @@ def ours(made: Images) -> Cluster:
     return Cluster(kubectl(places.KUBECONFIG), places.TOOLS / "vegeta", made)
 
 
-def theirs(kubeconfig: Path, address: str, image: str) -> Cluster:
+def theirs(kubeconfig: Path, address: str, image: str, seccomp: str) -> Cluster:
+    """`seccomp`: where RuntimeDefault denies io_uring, another of SECCOMP."""
     wanted = Images(image, pull="IfNotPresent")
-    vegeta = places.TOOLS / "vegeta"
-    return Cluster(kubectl(kubeconfig.absolute()), vegeta, wanted, address, is_ours=False)
+    vegeta, profile = places.TOOLS / "vegeta", {"type": seccomp}
+    if seccomp == "Localhost":
+        profile["localhostProfile"] = "lastcall/lastcall.json"  # k8s/seccomp puts it there
+    ask = kubectl(kubeconfig.absolute())
+    return Cluster(ask, vegeta, wanted, address, is_ours=False, seccomp=profile)
 
 
 def kubectl(kubeconfig: Path) -> Kubectl:

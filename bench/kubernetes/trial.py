@@ -41,6 +41,7 @@ class Cluster:
     images: Images
     address: str = ""  # of the Service; empty: its cluster address
     is_ours: bool = True  # node ports and nodes can be reached
+    seccomp: dict = field(default_factory=dict)  # for all pods, if not as the manifests say
 
 
 @dataclass
@@ -53,6 +54,7 @@ class Event:
     invalid: list[str] = field(default_factory=list)  # why it proves nothing: the machine failed
     notes: list[str] = field(default_factory=list)  # what there is to tell
     broken: list[str] = field(default_factory=list)  # promises, beyond lost requests
+    over_at: float = 0.0  # when the last client had its last answer
 
 
 @dataclass
@@ -73,6 +75,7 @@ class Trial:
     def __init__(
         self, cluster: Cluster, server: Server, shape: Shape, children: Children, folder: Path
     ):
+        shape = replace(shape, seccomp=shape.seccomp or cluster.seccomp)
         self.cluster, self.server, self.shape = cluster, server, shape
         self.children, self.folder = children, folder
         self.kubectl = cluster.kubectl
@@ -113,6 +116,19 @@ class Trial:
         pods = (pod["metadata"] for pod in self.pods())
         return {pod["name"] for pod in pods if "deletionTimestamp" not in pod}
 
+    def wait_until_staying(self, replicas: int) -> None:
+        deadline = time.monotonic() + DEPLOY_SECONDS_MAX
+        while len(self.staying()) != replicas:
+            if time.monotonic() > deadline:
+                raise HarnessError(f"not {replicas} pods within {DEPLOY_SECONDS_MAX} s")
+            time.sleep(POLL_SECONDS)
+
+    def wait_until_ready(self, pod: str, ready: bool) -> None:
+        """Or until it is not."""
+        limit = f"--timeout={DEPLOY_SECONDS_MAX}s"
+        wanted = f"--for=condition=Ready={str(ready).lower()}"
+        self.kubectl.run("wait", wanted, "pod", pod, limit, seconds=DEPLOY_SECONDS_MAX + 10)
+
     def wait_until_gone(self, names: set[str]) -> None:
         deadline = time.monotonic() + GONE_SECONDS_MAX
         while left := names & self.names():
@@ -146,6 +162,7 @@ class Trial:
             event.seconds = event.seconds or time.time() - event.at
             for each in running:
                 each.wait()
+            event.over_at = time.time()
             time.sleep(SETTLE_SECONDS)
             self.watch.check_running()
             runs = [Run(each.tally(), event) for each in running]
@@ -162,10 +179,13 @@ class Trial:
         """Pods and clients agree on what was answered; the control ends without a word."""
         for run in runs:
             self.accounts.add(run.tally)
-        if self.server is LASTCALL:
-            told = self.told()
-            event.notes.append(self.accounts.sum(told))
-            event.broken += self.accounts.disagreements(told)
+        if self.server is not LASTCALL:
+            return
+        told = self.told()
+        event.notes.append(self.accounts.sum(told))
+        event.broken += self.accounts.disagreements(told)
+        if self.cluster.is_ours and not any(each.complete for each in told.values()):
+            event.broken.append("no pod could be asked what it has answered")
 
     def told(self) -> dict[str, Told]:
         """What each pod says that it has answered since it started."""
@@ -176,27 +196,43 @@ class Trial:
                 if container.audit:
                     told.add(container.audit)
                 elif container.exit_code is None:
-                    self.add_metrics(told, life.name)
+                    try:
+                        told.add(self.metrics(life.name), "_total")
+                    except HarnessError:  # it has just gone, or a policy denies it
+                        told.complete = False
                 else:
                     told.complete = False
         return found
 
-    def add_metrics(self, told: Told, pod: str) -> None:
+    def metrics(self, pod: str) -> dict[str, float]:
         path = f"/api/v1/namespaces/{self.kubectl.namespace}/pods/{pod}:9090/proxy/metrics"
-        try:
-            lines = (line.split() for line in self.kubectl.raw(path).splitlines())
-        except HarnessError:  # it has just gone, or a policy denies it
-            told.complete = False
-            return
-        counts = {words[0]: float(words[1]) for words in lines if len(words) == 2}
-        told.add(
-            {name.removeprefix("lastcall_"): value for name, value in counts.items()}, "_total"
-        )
+        lines = (line.split() for line in self.kubectl.raw(path).splitlines())
+        pairs = (words for words in lines if len(words) == 2)
+        return {name.removeprefix("lastcall_"): float(value) for name, value in pairs}
 
     # ---- what actions are made of
 
     def under_load(self) -> bool:
         return all(each.child.running() for each in self.running)
+
+    def wait_for_ends(self, exit_code: int, seconds: float) -> str:
+        """Until a container has ended so; the message it left in its pod's status."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for pod in self.pods():
+                for status in pod["status"].get("containerStatuses", ()):
+                    for state in (status.get("lastState", {}), status.get("state", {})):
+                        ended = state.get("terminated", {})
+                        if ended.get("exitCode") == exit_code:
+                            return ended.get("message", "").strip()
+            time.sleep(POLL_SECONDS)
+        raise HarnessError(f"no container ended with exit code {exit_code} within {seconds} s")
+
+    def life(self, pod: str) -> Life:
+        found = next((each for each in self.watch.lives() if each.name == pod), None)
+        if found is None:
+            raise HarnessError(f"{pod} is gone, and nothing was heard of it")
+        return found
 
     def roll(self) -> None:
         """A rollout, until the last of the old pods is gone."""
@@ -262,14 +298,11 @@ def clear(cluster: Cluster) -> None:
     kubectl.run("delete", *names, "--ignore-not-found", "--cascade=foreground", "--wait=false")
     kubectl.run("delete", "pods", "--selector", SELECTOR, "--grace-period=0", "--force")
     deadline = time.monotonic() + GONE_SECONDS_MAX
-    while left(kubectl):
+    kinds = "deployments,replicasets,pods" + ("" if cluster.address else ",services")
+    while kubectl.objects("get", kinds, "--selector", SELECTOR):
         if time.monotonic() > deadline:
             raise HarnessError(f"pods of the case before are there after {GONE_SECONDS_MAX} s")
         time.sleep(POLL_SECONDS)
-
-
-def left(kubectl: Kubectl) -> list[dict]:
-    return kubectl.objects("get", "deployments,replicasets,pods", "--selector", SELECTOR)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@
 //	waitgroup  as delay, and after Shutdown it waits for the jobs of /incr
 //
 // It answers the routes that the harness asks of every server: GET / and POST /echo for the
-// load, /readyz for the health check of the proxy in front, and with -counter also /incr, whose
+// load, /slow, /readyz for the health check of the proxy in front, and with -counter also /incr, whose
 // job outlives its request (jobs.go). Jobs are fire-and-forget in all modes but waitgroup.
 package main
 
@@ -75,6 +75,7 @@ func routes(draining *atomic.Bool) *http.ServeMux {
 		io.WriteString(w, "hello world")
 	})
 	mux.HandleFunc("/echo", echo)
+	mux.HandleFunc("/slow", slow)
 	mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if draining.Load() {
 			http.Error(w, "Not Ready", http.StatusServiceUnavailable)
@@ -94,6 +95,17 @@ func sign(handler http.Handler) http.Handler {
 		w.Header().Set("X-Served-By", host)
 		handler.ServeHTTP(w, r)
 	})
+}
+
+// slow answers ?ms= milliseconds later, as lastcall does.
+func slow(w http.ResponseWriter, r *http.Request) {
+	ms, err := strconv.Atoi(r.URL.Query().Get("ms"))
+	if err != nil || ms < 0 {
+		http.Error(w, "ms must be a whole number", http.StatusBadRequest)
+		return
+	}
+	time.Sleep(time.Duration(ms) * time.Millisecond)
+	io.WriteString(w, `{"message": "Hello, World!"}`)
 }
 
 func echo(w http.ResponseWriter, r *http.Request) {

@@ -19,6 +19,7 @@ from ..trial import DEPLOYMENT, Cluster, Event, Trial
 SECONDS, LEAD_SECONDS = 40, 4
 RESTART_SECONDS_MAX = 60
 POLL_SECONDS = 0.2
+AUDIT = '{"exit":0,"signal":"SIGTERM",'
 THREE, TWO = Shape(replicas=3), Shape(replicas=2)
 BROKEN_AFTER_SECONDS = 5  # of serving
 BROKEN_PROBE = {
@@ -37,6 +38,8 @@ def patch_one(standing: Trial, event: Event) -> None:
     standing.kubectl.patch("pod", name, {"spec": {"containers": [change]}})
     wait_for(standing, name, lambda status: status["restartCount"] > restarts(pod))
     event.notes.append(f"{name}: its container restarted, the pod stayed")
+    if standing.server is LASTCALL and AUDIT not in standing.kubectl.run("describe", "pod", name):
+        event.broken.append(f"`kubectl describe pod {name}` does not show its audit")
 
 
 def break_one(standing: Trial, event: Event) -> None:

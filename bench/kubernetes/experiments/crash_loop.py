@@ -11,6 +11,7 @@ from ..trial import DEPLOYMENT, Cluster, Event, Trial
 SECONDS, LEAD_SECONDS = 90, 3
 ROLLOUTS, BROKEN = 10, 5  # the fifth never gets ready
 STEP_SECONDS = 4
+REFUSED = 2  # the exit code of a bad option
 RATE = 500  # so many pods that start leave a small machine less for the load
 BROKEN_LEVEL, GOOD_LEVEL = "nonsense", "info"
 
@@ -24,14 +25,16 @@ def roll_ten_times(standing: Trial, event: Event) -> None:
         time.sleep(STEP_SECONDS)
     standing.wait_until_rolled_out(60)
     standing.wait_until_gone(first)
-    seen = len(standing.watch.lives())
-    event.notes.append(f"{ROLLOUTS} rollouts, {STEP_SECONDS} s apart; {seen} pods seen in all")
+    lives = standing.watch.lives()
+    event.notes.append(f"{ROLLOUTS} rollouts, {STEP_SECONDS} s apart; {len(lives)} pods in all")
+    if not any(REFUSED in life.exit_codes for life in lives):
+        event.broken.append("the version that never gets ready was never started")
 
 
 def run(cluster: Cluster, plan: Plan, done: Done) -> None:
     variant = Variant(LASTCALL, Shape(), must_lose=False)
     course = Course(
-        "crash-loop", SECONDS, roll_ten_times, lead=LEAD_SECONDS, rate=RATE, exits_meant=(2,)
+        "crash-loop", SECONDS, roll_ten_times, lead=LEAD_SECONDS, rate=RATE, exits_meant=(REFUSED,)
     )
     run_all(cluster, plan, course, [variant], done)
 

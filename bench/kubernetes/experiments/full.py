@@ -5,8 +5,10 @@ admin port, which counts in no limit, it does not.
 """
 
 import sys
+import time
 from dataclasses import replace
 
+from harness.processes import HarnessError
 from harness.vegeta import Attack
 
 from .. import places
@@ -17,6 +19,7 @@ from ..trial import Cluster, Event, Trial
 
 LIMIT, HOLDERS = 50, 60
 HELD_SECONDS, LEAD_SECONDS = 60, 2
+FULL_AFTER_SECONDS = 5
 SECONDS = HELD_SECONDS + 25
 LIVENESS = {"periodSeconds": 5, "timeoutSeconds": 2, "failureThreshold": 3}  # 15 s of silence
 SHAPE = Shape(replicas=1, flags=(f"--max-connections={LIMIT}",), liveness=LIVENESS)
@@ -27,12 +30,23 @@ def hold(standing: Trial, event: Event) -> None:
     argv = [sys.executable, "-B", "-m", "kubernetes.holders", standing.url]
     argv += [str(HOLDERS), str(HELD_SECONDS)]
     holders = standing.children.start("holders", argv, cwd=places.BENCH)
-    holders.wait(HELD_SECONDS + 30)
-    (pod,) = standing.pods()
-    restarts = pod["status"]["containerStatuses"][0]["restartCount"]
+    time.sleep(FULL_AFTER_SECONDS)
+    is_full = standing.metrics(only(standing)["metadata"]["name"])["accept_paused_total"] > 0
+    if holders.wait(HELD_SECONDS + 30) != 0 or not is_full:
+        raise HarnessError(f"{HOLDERS} clients did not hold the {LIMIT} connections that there are")
+    restarts = only(standing)["status"]["containerStatuses"][0]["restartCount"]
     event.notes.append(f"{HOLDERS} clients held {LIMIT} connections: {restarts} restarts")
-    if restarts and standing.shape is SHAPE:
+    if restarts and standing.shape.liveness == LIVENESS:
         event.broken.append(f"{restarts} restarts by a probe on the admin port")
+    if not restarts and standing.shape.liveness != LIVENESS:
+        event.broken.append("a probe that waits with the clients restarted nothing")
+
+
+def only(standing: Trial) -> dict:
+    pods = standing.pods()
+    if len(pods) != 1:
+        raise HarnessError(f"{len(pods)} pods, not one")
+    return pods[0]
 
 
 def run(cluster: Cluster, plan: Plan, done: Done) -> None:

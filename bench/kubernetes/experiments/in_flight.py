@@ -6,9 +6,9 @@ preStop hook alone does not help them. Not vegeta's: it would hide what --hard l
 
 from harness.vegeta import Attack
 
-from ..case import HARD, LASTCALL, Shape
-from ..experiment import Done, Experiment, Plan, Variant
-from ..runner import Course, run_all
+from ..case import Shape
+from ..experiment import Done, Experiment, Plan
+from ..runner import Course, run_all, usual
 from ..trial import Cluster, Event, Trial
 
 SLOW_ANSWER = b'{"message": "Hello, World!"}'
@@ -21,7 +21,7 @@ def delete_one(standing: Trial, event: Event) -> None:
     name = sorted(standing.names())[0]
     standing.kubectl.run("delete", "pod", name, "--wait=false")
     standing.wait_until_gone({name})
-    life = next(each for each in standing.watch.lives() if each.name == name)
+    life = standing.life(name)
     took = (life.ended_at or 0) - (life.deleted_at or 0)
     event.notes.append(
         f"{name}: gone {took:.0f} s after its deletion, grace period {SHAPE.grace} s"
@@ -31,14 +31,10 @@ def delete_one(standing: Trial, event: Event) -> None:
 
 
 def run(cluster: Cluster, plan: Plan, done: Done) -> None:
-    variants = [
-        Variant(LASTCALL, SHAPE, must_lose=False),
-        Variant(HARD, SHAPE, must_lose=True),
-    ]
     course = Course(
         "in-flight", SECONDS, delete_one, attacks=(ATTACK,), lead=LEAD_SECONDS, clients=CLIENTS
     )
-    run_all(cluster, plan, course, variants, done)
+    run_all(cluster, plan, course, usual(cluster, SHAPE, plan), done)
 
 
 EXPERIMENT = Experiment("in-flight", "Slow requests under way when a pod is deleted", True, run)

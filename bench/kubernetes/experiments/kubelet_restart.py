@@ -4,22 +4,25 @@ import os
 import signal
 import time
 
+from harness.processes import HarnessError
+
 from .. import lifecycle
 from ..case import LASTCALL, Shape
 from ..experiment import Done, Experiment, Plan, Variant
-from ..places import NODES
 from ..runner import Course, run_all
 from ..trial import DEPLOYMENT, Cluster, Event, Trial
 
 SECONDS, LEAD_SECONDS = 60, 3
 DELETED_SECONDS_MAX = 30
 POLL_SECONDS = 0.1
+MID_DRAIN_SECONDS = 3.0  # of a window of 10
 
 
 def roll_and_kill(standing: Trial, event: Event) -> None:
     old = standing.names()
     standing.kubectl.run("rollout", "restart", DEPLOYMENT)
     node = wait_for_leaving(standing)
+    time.sleep(MID_DRAIN_SECONDS)
     os.kill(lifecycle.pid_of(f"kubelet-{node}"), signal.SIGKILL)
     event.notes.append(f"the kubelet of {node} killed while its pod drained")
     standing.wait_until_rolled_out(60)
@@ -34,7 +37,7 @@ def wait_for_leaving(standing: Trial) -> str:
             if "deletionTimestamp" in pod["metadata"]:
                 return pod["spec"]["nodeName"]
         time.sleep(POLL_SECONDS)
-    return NODES[0].name
+    raise HarnessError(f"no pod was told to go within {DELETED_SECONDS_MAX} s")
 
 
 def run(cluster: Cluster, plan: Plan, done: Done) -> None:

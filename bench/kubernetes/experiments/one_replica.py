@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness.vegeta import Attack
 
-from ..case import GO_EXIT, HARD, LASTCALL, NAME, Shape
+from ..case import GO, HARD, LASTCALL, NAME, Shape
 from ..experiment import Done, Experiment, Plan, Variant
 from ..kubectl import find
 from ..load import Load, Running
@@ -71,7 +71,7 @@ def run(cluster: Cluster, plan: Plan, done: Done) -> None:
     for variant in (
         Variant(LASTCALL, SHAPE, must_lose=False),
         Variant(HARD, SHAPE, must_lose=True),
-        Variant(GO_EXIT, SHAPE),
+        Variant(GO, SHAPE),
     ):
         course = course_of(change_once, SECONDS)
         if plan.full and variant.server is LASTCALL:

@@ -14,9 +14,9 @@ def scale(standing: Trial, _event: Event) -> None:
     for replicas in STEPS:
         before = standing.names()
         standing.kubectl.run("scale", DEPLOYMENT, f"--replicas={replicas}")
+        standing.wait_until_staying(replicas)
         standing.wait_until_rolled_out(STEP_SECONDS_MAX)
-        if replicas < len(before):
-            standing.wait_until_gone(before - standing.staying())
+        standing.wait_until_gone(before - standing.staying())
 
 
 def run(cluster: Cluster, plan: Plan, done: Done) -> None:

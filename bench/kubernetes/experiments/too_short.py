@@ -1,11 +1,8 @@
 """Less time than the drain needs: a grace period cut by hand, and options that do not add up."""
 
-import time
-
-from harness.processes import HarnessError
 from harness.vegeta import ATTACKS
 
-from ..case import LASTCALL, SELECTOR, Shape
+from ..case import LASTCALL, Shape
 from ..experiment import Done, Experiment, Plan, Variant
 from ..runner import Course, run_all
 from ..trial import DEPLOYMENT, Cluster, Event, Trial
@@ -13,8 +10,7 @@ from ..trial import DEPLOYMENT, Cluster, Event, Trial
 SECONDS, LEAD_SECONDS = 40, 4
 HAND_SECONDS = 5  # `kubectl delete --grace-period`: nobody tells the process of it
 REFUSAL_SECONDS_MAX = 30
-POLL_SECONDS = 0.5
-KILLED = 137
+KILLED, REFUSED = 137, 2
 ARGUMENTS = "/spec/template/spec/containers/0/args"
 
 
@@ -23,9 +19,13 @@ def delete_in_haste(standing: Trial, event: Event) -> None:
     grace = f"--grace-period={HAND_SECONDS}"
     standing.kubectl.run("delete", "pod", name, grace, "--wait=false")
     standing.wait_until_gone({name})
-    life = next(each for each in standing.watch.lives() if each.name == name)
+    life = standing.life(name)
     took = (life.ended_at or 0) - (life.deleted_at or 0)
     event.notes.append(f"{name}: exit {life.exit_codes}, {took:.0f} s after its deletion")
+    words = standing.watch.log(name, 0).splitlines() or ["nothing"]
+    event.notes.append(f"the last line of its log: {words[-1]}")
+    if "draining" not in words[-1]:
+        event.broken.append(f"the log of {name} does not say that it was cut while it drained")
     if life.exit_codes != [KILLED]:
         event.broken.append(f"{name} ended with {life.exit_codes}, not {KILLED}")
 
@@ -36,7 +36,7 @@ def ask_too_much(standing: Trial, event: Event) -> None:
     flags.append("--drain-window=60s")
     change = [{"op": "replace", "path": ARGUMENTS, "value": flags}]
     standing.kubectl.patch("deployment", "lastcall", change)
-    message = wait_for_refusal(standing)
+    message = standing.wait_for_ends(REFUSED, REFUSAL_SECONDS_MAX)
     event.notes.append(f"the new pod's status: {message}")
     if "grace-period" not in message:
         event.broken.append("the pod's status does not say which number to change")
@@ -49,18 +49,6 @@ def arguments(standing: Trial) -> list[str]:
     return deployment["spec"]["template"]["spec"]["containers"][0]["args"]
 
 
-def wait_for_refusal(standing: Trial) -> str:
-    deadline = time.monotonic() + REFUSAL_SECONDS_MAX
-    while time.monotonic() < deadline:
-        for pod in standing.kubectl.pods(SELECTOR):
-            for status in pod["status"].get("containerStatuses", ()):
-                for state in (status.get("lastState", {}), status.get("state", {})):
-                    if message := state.get("terminated", {}).get("message"):
-                        return message.strip()
-        time.sleep(POLL_SECONDS)
-    raise HarnessError(f"no pod refused to start within {REFUSAL_SECONDS_MAX} s")
-
-
 def run(cluster: Cluster, plan: Plan, done: Done) -> None:
     attacks = (ATTACKS["post"],)
     courses = (
@@ -69,7 +57,13 @@ def run(cluster: Cluster, plan: Plan, done: Done) -> None:
     )
     for way, action, must_lose in courses:
         course = Course(
-            "too-short", SECONDS, action, attacks, LEAD_SECONDS, way=way, exits_meant=(2, KILLED)
+            "too-short",
+            SECONDS,
+            action,
+            attacks,
+            LEAD_SECONDS,
+            way=way,
+            exits_meant=(REFUSED, KILLED),
         )
         variant = Variant(LASTCALL, Shape(), must_lose=must_lose)
         run_all(cluster, plan, course, [variant], done)

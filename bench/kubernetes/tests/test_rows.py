@@ -63,8 +63,16 @@ class Lives(unittest.TestCase):
 
 class Flags(unittest.TestCase):
     def test_the_lead_is_never_longer_than_the_window(self):
-        flags = lastcall_flags(LASTCALL, Shape(window=3, lead=5))
+        flags = lastcall_flags([], LASTCALL, Shape(window=3, lead=5))
         self.assertIn("--serving-lead=3s", flags)
+
+    def test_the_manifests_own_stay_but_for_the_numbers(self):
+        flags = lastcall_flags(
+            ["--log-format=json", "--drain-window=15s"], LASTCALL, Shape(window=3)
+        )
+        self.assertIn("--log-format=json", flags)
+        self.assertIn("--drain-window=3s", flags)
+        self.assertNotIn("--drain-window=15s", flags)
 
 
 class Picture(unittest.TestCase):
