@@ -19,6 +19,7 @@ PROFILE = FOLDER / "seccomp"  # an installer, and what the overlay `restricted` 
 INSTALLER = "daemonset/seccomp-installer"
 START_SECONDS_MAX = 60
 VOLUME = "data"
+DEFAULT = "default"  # where kubectl puts what names no namespace
 
 
 def check(cluster: Cluster, say) -> None:
@@ -70,9 +71,8 @@ def start(cluster: Cluster, name: str) -> None:
         there = Kubectl(kubectl.binary, kubectl.kubeconfig, deployment["metadata"]["namespace"])
         there.run("rollout", "status", DEPLOYMENT, limit, seconds=START_SECONDS_MAX + 10)
     finally:
-        ours = [each for each in objects if each["metadata"].get("namespace") == NAMESPACE]
-        kubectl.delete([each for each in objects if each["kind"] == "Deployment"])
-        kubectl.delete([each for each in ours if each["kind"] not in ("Deployment", "Service")])
+        mine = [each for each in objects if each["kind"] != "Namespace"]
+        kubectl.delete([each for each in mine if each["metadata"]["namespace"] == NAMESPACE])
         clear(cluster)
         remove_namespaces(kubectl, namespaces)
 
@@ -101,8 +101,8 @@ def adapted(objects: list[dict], images: Images) -> list[dict]:
     """With images that a cluster without a registry has, one replica, and no claim on storage."""
     found = copy.deepcopy(objects)
     for each in found:
-        if each["kind"] != "Namespace":
-            each["metadata"].setdefault("namespace", NAMESPACE)
+        if each["metadata"].get("namespace") == DEFAULT:
+            each["metadata"]["namespace"] = NAMESPACE
         if template := each.get("spec", {}).get("template"):
             for container in template["spec"]["containers"]:
                 container["image"] = images.of[container["name"]]
