@@ -35,11 +35,10 @@ class FullPipe:
 class StuckTestCase(TestCase):
     window = 1.0
 
-    def start_stuck(self, workers, stderr=None):
+    def start_stuck(self, workers, **settings):
         port = free_port()
         command = [STUCK, f"127.0.0.1:{port}", workers, round(self.window * 1000),
                    round(TIMEOUT * 1000)]
-        settings = {} if stderr is None else {"stderr": stderr}
         server = self.start(command=[str(part) for part in command], serving=False, **settings)
         server.port = port
         self.wait_until_it_answers(server)
