@@ -153,6 +153,12 @@ int Server::run() {
   self.signal_fd = open_signalfd();
   if (self.signal_fd < 0)
     return self.refuse(exit_failed, fmt::format("no signalfd: {}", std::strerror(errno)));
+  if (!make_watchdog()) {
+    return self.refuse(exit_failed,
+                       fmt::format("no timer for the watchdog: {}; EAGAIN means RLIMIT_SIGPENDING "
+                                   "(ulimit -i), which all processes of this user share",
+                                   std::strerror(errno)));
+  }
 
   self.configs = self.worker_configs();
   std::string why;

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
+#include <cstring>
 #include <ctime>
 #include <string_view>
 #include <system_error>
@@ -30,6 +31,7 @@ sigset_t draining_set() {
   return set;
 }
 
+timer_t watchdog{};  // of the process, made before serving
 std::atomic<int> watchdog_exit_code{exit_cut};
 std::atomic<bool> watchdog_fired{false};  // its next tick may come on another thread
 static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free,
@@ -105,7 +107,11 @@ void watch(int signal_fd, Shared& shared) {
     const sigset_t set = draining_set();
     const std::timespec at_once{};
     const int signal = sigtimedwait(&set, nullptr, &at_once);
-    if (signal < 0) continue;
+    if (signal < 0) {
+      if (errno != EAGAIN && errno != EINTR)
+        log::error("the signal cannot be read beside a stuck loop: {}", std::strerror(errno));
+      continue;
+    }
     log::warning("a worker's loop is stuck: the signal was read beside it");
     shared.on_signal(signal, arrived);
     wake_workers(shared);
@@ -130,27 +136,28 @@ bool signal_pending(int signal_fd) {
   return poll(&readable, 1, 0) == 1;
 }
 
+bool make_watchdog() {
+  struct sigaction action {};
+  action.sa_handler = on_watchdog;
+  action.sa_flags = SA_NODEFER | SA_RESTART;  // a second tick may interrupt a stuck first
+  sigset_t alarm;
+  sigemptyset(&alarm);
+  sigaddset(&alarm, SIGALRM);
+  pthread_sigmask(SIG_UNBLOCK, &alarm, nullptr);
+  sigevent event{};
+  event.sigev_notify = SIGEV_SIGNAL;
+  event.sigev_signo = SIGALRM;
+  const itimerspec disarmed{};  // tried now: at the signal it must not fail
+  return sigaction(SIGALRM, &action, nullptr) == 0 &&
+         timer_create(CLOCK_MONOTONIC, &event, &watchdog) == 0 &&
+         timer_settime(watchdog, 0, &disarmed, nullptr) == 0;
+}
+
 void arm_watchdog(Ms at, int exit_code) {
   watchdog_exit_code = exit_code;
-  static timer_t timer = [] {
-    struct sigaction action {};
-    action.sa_handler = on_watchdog;
-    action.sa_flags = SA_NODEFER | SA_RESTART;  // a second tick may interrupt a stuck first
-    CHECK(sigaction(SIGALRM, &action, nullptr) == 0);
-    sigset_t alarm;
-    sigemptyset(&alarm);
-    sigaddset(&alarm, SIGALRM);
-    pthread_sigmask(SIG_UNBLOCK, &alarm, nullptr);
-    sigevent event{};
-    event.sigev_notify = SIGEV_SIGNAL;
-    event.sigev_signo = SIGALRM;
-    timer_t created{};
-    CHECK(timer_create(CLOCK_MONOTONIC, &event, &created) == 0);
-    return created;
-  }();
   constexpr long tick_ns = 250'000'000;
   const itimerspec when{{0, tick_ns}, {at / 1000, at % 1000 * 1'000'000}};
-  CHECK(timer_settime(timer, TIMER_ABSTIME, &when, nullptr) == 0);
+  CHECK(timer_settime(watchdog, TIMER_ABSTIME, &when, nullptr) == 0);
 }
 
 void start_signal_watch(int signal_fd, Shared& shared) {

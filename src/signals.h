@@ -19,6 +19,9 @@ void block_signals();
 // Has one arrived that nobody has read?
 [[nodiscard]] bool signal_pending(int signal_fd);
 
+// Before serving, for arm_watchdog. False and errno where the kernel gives no timer (EAGAIN:
+// RLIMIT_SIGPENDING, which all processes of a user share).
+[[nodiscard]] bool make_watchdog();
 // At that instant a POSIX timer ends the process with that exit code, whatever its threads are
 // doing: a handler that blocks, a full stderr. Background jobs that have not ended are then named
 // on stderr, with their number. A later call moves it.

@@ -29,7 +29,6 @@ class Course:
     way: str = ""
     clients: int = 0  # in a closed loop, instead of a rate
     exact: bool = False  # not one request fewer than rate times seconds
-    exact: bool = False  # not one request fewer than rate times seconds
     curls: int = 0  # so many in all, each a curl of its own; `seconds` is then the longest
     exits_meant: tuple[int, ...] = ()  # other than 0, and as it should be: nothing is judged
     together: int = len(ATTACKS)  # attacks at the same time, upon the same event
@@ -108,7 +107,7 @@ def judge(event: Event, lost: int, exits_meant: tuple[int, ...] = ()) -> None:
             if container.exit_code in exits_meant:
                 continue
             if container.exit_code is None:
-                if life.is_overdue(event.ended_at):
+                if life.is_overdue(event.over_at):
                     event.broken.append(f"{life.name} was told to go, and its end was not seen")
                 continue
             if container.exit_code != 0:

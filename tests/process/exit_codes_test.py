@@ -59,6 +59,10 @@ class Refusals(TestCase):
 
 
 class CouldNotStart(Refusals):
+    def test_1_no_timer_for_the_watchdog(self):
+        self.assert_refused(1, ["watchdog", "RLIMIT_SIGPENDING", "ulimit -i"],
+                            preexec=lambda: resource.setrlimit(resource.RLIMIT_SIGPENDING, (0, 0)))
+
     def test_1_a_port_that_another_program_listens_on(self):
         with socket.create_server(("127.0.0.1", 0)) as other:
             address = f"127.0.0.1:{other.getsockname()[1]}"

@@ -230,13 +230,17 @@ class PlantedFault(StuckWorkerTestCase):
         return server
 
     def test_a_call_that_the_profile_lacks_is_noticed(self):
-        for name, seen in (("rt_sigtimedwait", "no line with 'the signal was read beside it'"),
-                           ("timer_settime", "CHECK failed")):
-            with self.subTest(name):
-                self.less = (name,)
-                server = self.start_stuck(1)
-                with self.assertRaisesRegex(AssertionError, seen):
-                    self.check(server)
+        self.less = ("rt_sigtimedwait",)
+        server = self.start_stuck(1)
+        with self.assertRaisesRegex(AssertionError, "no line with 'the signal was read beside it'"):
+            self.check(server)
+        self.assertTrue(server.find("cannot be read beside a stuck loop"), server.story())
+
+
+class TimersDenied(ConfinedTestCase, Refusals):
+    def test_1_it_does_not_serve_without_a_watchdog(self):
+        self.assert_refused(1, ["no timer for the watchdog"],
+                            preexec=under_profile(("timer_settime",)))
 
 
 class IoUringDenied(ConfinedTestCase, Refusals):
