@@ -79,7 +79,9 @@ def kubelet_config(node: Node) -> dict:
         "cgroupsPerQOS": False,
         "enforceNodeAllocatable": [],
         "oomScoreAdj": 0,
-        "featureGates": {"KubeletInUserNamespace": True},
+        # Without cgroupsPerQOS a resize in place is a panic (kubernetes issue 137993), which pods
+        # that go just after their start meet.
+        "featureGates": {"KubeletInUserNamespace": True, "InPlacePodVerticalScaling": False},
         "makeIPTablesUtilChains": False,
         # Its disk may be as full as it likes; of memory the kubelet insists on some limit.
         "evictionHard": {
