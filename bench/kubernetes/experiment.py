@@ -11,6 +11,9 @@ from .case import Server, Shape
 from .trial import Cluster, Event, Run
 
 
+INVALID = "invalid: "  # a problem of the machine's, not of a server
+
+
 @dataclass(frozen=True)
 class Plan:
     """How much of an experiment is wanted."""
@@ -79,7 +82,7 @@ class Row(Sums):
 
     def problems(self) -> list[str]:
         """What this row shows that it must not show, or why it shows nothing."""
-        found = [f"invalid: {reason}" for run in self.runs for reason in run.invalid]
+        found = [f"{INVALID}{reason}" for run in self.runs for reason in run.invalid]
         if self.variant.must_lose is False and self.lost_by_server:
             found.append(f"{self.lost_by_server:,} of {self.requests:,} requests lost, not 0")
         return found
@@ -91,7 +94,7 @@ Done = Callable[[list[Row]], None]  # takes rows as they are done: those of the 
 def common_problems(rows: list[Row]) -> list[str]:
     """As Row.problems, of rows that have their events in common."""
     events = rows[0].events
-    found = [f"invalid: {reason}" for event in events for reason in event.invalid]
+    found = [f"{INVALID}{reason}" for event in events for reason in event.invalid]
     found += [problem for event in events for problem in event.broken]
     judges = [row for row in rows if row.variant.must_lose and not row.can_hide]
     if judges and not any(row.lost_by_server for row in judges):

@@ -84,7 +84,7 @@ class Clients:
 Running = Attacking | Clients
 
 
-def tally(results: Iterable[outcome.Result], expected: bytes) -> outcome.Tally:
+def tally(results: Iterable[outcome.Result], expected: bytes | None) -> outcome.Tally:
     """As the harness counts, but a missing route has a class of its own."""
     routeless = 0
 

@@ -4,7 +4,7 @@ from harness import outcome
 from harness.sums import PERCENTS
 from harness.table import align, finite
 
-from .experiment import Row, common_problems
+from .experiment import INVALID, Row, common_problems
 from .load import LOSSES
 from .pods import Life
 
@@ -62,7 +62,7 @@ def as_object(row: Row, problems: list[str]) -> dict:
         ],
         "notes": [note for event in row.events for note in event.notes],
         "answered_by": row.answered_by,
-        "invalid": [each for each in problems if each.startswith("invalid: ")],
+        "invalid": [each for each in problems if each.startswith(INVALID)],
         "problems": problems,
     }
 
