@@ -12,7 +12,7 @@ from .trial import Action, Cluster, Event, Run, Trial, trial
 
 LEAD_SECONDS = 3.0
 LOST_ARE_NAMED = ("requests_cut", "queue_lost", "lost_after_fin", "jobs_unfinished")
-TOGETHER_BEHIND_PROXY = 2  # three would be more than two processors and a proxy can do
+TOGETHER_MODEST = 2  # where two processors have more to do: a proxy, many pods that start
 TRIES_MAX = 2  # a run for which the machine was too slow is repeated once
 
 

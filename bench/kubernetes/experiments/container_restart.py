@@ -86,11 +86,10 @@ def run(cluster: Cluster, plan: Plan, done: Done) -> None:
         variants = [
             Variant(LASTCALL, shape, must_lose=False),
             Variant(HARD, shape, must_lose=True),
-            Variant(GO, shape),
         ]
         if way == "image":
             without = Shape(replicas=3, lead=0)
-            variants.insert(1, Variant(LASTCALL, without, "--serving-lead 0s"))
+            variants += [Variant(LASTCALL, without, "--serving-lead 0s"), Variant(GO, shape)]
         run_all(cluster, plan, course, variants, done)
 
 

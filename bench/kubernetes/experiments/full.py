@@ -20,7 +20,7 @@ from ..trial import Cluster, Event, Trial
 LIMIT, HOLDERS = 50, 60
 HELD_SECONDS, LEAD_SECONDS = 60, 2
 FULL_AFTER_SECONDS = 5
-SECONDS = HELD_SECONDS + 25
+SECONDS = HELD_SECONDS + 15
 LIVENESS = {"periodSeconds": 5, "timeoutSeconds": 2, "failureThreshold": 3}  # 15 s of silence
 SHAPE = Shape(replicas=1, flags=(f"--max-connections={LIMIT}",), liveness=LIVENESS)
 ATTACK = Attack("get-one-shot", "GET", "/", b"", b"hello world", False, "GET, a connection each")

@@ -12,7 +12,7 @@ from ..experiment import Done, Experiment, Plan, Variant
 from ..runner import Course, run_all
 from ..trial import DEPLOYMENT, Cluster, Event, Trial
 
-SECONDS, LEAD_SECONDS = 60, 3
+SECONDS, LEAD_SECONDS = 50, 3
 DELETED_SECONDS_MAX = 30
 POLL_SECONDS = 0.1
 MID_DRAIN_SECONDS = 3.0  # of a window of 10

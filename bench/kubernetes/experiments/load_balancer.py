@@ -12,7 +12,7 @@ from ..case import GO, HARD, LASTCALL, NAME, Shape
 from ..experiment import Done, Experiment, Plan, Variant
 from ..kubectl import find
 from ..places import NODES
-from ..runner import TOGETHER_BEHIND_PROXY, Course, run_variant
+from ..runner import TOGETHER_MODEST, Course, run_variant
 from ..trial import Cluster, Event, Trial, trial
 
 SECONDS, LEAD_SECONDS = 50, 4
@@ -55,7 +55,7 @@ def run(cluster: Cluster, plan: Plan, done: Done) -> None:
         restart,
         lead=LEAD_SECONDS,
         way="HAProxy",
-        together=TOGETHER_BEHIND_PROXY,
+        together=TOGETHER_MODEST,
     )
     for variant in (
         Variant(LASTCALL, SHAPE, "probe /servingz", must_lose=False),

@@ -9,7 +9,7 @@ from ..experiment import Done, Experiment, Plan
 from ..runner import Course, run_all, usual
 from ..trial import Cluster, Event, Trial
 
-SECONDS, LEAD_SECONDS = 60, 5
+SECONDS, LEAD_SECONDS = 50, 5
 DRAIN_SECONDS_MAX = 60
 APART_SECONDS_MIN = 2.0  # kubectl asks again 5 s after the budget has said no
 SHAPE = Shape(replicas=4)

@@ -12,7 +12,7 @@ from harness.vegeta import ATTACKS
 from .. import fronts
 from ..case import Shape
 from ..experiment import Done, Experiment, Plan
-from ..runner import TOGETHER_BEHIND_PROXY, Course, quickened, run_all, run_variant, usual
+from ..runner import TOGETHER_MODEST, Course, quickened, run_all, run_variant, usual
 from ..trial import Cluster, Event, Trial, trial
 
 SECONDS, LEAD_SECONDS = 60, 30
@@ -36,7 +36,7 @@ def run(cluster: Cluster, plan: Plan, done: Done) -> None:
     if plan.quick or not cluster.is_ours:
         return
     for name, start in FRONTS.items():
-        behind = replace(course, way=name, together=TOGETHER_BEHIND_PROXY)
+        behind = replace(course, way=name, together=TOGETHER_MODEST)
         for variant in variants:
             with trial(cluster, variant.server, variant.shape) as standing:
                 upstream = f"{standing.service_address()}:80"

@@ -2,7 +2,7 @@
 
 from ..case import Shape
 from ..experiment import Done, Experiment, Plan
-from ..runner import Course, run_all, usual
+from ..runner import TOGETHER_MODEST, Course, run_all, usual
 from ..trial import DEPLOYMENT, Cluster, Event, Trial
 
 SECONDS, LEAD_SECONDS = 50, 3
@@ -20,7 +20,7 @@ def scale(standing: Trial, _event: Event) -> None:
 
 
 def run(cluster: Cluster, plan: Plan, done: Done) -> None:
-    course = Course("scale", SECONDS, scale, lead=LEAD_SECONDS)
+    course = Course("scale", SECONDS, scale, lead=LEAD_SECONDS, together=TOGETHER_MODEST)
     run_all(cluster, plan, course, usual(cluster, Shape(), plan), done)
 
 

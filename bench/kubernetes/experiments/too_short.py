@@ -7,7 +7,7 @@ from ..experiment import Done, Experiment, Plan, Variant
 from ..runner import Course, run_all
 from ..trial import DEPLOYMENT, Cluster, Event, Trial
 
-SECONDS, LEAD_SECONDS = 40, 4
+SECONDS, LEAD_SECONDS = 30, 4
 HAND_SECONDS = 5  # `kubectl delete --grace-period`: nobody tells the process of it
 REFUSAL_SECONDS_MAX = 30
 KILLED, REFUSED = 137, 2
