@@ -76,13 +76,18 @@ def groups(course: Course, plan: Plan) -> list[list[Attack]]:
 
 
 def run_valid(standing: Trial, plan: Plan, course: Course, rows: list[Row], url: str) -> list[Run]:
+    """Once more where the machine was too slow; what happened in the first run is told."""
+    told: list[str] = []
     for tries_left in reversed(range(TRIES_MAX)):
         runs = run_once(standing, plan, course, [row.attack for row in rows], url)
-        is_valid = not any((*run.invalid, *run.event.invalid) for run in runs)
-        is_settled = any(run.tally.lost for run in runs) or bool(runs[0].event.broken)
-        is_settled = is_settled and rows[0].variant.must_lose is False
-        if is_valid or is_settled or not tries_left:  # who broke a promise is not asked again
+        event = runs[0].event
+        reasons = [reason for run in runs for reason in run.invalid] + event.invalid
+        if not reasons or not tries_left:
             break
+        lost = sum(run.tally.lost for run in runs)
+        told.append(f"a run before it was invalid: {'; '.join(reasons)}; {lost:,} were lost in it")
+        told += [f"and in it {problem}" for problem in event.broken]
+    event.notes += told
     return runs
 
 

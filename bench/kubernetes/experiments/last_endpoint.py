@@ -13,8 +13,8 @@ from ..experiment import Done, Experiment, Plan, Variant
 from ..runner import Course, run_all
 from ..trial import Cluster, Event, Trial
 
-SECONDS = 40
-RATE = 300
+SECONDS, QUICK_SECONDS = 40, 30
+RATE = 1000
 SHAPE = Shape(replicas=1, surge=0, unavailable=1, min_ready=0, window=15, grace=40, start_delay=8)
 
 
@@ -33,7 +33,8 @@ def run(cluster: Cluster, plan: Plan, done: Done) -> None:
         variants.insert(1, Variant(LASTCALL, replace(SHAPE, readiness="/readyz"), "probe /readyz"))
         if cluster.images.peer:
             variants.append(Variant(GO, SHAPE))
-    course = Course("last-endpoint", SECONDS, restart, attacks=attacks, rate=RATE)
+    seconds = QUICK_SECONDS if plan.quick else SECONDS
+    course = Course("last-endpoint", seconds, restart, attacks=attacks, rate=RATE)
     run_all(cluster, plan, course, variants, done)
 
 

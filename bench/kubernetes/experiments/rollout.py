@@ -30,7 +30,7 @@ def run(cluster: Cluster, plan: Plan, done: Done) -> None:
     if plan.quick:
         shape = quickened(shape)
         posts = (ATTACKS["post"], ATTACKS["post-one-shot"])
-        course = Course("rollout", QUICK_SECONDS, restart, posts, QUICK_LEAD_SECONDS, way="service")
+        course = replace(course, seconds=QUICK_SECONDS, attacks=posts, lead=QUICK_LEAD_SECONDS)
     variants = usual(cluster, shape, plan)
     run_all(cluster, plan, course, variants, done)
     if plan.quick or not cluster.is_ours:
