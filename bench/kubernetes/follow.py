@@ -29,7 +29,7 @@ def log_name(pod: str, run: int) -> str:
 
 def main(kubectl: Kubectl, selector: str, folder: Path) -> None:
     with (
-        tempfile.TemporaryDirectory(prefix="lastcall-") as errors,
+        tempfile.TemporaryDirectory(prefix="errors-", dir=folder) as errors,
         Children(Path(errors)) as children,
     ):
         argv = kubectl.argv("get", "pods", "--selector", selector, "--watch")
