@@ -25,14 +25,17 @@ from harness.processes import Children, HarnessError
 from harness.program import Program
 from harness.vegeta import ATTACKS
 from kubernetes import campaign, components, images, lifecycle, places, tools
+from kubernetes.case import GO, HARD, LASTCALL
 
 PROGRAM = Program("cluster")
 FILES_MAX = 65_536  # one for each connection of the load that waits
 COMMANDS = ("up", "run", "shell", "down")
+SERVERS = [each.name for each in (LASTCALL, HARD, GO)]
 
 
 def main() -> int:
     chosen = parse()
+    os.environ["KUBECACHEDIR"] = str(places.KUBECTL_CACHE)  # kubectl's, else in the user's home
     if chosen.kubeconfig:
         return run_in_theirs(chosen)
     if os.geteuid() != 0:
@@ -53,7 +56,10 @@ def up() -> int:
         say("it is up already")
         return 0
     build_cluster()
+    with workshop() as children:
+        tools.build_images(children, say)
     lifecycle.up(say)
+    tools.load_images()
     say("bench/cluster shell for kubectl, bench/cluster down to end it")
     return 0
 
@@ -107,8 +113,15 @@ def run_in_theirs(chosen: argparse.Namespace) -> int:
     with workshop() as children:
         build.compile_go(children, places.TOOLS)
     program.raise_file_limit(FILES_MAX)
-    theirs = tools.theirs(chosen.kubeconfig, chosen.address, chosen.image, chosen.seccomp)
-    return campaign.run(theirs, chosen, say)
+    seccomp = chosen.seccomp or tools.SECCOMP[0]
+    theirs = tools.theirs(chosen.kubeconfig, chosen.address, chosen.image, seccomp)
+    try:
+        return campaign.run(theirs, chosen, say)
+    finally:
+        try:
+            tools.leave(theirs)
+        except HarnessError as error:  # what ended the run is to be told, too
+            say(f"the namespace of the experiments may be left: {error}")
 
 
 def shell() -> int:
@@ -126,7 +139,7 @@ def say(text: str) -> None:
     PROGRAM.say(text)
 
 
-def parse() -> argparse.Namespace:
+def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser = values.Parser("cluster", __doc__)
     add = parser.add_argument
     add("command", nargs="?", choices=COMMANDS, default="run", help="what to do (all of it)")
@@ -135,6 +148,8 @@ def parse() -> argparse.Namespace:
     add("--full", action="store_true", help="the loop of one-replica 100,000 requests long")
     attacks = values.names(ATTACKS)
     add("--attack", type=attacks, default=[], metavar="NAME,...", help=", ".join(ATTACKS))
+    servers = values.names(SERVERS)
+    add("--variant", type=servers, default=[], metavar="NAME,...", help=", ".join(SERVERS))
     add("--repeat", type=values.whole(1, 100), default=1, help="runs that a row adds up (1)")
     add("--rate", type=values.whole(1, 20_000), default=1000, help="requests a second (1000)")
     parser.add_json()
@@ -142,14 +157,18 @@ def parse() -> argparse.Namespace:
     add("--kubeconfig", type=Path, metavar="FILE", help="of a cluster of your own")
     add("--address", metavar="URL", default="", help="where its Service is reached")
     add("--image", metavar="REF", default="", help="lastcall's image, as that cluster pulls it")
-    add(
-        "--seccomp", choices=tools.SECCOMP, default=tools.SECCOMP[0], help="of pods in that cluster"
-    )
-    chosen = parser.parse_intermixed_args()
+    what = f"of pods in that cluster: {', '.join(tools.SECCOMP)} ({tools.SECCOMP[0]})"
+    add("--seccomp", choices=tools.SECCOMP, help=what)
+    chosen = parser.parse_intermixed_args(argv)
+    if chosen.command != "run" and chosen.experiments:
+        parser.error(f"{chosen.command} takes no experiments: they go with run")
+    if chosen.command != "run" and chosen.kubeconfig:
+        parser.error(f"{chosen.command} is for a cluster of ours: --kubeconfig goes with run")
     if chosen.kubeconfig and not (chosen.address and chosen.image):
         parser.error("--kubeconfig needs --address and --image")
-    if chosen.kubeconfig and chosen.command != "run":
-        parser.error(f"{chosen.command} is for a cluster of ours: --kubeconfig goes with run")
+    for option in ("address", "image", "seccomp"):
+        if getattr(chosen, option) and not chosen.kubeconfig:
+            parser.error(f"--{option} is for a cluster of your own: it goes with --kubeconfig")
     if chosen.address and not chosen.address.startswith("http://"):
         parser.error("--address must be http://HOST:PORT, a node and a port from 30000 to 32767")
     for name in chosen.experiments:

@@ -1,7 +1,7 @@
 """What an experiment is, and a row of its result."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from harness.sums import Sums
@@ -12,17 +12,6 @@ from .trial import Cluster, Event, Run
 
 
 INVALID = "invalid: "  # a problem of the machine's, not of a server
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How much of an experiment is wanted."""
-
-    quick: bool = False
-    full: bool = False
-    repeat: int = 1
-    rate: int = 1000
-    attacks: tuple[str, ...] = ()  # only these, where an experiment has several
 
 
 @dataclass(frozen=True)
@@ -37,6 +26,24 @@ class Variant:
     @property
     def title(self) -> str:
         return f"{self.server.title}, {self.note}" if self.note else self.server.title
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much of an experiment is wanted."""
+
+    quick: bool = False
+    full: bool = False
+    repeat: int = 1
+    rate: int = 1000
+    attacks: tuple[str, ...] = ()  # only these, where an experiment has several
+    servers: tuple[str, ...] = ()  # likewise
+
+    def wants(self, server: Server) -> bool:
+        return not self.servers or server.name in self.servers
+
+    def of(self, variants: Iterable[Variant]) -> list[Variant]:
+        return [each for each in variants if self.wants(each.server)]
 
 
 @dataclass

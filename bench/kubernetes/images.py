@@ -4,6 +4,7 @@ buildah's storage lies in the build folder, so that nothing of this meets images
 """
 
 import contextlib
+import resource
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -24,6 +25,8 @@ BUSYBOX = "localhost/busybox:1"  # in the place of the one that k8s/seccomp name
 LASTCALL_BYTES_MAX = 5_000_000  # as an archive, which is not compressed
 STORAGE = places.BUILT / "storage"
 CATATONIT = "/usr/bin/catatonit"  # Debian's is static
+# In namespaces of its own: what is killed in mid-work leaves neither mounts nor processes.
+CONTAINED = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 
 
 def build_pause(children: Children) -> None:
@@ -41,9 +44,7 @@ def build_base(children: Children, say) -> None:
     say("making the base image by debootstrap: once, about a minute")
     with scratch() as folder:
         root = folder / "root"
-        # In namespaces of its own: killed in mid-work it leaves neither mounts nor processes.
-        argv = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-        argv += ["debootstrap", "--variant=minbase", "trixie", str(root), mirror()]
+        argv = [*CONTAINED, "debootstrap", "--variant=minbase", "trixie", str(root), mirror()]
         children.run("debootstrap", argv)
         for package in (root / "var/cache/apt/archives").glob("*.deb"):
             package.unlink()
@@ -125,7 +126,8 @@ def build_of_files(children: Children, name: str, text: str, files: dict[str, Pa
 def _build(children: Children, name: str, arguments: list[str]) -> None:
     # chroot: a build needs no container of its own, which this machine may not be able to give.
     output([*buildah(), "rm", "--all"])  # what a build that was killed has left
-    argv = [*buildah(), "build", "--isolation", "chroot", "--quiet", "--tag", name, *arguments]
+    argv = [*buildah(), "build", "--isolation", "chroot", "--quiet", "--tag", name]
+    argv += ["--ulimit", files_limit(), *arguments]
     log = places.LOGS / "images.log"
     places.LOGS.mkdir(parents=True, exist_ok=True)
     with open(log, "wb") as output_of_build:
@@ -134,10 +136,14 @@ def _build(children: Children, name: str, arguments: list[str]) -> None:
         raise HarnessError(f"the image {name} cannot be built, {child.how_it_ended()}; see {log}")
 
 
+def files_limit() -> str:
+    """What this process may have; the default of buildah is more than some machines allow."""
+    return "nofile={}:{}".format(*resource.getrlimit(resource.RLIMIT_NOFILE))
+
+
 def buildah() -> list[str]:
-    """In a mount namespace of its own: what it mounts is gone with it, also when it is killed."""
-    storage = ["--root", str(STORAGE), "--runroot", f"{STORAGE}-run"]
-    return ["unshare", "--mount", "buildah", *storage]
+    """With what it starts: a compiler, say."""
+    return [*CONTAINED, "buildah", "--root", str(STORAGE), "--runroot", f"{STORAGE}-run"]
 
 
 def has(name: str) -> bool:

@@ -21,6 +21,7 @@ STATE = BUILT / "state.json"  # which process the running cluster hangs on
 PIDS = BUILT / "pids.json"  # the cluster's processes, by the ids they have inside
 PROGRESS = BUILT / "progress"  # what the cluster says of its start, a line each
 KUBECONFIG = BUILT / "kubeconfig"
+KUBECTL_CACHE = BUILT / "kubectl-cache"
 
 MEMORY = Path("/run/lastcall")  # on the tmpfs that hides /run in the cluster's namespace
 

@@ -45,7 +45,7 @@ def usual(cluster: Cluster, shape: Shape, plan: Plan) -> list[Variant]:
 def run_all(
     cluster: Cluster, plan: Plan, course: Course, variants: Iterable[Variant], done: Done
 ) -> None:
-    for variant in variants:
+    for variant in plan.of(variants):
         with trial(cluster, variant.server, variant.shape) as standing:
             run_variant(standing, plan, course, variant, done)
 

@@ -50,6 +50,12 @@ def theirs(kubeconfig: Path, address: str, image: str, seccomp: str) -> Cluster:
     return Cluster(ask, vegeta, wanted, address, is_ours=False, seccomp=profile)
 
 
+def leave(theirs: Cluster) -> None:
+    """Nothing of ours stays in a cluster of somebody else."""
+    ask = theirs.kubectl
+    ask.run("delete", "namespace", ask.namespace, "--ignore-not-found", "--wait=false")
+
+
 def kubectl(kubeconfig: Path) -> Kubectl:
     """Our own where it has been built, else the one on the PATH."""
     own = places.TOOLS / "kubectl"

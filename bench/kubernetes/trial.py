@@ -25,6 +25,8 @@ from .pods import Life, Watch
 
 DEPLOYMENT = f"deployment/{NAME}"
 DEPLOY_SECONDS_MAX = 120
+DEPLOY_LOOK_SECONDS = 10  # then it is asked what the pods wait for
+HOPELESS = ("ImagePull", "ImageNeverPull", "InvalidImageName")  # of the kubelet's reasons
 GONE_SECONDS_MAX = 120
 ANSWER_SECONDS_MAX = 20
 POLL_SECONDS = 0.2
@@ -84,7 +86,7 @@ class Trial:
         applied = objects(self.kubectl, server, shape, cluster.images, cluster.address)
         self.kubectl.apply(applied)
         self.watch = Watch(self.kubectl, children, log_folder(server))
-        self.wait_until_rolled_out(DEPLOY_SECONDS_MAX)
+        self.wait_until_deployed()
         self.url = cluster.address.rstrip("/") or f"http://{self.service_address()}"
         self.wait_until_answered()
 
@@ -96,6 +98,19 @@ class Trial:
     def wait_until_rolled_out(self, seconds: float) -> None:
         limit = f"--timeout={seconds:.0f}s"
         self.kubectl.run("rollout", "status", DEPLOYMENT, limit, seconds=seconds + 10)
+
+    def wait_until_deployed(self) -> None:
+        """The first time: an image that cannot be pulled is told at once."""
+        deadline = time.monotonic() + DEPLOY_SECONDS_MAX
+        while True:
+            try:
+                return self.wait_until_rolled_out(DEPLOY_LOOK_SECONDS)
+            except HarnessError as error:
+                why = "; ".join(sorted(set(map(waits_for, self.pods())) - {""}))
+                if any(word in why for word in HOPELESS) or time.monotonic() > deadline:
+                    raise HarnessError(
+                        f"pods of {self.server.title} do not get ready: {why or error}"
+                    ) from error
 
     def wait_until_answered(self) -> None:
         """kube-proxy hears of a new Service a moment later."""
@@ -240,6 +255,17 @@ class Trial:
         self.kubectl.run("rollout", "restart", DEPLOYMENT)
         self.wait_until_rolled_out(DEPLOY_SECONDS_MAX)
         self.wait_until_gone(old)
+
+
+def waits_for(pod: dict) -> str:
+    """Why a pod does not run, in the kubelet's or the scheduler's words; empty if it does."""
+    for container in pod["status"].get("containerStatuses", ()):
+        if waiting := container.get("state", {}).get("waiting"):
+            return ": ".join(filter(None, (waiting.get("reason"), waiting.get("message"))))
+    for condition in pod["status"].get("conditions", ()):
+        if condition["status"] == "False" and condition["type"] == "PodScheduled":
+            return ": ".join(filter(None, (condition.get("reason"), condition.get("message"))))
+    return ""
 
 
 def since(lives: list[Life], moment: float) -> list[Life]:

@@ -53,7 +53,7 @@ WAYS_OF = {LASTCALL.name: WAYS, HARD.name: WAYS[:2], GO.name: WAYS[:1]}
 
 
 def run(cluster: Cluster, plan: Plan, done: Done) -> None:
-    for server in (LASTCALL, HARD, GO):
+    for server in filter(plan.wants, (LASTCALL, HARD, GO)):
         with trial(cluster, server, shape_of(server), start_redis) as standing:
             for way in WAYS_OF[server.name]:
                 done([run_way(standing, plan, server, way)])

@@ -57,12 +57,13 @@ def run(cluster: Cluster, plan: Plan, done: Done) -> None:
         way="HAProxy",
         together=TOGETHER_MODEST,
     )
-    for variant in (
+    variants = (
         Variant(LASTCALL, SHAPE, "probe /servingz", must_lose=False),
         Variant(LASTCALL, replace(SHAPE, readiness="/readyz"), "probe /readyz"),
         Variant(HARD, SHAPE, must_lose=True),
         Variant(GO, SHAPE),
-    ):
+    )
+    for variant in plan.of(variants):
         with trial(cluster, variant.server, variant.shape) as standing:
             run_variant(standing, plan, course, variant, done, balance(standing))
 

@@ -68,11 +68,12 @@ def node_address(standing: Trial) -> str:
 
 
 def run(cluster: Cluster, plan: Plan, done: Done) -> None:
-    for variant in (
+    variants = (
         Variant(LASTCALL, SHAPE, must_lose=False),
         Variant(HARD, SHAPE, must_lose=True),
         Variant(GO, SHAPE),
-    ):
+    )
+    for variant in plan.of(variants):
         course = course_of(change_once, SECONDS)
         if plan.full and variant.server is LASTCALL:
             course = course_of(change_on_and_on, CURLS_SECONDS_MAX, CURLS)

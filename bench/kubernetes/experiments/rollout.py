@@ -37,7 +37,7 @@ def run(cluster: Cluster, plan: Plan, done: Done) -> None:
         return
     for name, start in FRONTS.items():
         behind = replace(course, way=name, together=TOGETHER_MODEST)
-        for variant in variants:
+        for variant in plan.of(variants):
             with trial(cluster, variant.server, variant.shape) as standing:
                 upstream = f"{standing.service_address()}:80"
                 url = start(standing.children, standing.folder, upstream)

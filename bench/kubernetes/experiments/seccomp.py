@@ -72,8 +72,9 @@ def run(cluster: Cluster, plan: Plan, done: Done) -> None:
         exits_meant=(REFUSED,),
     )
     variant = Variant(LASTCALL, SHAPE, must_lose=False)
-    with trial(cluster, variant.server, variant.shape, prepare) as standing:
-        run_variant(standing, plan, course, variant, done)
+    for each in plan.of([variant]):
+        with trial(cluster, each.server, each.shape, prepare) as standing:
+            run_variant(standing, plan, course, each, done)
 
 
 EXPERIMENT = Experiment("seccomp", "Under our own seccomp profile", False, run, needs_nodes=True)

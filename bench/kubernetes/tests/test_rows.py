@@ -7,11 +7,11 @@ from harness.outcome import Result
 from harness.vegeta import ATTACKS
 from kubernetes import picture
 from kubernetes.case import HARD, LASTCALL, Shape, lastcall_flags
-from kubernetes.experiment import Row, Variant, common_problems
+from kubernetes.experiment import Plan, Row, Variant, common_problems
 from kubernetes.load import NO_ROUTE, tally
 from kubernetes.pods import Container, Life
 from kubernetes.runner import judge
-from kubernetes.trial import Event, Run, since
+from kubernetes.trial import Event, Run, since, waits_for
 
 BODY = ATTACKS["post"].expected
 
@@ -59,6 +59,26 @@ class Lives(unittest.TestCase):
         event = Event(0, lives=[Life("a", 0, 1, 2, [named])])
         judge(event, lost=0)
         self.assertEqual(event.broken, ["a names 1 lost, its clients none"])
+
+
+class Waiting(unittest.TestCase):
+    def test_why_a_pod_does_not_run_is_what_the_kubelet_or_the_scheduler_says(self):
+        pulling = {"waiting": {"reason": "ErrImagePull", "message": "not found"}}
+        pod = {"status": {"containerStatuses": [{"state": pulling}]}}
+        self.assertEqual(waits_for(pod), "ErrImagePull: not found")
+        full = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+        self.assertEqual(waits_for({"status": {"conditions": [full]}}), "Unschedulable")
+
+    def test_a_pod_that_runs_waits_for_nothing(self):
+        status = {"containerStatuses": [{"state": {"running": {}}}]}
+        self.assertEqual(waits_for({"status": status}), "")
+
+
+class Plans(unittest.TestCase):
+    def test_only_the_servers_that_were_asked_for(self):
+        both = [Variant(LASTCALL, Shape()), Variant(HARD, Shape())]
+        self.assertEqual(Plan(servers=("hard",)).of(both), both[1:])
+        self.assertEqual(Plan().of(both), both)
 
 
 class Flags(unittest.TestCase):

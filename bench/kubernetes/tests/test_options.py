@@ -1,0 +1,39 @@
+"""The command line of bench/cluster: what would be ignored is refused."""
+
+import contextlib
+import io
+import unittest
+
+import cluster
+
+THEIRS = ["--kubeconfig", "x", "--address", "http://x:30000", "--image", "x"]
+
+
+class Options(unittest.TestCase):
+    def refused(self, *argv: str) -> str:
+        complaint = io.StringIO()
+        with contextlib.redirect_stderr(complaint), self.assertRaises(SystemExit) as ended:
+            cluster.parse([*argv])
+        self.assertEqual(ended.exception.code, 2)
+        self.assertEqual(len(complaint.getvalue().splitlines()), 1)
+        return complaint.getvalue()
+
+    def test_alone_it_runs_everything(self):
+        self.assertEqual(cluster.parse([]).command, "run")
+
+    def test_experiments_go_with_run(self):
+        self.assertEqual(cluster.parse(["run", "scale"]).experiments, ["scale"])
+        for command in ("up", "down", "shell"):
+            self.assertIn("takes no experiments", self.refused(command, "scale"))
+
+    def test_an_unknown_name_is_told_with_the_known_ones(self):
+        self.assertIn("is none of rollout", self.refused("run", "rolout"))
+        self.assertIn("is none of lastcall", self.refused("--variant", "nginx"))
+
+    def test_what_is_for_another_cluster_goes_with_its_kubeconfig(self):
+        self.assertEqual(cluster.parse(["run", *THEIRS]).image, "x")
+        for option in ("address", "image", "seccomp"):
+            value = "Localhost" if option == "seccomp" else "http://x"
+            self.assertIn("--kubeconfig", self.refused("run", f"--{option}", value))
+        self.assertIn("--image", self.refused("run", *THEIRS[:4]))
+        self.assertIn("goes with run", self.refused("up", *THEIRS))
