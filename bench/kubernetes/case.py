@@ -112,9 +112,14 @@ def lastcall_flags(base: list[str], server: Server, shape: Shape) -> list[str]:
         "grace-period": shape.grace,
         "pre-stop": shape.pre_stop,
     }
-    kept = [flag for flag in base if flag.partition("=")[0].removeprefix("--") not in seconds]
     flags = [f"--{name}={value}s" for name, value in seconds.items()]
-    return [*kept, *flags, "--served-by", *server.flags, *shape.flags]
+    flags += ["--served-by", *server.flags, *shape.flags]
+    given = {option(flag) for flag in flags}
+    return [*(flag for flag in base if option(flag) not in given), *flags]
+
+
+def option(flag: str) -> str:
+    return flag.partition("=")[0]
 
 
 def peer_flags(shape: Shape) -> list[str]:
