@@ -20,12 +20,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness import build, program, values
+from harness import build, network, program, values
 from harness.processes import Children, HarnessError
 from harness.program import Program
 from harness.vegeta import ATTACKS
 from kubernetes import campaign, components, images, lifecycle, places, tools
-from kubernetes.case import GO, HARD, LASTCALL
+from kubernetes.case import GO, HARD, LASTCALL, Images
 
 PROGRAM = Program("cluster")
 FILES_MAX = 65_536  # one for each connection of the load that waits
@@ -58,8 +58,9 @@ def up() -> int:
     build_cluster()
     with workshop() as children:
         tools.build_images(children, say)
-    lifecycle.up(say)
-    tools.load_images()
+    with lifecycle.ended_by_signals():
+        lifecycle.up(say)
+        tools.load_images()
     say("bench/cluster shell for kubectl, bench/cluster down to end it")
     return 0
 
@@ -95,17 +96,22 @@ def run(chosen: argparse.Namespace) -> int:
         if was_up:
             build.compile_go(children, places.TOOLS)
         made = tools.build_images(children, say)
-    try:
-        if not was_up:
+    if was_up:
+        return run_in_ours(made, chosen)
+    with lifecycle.ended_by_signals():
+        try:
             lifecycle.up(say)
-        tools.load_images()
-        program.raise_file_limit(FILES_MAX)
-        lifecycle.join_network()  # from here on we are where the load runs
-        return campaign.run(tools.ours(made), chosen, say)
-    finally:
-        if not was_up:
+            return run_in_ours(made, chosen)
+        finally:
             lifecycle.down()
             say("the cluster is gone")
+
+
+def run_in_ours(made: Images, chosen: argparse.Namespace) -> int:
+    tools.load_images()
+    program.raise_file_limit(FILES_MAX)
+    lifecycle.join_network()  # from here on we are where the load runs
+    return campaign.run(tools.ours(made), chosen, say)
 
 
 def run_in_theirs(chosen: argparse.Namespace) -> int:
@@ -116,7 +122,8 @@ def run_in_theirs(chosen: argparse.Namespace) -> int:
     seccomp = chosen.seccomp or tools.SECCOMP[0]
     theirs = tools.theirs(chosen.kubeconfig, chosen.address, chosen.image, seccomp)
     try:
-        return campaign.run(theirs, chosen, say)
+        with network.many_ephemeral_ports(say):
+            return campaign.run(theirs, chosen, say)
     finally:
         try:
             tools.leave(theirs)

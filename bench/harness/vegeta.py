@@ -18,6 +18,7 @@ TIMEOUT_SECONDS = 10
 WORKERS = 50
 WORKERS_MAX = 10_000  # at 1,000 a second, each may wait for its time-out
 LATE_SECONDS_MAX = 0.1  # how far behind its rate it may be at the end, when it drops the rest
+EXACT_LATE_SECONDS_MAX = 1.0  # likewise, when it does not
 
 HELLO = b"hello world"
 ECHO = b"one more before last call"
@@ -52,7 +53,8 @@ class Vegeta:
     """One attack, started at once. `results` may be read when it has ended.
 
     vegeta ends by its clock, and so may be a few requests short of rate times duration. `exact`
-    makes it end by the list of its targets instead, which is then as long as the attack.
+    makes it end by the list of its targets instead, which is then as long as the attack; a machine
+    that is too slow makes it late, not short.
     """
 
     def __init__(
@@ -69,7 +71,7 @@ class Vegeta:
         self._binary = binary
         self._children = children
         self._output = folder / "results.bin"
-        self._due = round(rate * seconds)
+        self._due, self._seconds = round(rate * seconds), seconds
         self._may_miss = 0 if exact else max(1, round(rate * LATE_SECONDS_MAX))
         self.seconds_max = seconds + 2 * TIMEOUT_SECONDS
         targets, body = folder / "targets", folder / "body"
@@ -102,11 +104,14 @@ class Vegeta:
         if encoder.wait(TIMEOUT_SECONDS) != 0:
             raise HarnessError(f"vegeta encode failed, {encoder.how_it_ended()}")
 
-    def missing(self, requests: int) -> str | None:
-        """Says how the attack fell short of its rate, if it did."""
-        if requests >= self._due - self._may_miss:
-            return None
-        return f"vegeta sent {requests:,} requests of {self._due:,}: the machine is too slow"
+    def missing(self, requests: int, took_seconds: float = 0.0) -> str | None:
+        """Says how the attack fell short of its rate, if it did, or took too long for them."""
+        if requests < self._due - self._may_miss:
+            return f"vegeta sent {requests:,} requests of {self._due:,}: the machine is too slow"
+        if took_seconds > self._seconds + EXACT_LATE_SECONDS_MAX:
+            late = took_seconds - self._seconds
+            return f"vegeta was {late:.1f} s late in the end: the machine is too slow"
+        return None
 
 
 def parse(lines: Iterator[str]) -> Iterator[Result]:

@@ -10,14 +10,16 @@ import traceback
 from harness import program
 from harness.outcome import BIN_SECONDS
 from harness.processes import HarnessError
+from harness.sums import PERCENTS
 
 from . import manifests, picture, places, report
-from .case import GO
+from .case import GO, HARD
 from .experiment import INVALID, Experiment, Plan, Row, Variant, common_problems
 from .experiments import ALL
 from .trial import Cluster
 
 NAMES = tuple(ALL)
+RATIO_MAX = {"p99": 1.5, "max": 3.0}  # of Go's latency in the same run; two equal rows differ so
 
 
 def run(cluster: Cluster, chosen: argparse.Namespace, say) -> int:
@@ -53,7 +55,7 @@ def run(cluster: Cluster, chosen: argparse.Namespace, say) -> int:
         write(groups, failures, chosen)  # what is done so far: a later one may be interrupted
     print(report.table([row for rows in groups for row in rows]), flush=True)
     print("Latencies are those of the answered requests, a lost one has none.")
-    compare(groups)
+    failures += compare(groups)
     return verdict(groups, failures)
 
 
@@ -117,22 +119,27 @@ def write(groups: list[list[Row]], failures: list[str], chosen: argparse.Namespa
 
 def judged(variant: Variant, problems: list[str]) -> list[str]:
     """A row that is only shown may be one for which the machine was too slow: it says so itself."""
-    if variant.must_lose is not None:
+    if variant.must_lose is not None or variant.server is HARD:
         return problems
     return [each for each in problems if not each.startswith(INVALID)]
 
 
-def compare(groups: list[list[Row]]) -> None:
-    """Latencies beside Go's, of the same run, where an attack was alone."""
+def compare(groups: list[list[Row]]) -> list[str]:
+    """Latencies beside Go's, of the same run, where an attack was alone; those that are worse."""
+    worse = []
     alone = {(r.experiment, r.way, r.attack.name, r.title): r for (r, *more) in groups if not more}
     for (*where, _), mine in alone.items():
         theirs = alone.get((*where, GO.title))
-        if mine.variant.must_lose is False and theirs is not None:
-            ratios = (
-                f"{name} {mine.latencies[name] / theirs.latencies[name]:.2f}"
-                for name in ("p50", "p99", "max")
-            )
-            print(f"{mine.experiment}, {mine.label}: latency / Go's: {', '.join(ratios)}.")
+        if mine.variant.must_lose is not False or theirs is None or theirs.problems():
+            continue
+        ratios = {name: mine.latencies[name] / theirs.latencies[name] for name in PERCENTS}
+        told = ", ".join(f"{name} {ratio:.2f}" for name, ratio in ratios.items())
+        print(f"{mine.experiment}, {mine.label}: latency / Go's: {told}.")
+        for name, most in RATIO_MAX.items():
+            if ratios[name] > most:
+                problem = f"{name} is {ratios[name]:.2f} of Go's: over {most:g} is no noise"
+                worse.append(f"{mine.experiment}, {mine.label}: {problem}")
+    return worse
 
 
 def verdict(groups: list[list[Row]], failures: list[str]) -> int:
@@ -147,6 +154,9 @@ def verdict(groups: list[list[Row]], failures: list[str]) -> int:
         failures += [f"{rows[0].experiment}, {rows[0].title}: {each}" for each in found]
     if not groups:
         failures.append("nothing was measured: no experiment here has such a server")
-    control = any(row.variant.must_lose for rows in groups for row in rows)
-    beside = "each control lost something" if control else "no control was run beside it"
+    judges = [row for rows in groups for row in rows if row.is_judge]
+    for row in judges:
+        if not row.lost_by_server:  # others of the same event did
+            print(f"{row.experiment}, {row.label}: lost nothing, which proves nothing.")
+    beside = "each control lost something" if judges else "no control was run beside it"
     return program.verdict(failures, f"what must lose nothing lost nothing, and {beside}")

@@ -87,6 +87,14 @@ class Row(Sums):
         """Go's client sends a GET again whose kept connection died: such a row may hide all."""
         return self.attack.method == "GET" and self.attack.keep_alive and not self.exact
 
+    @property
+    def is_judge(self) -> bool:
+        """A control whose loss shows that the harness sees losses."""
+        return self.variant.must_lose is True and not self.can_hide
+
+    def bound(self) -> str | None:
+        return None if self.can_hide else super().bound()
+
     def problems(self) -> list[str]:
         """What this row shows that it must not show, or why it shows nothing."""
         found = [f"{INVALID}{reason}" for run in self.runs for reason in run.invalid]
@@ -103,7 +111,7 @@ def common_problems(rows: list[Row]) -> list[str]:
     events = rows[0].events
     found = [f"{INVALID}{reason}" for event in events for reason in event.invalid]
     found += [problem for event in events for problem in event.broken]
-    judges = [row for row in rows if row.variant.must_lose and not row.can_hide]
+    judges = [row for row in rows if row.is_judge]
     if judges and not any(row.lost_by_server for row in judges):
         found.append("the control lost nothing, so this harness proves nothing")
     return found

@@ -18,6 +18,7 @@ from .places import LAN, NODES, Node
 HOLDER_SECONDS_MAX = 10
 # What a node's mount namespace changes. /var keeps what the machine has in it (packages' data)
 # but takes what is written into memory; containerd's layers cannot lie on an overlay themselves.
+# How the machine's kernel panics and lends memory is not a kubelet's to set here.
 NODE_MOUNTS = f"""
 set -e
 mount -t tmpfs tmpfs /run
@@ -26,6 +27,7 @@ cd {places.MEMORY}
 mount -t overlay overlay -o lowerdir=/var,upperdir=var,workdir=work /var
 mkdir -p /var/lib/containerd /var/lib/kubelet /var/log/pods /var/log/containers
 mount -t tmpfs tmpfs /var/lib/containerd
+for each in vm kernel; do mount --bind -o ro /proc/sys/$each /proc/sys/$each; done
 mount --make-rshared /
 cd /
 echo mounted

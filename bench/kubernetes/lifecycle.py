@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.processes import LIBC, HarnessError, uninterrupted
+from harness.processes import LIBC, HarnessError, Interrupted, uninterrupted
 
 from . import places
 from .commands import output
@@ -136,12 +136,25 @@ def down() -> bool:
         if state is None:
             return False
         # Its parent, unshare, ends when the kernel has ended all of the namespace with it.
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(_init(state["pid"]) or state["pid"], signal.SIGKILL)
+        if found := _wait_for_init(state["pid"]):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(found, signal.SIGKILL)
         _wait_until_gone(state["pid"])
         places.STATE.unlink(missing_ok=True)
         remove_cgroups()
         return True
+
+
+def _wait_for_init(pid: int) -> int | None:
+    """unshare that has just been started is about to fork; killed now, it might leave its child."""
+    deadline = time.monotonic() + END_SECONDS_MAX
+    while not (found := _init(pid)) and Path(f"/proc/{pid}").exists():
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+        if time.monotonic() > deadline:
+            break
+        time.sleep(POLL_SECONDS / 10)
+    return found
 
 
 def _wait_until_gone(pid: int) -> None:
@@ -154,6 +167,16 @@ def _wait_until_gone(pid: int) -> None:
                 f"the cluster (process {pid}) did not end within {END_SECONDS_MAX} s"
             )
         time.sleep(POLL_SECONDS / 10)
+
+
+@contextlib.contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """A signal ends the cluster, also one that comes as it is about to be ended."""
+    try:
+        yield
+    except Interrupted:
+        down()
+        raise
 
 
 def remove_cgroups() -> None:

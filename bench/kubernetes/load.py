@@ -47,8 +47,8 @@ class Attacking:
     def tally(self) -> outcome.Tally:
         return tally(self._vegeta.results(), self._expected)
 
-    def shortfall(self, requests: int) -> str | None:
-        return self._vegeta.missing(requests)
+    def shortfall(self, tally: outcome.Tally) -> str | None:
+        return self._vegeta.missing(tally.requests, len(tally.bins) * outcome.BIN_SECONDS)
 
 
 class Clients:
@@ -77,8 +77,11 @@ class Clients:
                 sorted(results, key=lambda result: result.sent_at), self._load.attack.expected
             )
 
-    def shortfall(self, _requests: int) -> str | None:
-        return None  # a closed loop owes no number
+    def shortfall(self, tally: outcome.Tally) -> str | None:
+        """A closed loop owes no number, but for the curls that were asked for."""
+        if tally.requests >= self._load.curls:
+            return None
+        return f"{tally.requests:,} curls of {self._load.curls:,} in {self._load.seconds:.0f} s"
 
 
 Running = Attacking | Clients

@@ -83,6 +83,7 @@ def kubelet_config(node: Node) -> dict:
         # that go just after their start meet.
         "featureGates": {"KubeletInUserNamespace": True, "InPlacePodVerticalScaling": False},
         "makeIPTablesUtilChains": False,
+        "volumePluginDir": "/var/lib/kubelet/volume-plugins",  # the usual one is not below /var
         # Its disk may be as full as it likes; of memory the kubelet insists on some limit.
         "evictionHard": {
             "memory.available": "1Mi",

@@ -44,6 +44,7 @@ class Life:
     deleted_at: float | None = None  # when it was told to go
     containers: list[Container] = field(default_factory=list)
     grace_seconds: float = 0.0  # that it has from its deletion on
+    gone: bool = False  # from the apiserver
 
     @property
     def ended_at(self) -> float | None:
@@ -80,11 +81,10 @@ class Watch:
     def lives(self) -> list[Life]:
         found: dict[str, Life] = {}
         for event in several((self._folder / follow.CHANGES).read_text(errors="replace")):
-            see(found, event["object"])
+            see(found, event["object"], event["type"])
         for life in found.values():
             for run, container in enumerate(life.containers):
-                if container.exit_code is not None:
-                    container.last_words = self.last_words(life.name, run)
+                container.last_words = self.last_words(life.name, run)
         return sorted(found.values(), key=lambda life: life.created_at)
 
     def last_words(self, pod: str, run: int) -> str:
@@ -97,11 +97,12 @@ class Watch:
         return file.read_text(errors="replace") if file.exists() else ""
 
 
-def see(found: dict[str, Life], pod: dict) -> None:
-    """Takes a change into account."""
+def see(found: dict[str, Life], pod: dict, change: str = "MODIFIED") -> None:
+    """Takes a change into account. `change` is the apiserver's word for it."""
     metadata, status = pod["metadata"], pod.get("status", {})
     name = metadata["name"]
     life = found.setdefault(name, Life(name, unix(metadata["creationTimestamp"])))
+    life.gone = change == "DELETED"
     for condition in status.get("conditions", ()):
         if condition["type"] == "Ready" and condition["status"] == "True" and not life.ready_at:
             life.ready_at = unix(condition["lastTransitionTime"])

@@ -6,7 +6,7 @@ import time
 from ..case import LASTCALL, Shape
 from ..experiment import Done, Experiment, Plan, Variant
 from ..runner import Course, run_all
-from ..trial import DEPLOYMENT, Cluster, Event, Trial
+from ..trial import DEPLOYMENT, Cluster, Event, Trial, since
 
 SECONDS, LEAD_SECONDS = 90, 3
 ROLLOUTS, BROKEN = 10, 5  # the fifth never gets ready
@@ -17,18 +17,28 @@ BROKEN_LEVEL, GOOD_LEVEL = "nonsense", "info"
 
 
 def roll_ten_times(standing: Trial, event: Event) -> None:
-    first = standing.names()
+    ended_early = 0
     for number in range(1, ROLLOUTS + 1):
+        ended_early += number > 1 and has_ended(standing)
         level = BROKEN_LEVEL if number == BROKEN else GOOD_LEVEL
         values = (f"ROLLOUT={number}", f"LASTCALL_LOG_LEVEL={level}")
         standing.kubectl.run("set", "env", DEPLOYMENT, *values)
         time.sleep(STEP_SECONDS)
     standing.wait_until_rolled_out(60)
-    standing.wait_until_gone(first)
-    lives = standing.watch.lives()
+    standing.wait_until_gone(standing.names() - standing.staying())
+    lives = since(standing.watch.lives(), event.at)
     event.notes.append(f"{ROLLOUTS} rollouts, {STEP_SECONDS} s apart; {len(lives)} pods in all")
+    if ended_early:
+        event.broken.append(f"{ended_early} rollouts had ended when the next was begun")
     if not any(REFUSED in life.exit_codes for life in lives):
         event.broken.append("the version that never gets ready was never started")
+
+
+def has_ended(standing: Trial) -> bool:
+    (deployment,) = standing.kubectl.objects("get", DEPLOYMENT)
+    wanted, status = deployment["spec"]["replicas"], deployment["status"]
+    counts = (status.get(name, 0) for name in ("replicas", "updatedReplicas", "availableReplicas"))
+    return all(count == wanted for count in counts)
 
 
 def run(cluster: Cluster, plan: Plan, done: Done) -> None:

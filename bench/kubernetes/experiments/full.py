@@ -19,10 +19,11 @@ from ..trial import Cluster, Event, Trial
 
 LIMIT, HOLDERS = 50, 60
 HELD_SECONDS, LEAD_SECONDS = 60, 2
-FULL_AFTER_SECONDS = 5
+FULL_AFTER_SECONDS, LOOK_SECONDS = 5, 5
 SECONDS = HELD_SECONDS + 15
 LIVENESS = {"periodSeconds": 5, "timeoutSeconds": 2, "failureThreshold": 3}  # 15 s of silence
-SHAPE = Shape(replicas=1, flags=(f"--max-connections={LIMIT}",), liveness=LIVENESS)
+FLAGS = (f"--max-connections={LIMIT}", f"--header-timeout={HELD_SECONDS + 30}s")
+SHAPE = Shape(replicas=1, flags=FLAGS, liveness=LIVENESS)
 ATTACK = Attack("get-one-shot", "GET", "/", b"", b"hello world", False, "GET, a connection each")
 
 
@@ -31,15 +32,31 @@ def hold(standing: Trial, event: Event) -> None:
     argv += [str(HOLDERS), str(HELD_SECONDS)]
     holders = standing.children.start("holders", argv, cwd=places.BENCH)
     time.sleep(FULL_AFTER_SECONDS)
-    is_full = standing.metrics(only(standing)["metadata"]["name"])["accept_paused_total"] > 0
-    if holders.wait(HELD_SECONDS + 30) != 0 or not is_full:
+    held = []
+    while holders.running():
+        held.append(connections(standing))
+        time.sleep(LOOK_SECONDS)
+    if holders.wait(LOOK_SECONDS) != 0 or held[0] != LIMIT:
         raise HarnessError(f"{HOLDERS} clients did not hold the {LIMIT} connections that there are")
     restarts = only(standing)["status"]["containerStatuses"][0]["restartCount"]
-    event.notes.append(f"{HOLDERS} clients held {LIMIT} connections: {restarts} restarts")
+    event.notes.append(
+        f"{HOLDERS} clients, every {LOOK_SECONDS} s {', '.join(map(str, held))} connections of"
+        f" {LIMIT}: {restarts} restarts"
+    )
+    if standing.shape.liveness == LIVENESS and set(held) != {LIMIT}:
+        event.broken.append(f"the {LIMIT} connections were not held all the time")
     if restarts and standing.shape.liveness == LIVENESS:
         event.broken.append(f"{restarts} restarts by a probe on the admin port")
     if not restarts and standing.shape.liveness != LIVENESS:
         event.broken.append("a probe that waits with the clients restarted nothing")
+
+
+def connections(standing: Trial) -> int:
+    """Of the service; -1 while it cannot say."""
+    try:
+        return int(standing.metrics(only(standing)["metadata"]["name"])["connections_open"])
+    except HarnessError:
+        return -1
 
 
 def only(standing: Trial) -> dict:

@@ -25,7 +25,9 @@ def restart(standing: Trial, _event: Event) -> None:
 
 
 def run(cluster: Cluster, plan: Plan, done: Done) -> None:
-    course = Course("rollout", SECONDS, restart, lead=LEAD_SECONDS, way="service", together=1)
+    course = Course(
+        "rollout", SECONDS, restart, lead=LEAD_SECONDS, exact=True, way="service", together=1
+    )
     shape = Shape()
     if plan.quick:
         shape = quickened(shape)

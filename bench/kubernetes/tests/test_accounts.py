@@ -1,6 +1,7 @@
 """Pods' own counts against what their clients saw."""
 
 import unittest
+from collections import Counter
 
 from harness.outcome import Tally
 from kubernetes.accounts import Accounts, Told
@@ -38,6 +39,15 @@ class Books(unittest.TestCase):
     def test_an_answer_that_a_client_lost_may_have_been_sent(self):
         self.assertEqual(seen(lost=1, a=10).disagreements({"a": told(11)}), [])
 
+    def test_one_lost_answer_excuses_one_pod(self):
+        found = seen(lost=1, a=10, b=10).disagreements({"a": told(11), "b": told(11)})
+        self.assertEqual(len(found), 2)
+
+    def test_a_refused_request_was_answered_by_nobody(self):
+        accounts = seen(a=10)
+        accounts.add(Tally(lost_by=Counter({"refused": 1})))
+        self.assertEqual(len(accounts.disagreements({"a": told(11)})), 1)
+
     def test_an_answer_that_arrived_after_all_may_be_called_undelivered(self):
         self.assertEqual(seen(a=10).disagreements({"a": told(9, undelivered=1)}), [])
 
@@ -45,6 +55,10 @@ class Books(unittest.TestCase):
         unknown = told(3)
         unknown.complete = False
         self.assertEqual(seen(a=10).disagreements({"a": unknown}), [])
+
+    def test_a_pod_that_answered_and_does_not_say_so_is_told(self):
+        silent = Told(complete=False, asked_in_vain=True)
+        self.assertEqual(len(seen(a=10).disagreements({"a": silent, "b": silent})), 1)
 
     def test_an_answer_of_nobody_is_told(self):
         self.assertEqual(len(seen(a=1, ghost=2).disagreements({"a": told(1)})), 1)

@@ -26,6 +26,12 @@ def ended(code: int, message: str = "", started: str = READY) -> dict:
 
 
 class Lives(unittest.TestCase):
+    def test_a_pod_that_the_apiserver_has_forgotten_is_gone(self):
+        see(self.found, pod())
+        self.assertFalse(self.found["a"].gone)
+        see(self.found, pod(), "DELETED")
+        self.assertTrue(self.found["a"].gone)
+
     def setUp(self):
         self.found: dict[str, Life] = {}
 

@@ -1,12 +1,16 @@
 """How losses are counted, and what a row is judged by."""
 
+import contextlib
+import io
 import unittest
 import xml.etree.ElementTree as xml
+from dataclasses import replace
+from unittest import mock
 
 from harness.outcome import Result
 from harness.vegeta import ATTACKS
-from kubernetes import picture
-from kubernetes.case import HARD, LASTCALL, Shape, lastcall_flags
+from kubernetes import campaign, picture, runner
+from kubernetes.case import GO, HARD, LASTCALL, Shape, lastcall_flags
 from kubernetes.experiment import Plan, Row, Variant, common_problems
 from kubernetes.load import NO_ROUTE, tally
 from kubernetes.pods import Container, Life
@@ -60,6 +64,11 @@ class Lives(unittest.TestCase):
         judge(event, lost=0)
         self.assertEqual(event.broken, ["a names 1 lost, its clients none"])
 
+    def test_a_pod_that_is_gone_and_whose_end_was_not_seen_is_told(self):
+        event = Event(0, lives=[Life("a", 0, 1, 2, [Container(0)], gone=True)])
+        judge(event, lost=0)
+        self.assertEqual(event.broken, ["a was told to go, and its end was not seen"])
+
 
 class Waiting(unittest.TestCase):
     def test_why_a_pod_does_not_run_is_what_the_kubelet_or_the_scheduler_says(self):
@@ -81,10 +90,56 @@ class Plans(unittest.TestCase):
         self.assertEqual(Plan().of(both), both)
 
 
+class Retries(unittest.TestCase):
+    """Of a run for which the machine was too slow."""
+
+    def runs(self, must_lose, *, lost: str = "", broken: str = "") -> int:
+        """How often it was run."""
+        mine = row(LASTCALL, must_lose)
+        event = Event(0, invalid=["too slow"], broken=[broken] if broken else [])
+        run = Run(tally(results(lost), BODY), event)
+        with mock.patch.object(runner, "run_once", return_value=[run]) as once:
+            runner.run_valid(None, Plan(), None, [mine], "")
+        return once.call_count
+
+    def test_it_is_repeated_once(self):
+        self.assertEqual(self.runs(False), 2)
+        self.assertEqual(self.runs(True, lost="EOF"), 2)
+
+    def test_but_not_where_a_promise_was_broken(self):
+        self.assertEqual(self.runs(False, lost="EOF"), 1)
+        self.assertEqual(self.runs(False, broken="exit code 3, not 0"), 1)
+
+
+class Compared(unittest.TestCase):
+    """Latencies beside those of Go."""
+
+    def worse(self, factor: float) -> list[str]:
+        mine, theirs = row(LASTCALL, False), row(GO, None)
+        slow = (replace(each, latency=each.latency * factor) for each in results())
+        mine.runs[0].tally = tally(slow, BODY)
+        with contextlib.redirect_stdout(io.StringIO()):
+            return campaign.compare([[mine], [theirs]])
+
+    def test_no_worse_is_no_failure(self):
+        self.assertEqual(self.worse(1), [])
+
+    def test_beyond_noise_it_is_one(self):
+        (problem,) = self.worse(2)
+        self.assertIn("p99 is 2.00 of Go's", problem)
+        self.assertEqual(len(self.worse(4)), 2)
+
+
 class Flags(unittest.TestCase):
     def test_the_lead_is_never_longer_than_the_window(self):
         flags = lastcall_flags([], LASTCALL, Shape(window=3, lead=5))
         self.assertIn("--serving-lead=3s", flags)
+
+    def test_what_an_experiment_wants_is_said_once(self):
+        shape = Shape(flags=("--max-connections=5",))
+        flags = lastcall_flags(["--max-connections=9"], LASTCALL, shape)
+        self.assertNotIn("--max-connections=9", flags)
+        self.assertIn("--max-connections=5", flags)
 
     def test_the_manifests_own_stay_but_for_the_numbers(self):
         flags = lastcall_flags(
