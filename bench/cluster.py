@@ -3,6 +3,7 @@
 
     bench/cluster                      up, every experiment, down
     bench/cluster up | shell | down    the cluster alone
+    bench/cluster build                only what it is made of
     bench/cluster run [EXPERIMENT...]  in the cluster that is up
 
     bench/cluster run --kubeconfig FILE --address URL --image REF [EXPERIMENT...]
@@ -29,7 +30,7 @@ from kubernetes.case import GO, HARD, LASTCALL, Images
 
 PROGRAM = Program("cluster")
 FILES_MAX = 65_536  # one for each connection of the load that waits
-COMMANDS = ("up", "run", "shell", "down")
+COMMANDS = ("run", "build", "up", "shell", "down")
 SERVERS = [each.name for each in (LASTCALL, HARD, GO)]
 
 
@@ -46,6 +47,9 @@ def main() -> int:
         if chosen.command == "down":
             say("gone" if lifecycle.down() else "there is no cluster")
             return 0
+        if chosen.command == "build":
+            build_all()
+            return 0
         if chosen.command == "up":
             return up()
         return run(chosen)
@@ -55,9 +59,7 @@ def up() -> int:
     if lifecycle.is_up():
         say("it is up already")
         return 0
-    build_cluster()
-    with workshop() as children:
-        tools.build_images(children, say)
+    build_all()
     with lifecycle.ended_by_signals():
         lifecycle.up(say)
         tools.load_images()
@@ -65,16 +67,13 @@ def up() -> int:
     return 0
 
 
-def build_cluster() -> None:
+def build_all() -> Images:
     with workshop() as children:
-        setup(children)
+        children.run("./setup --cluster", [str(places.ROOT / "setup"), "--cluster"])
         components.build(children, say)
         build.compile_go(children, places.TOOLS)
         images.build_pause(children)
-
-
-def setup(children: Children) -> None:
-    children.run("./setup --cluster", [str(places.ROOT / "setup"), "--cluster"], cwd=places.ROOT)
+        return tools.build_images(children, say)
 
 
 @contextlib.contextmanager
@@ -89,14 +88,8 @@ def workshop() -> Iterator[Children]:
 
 def run(chosen: argparse.Namespace) -> int:
     """Our cluster: as it is up, or else for the length of the run."""
-    was_up = lifecycle.is_up()
-    if not was_up:
-        build_cluster()
-    with workshop() as children:
-        if was_up:
-            build.compile_go(children, places.TOOLS)
-        made = tools.build_images(children, say)
-    if was_up:
+    made = build_all()
+    if lifecycle.is_up():
         return run_in_ours(made, chosen)
     with lifecycle.ended_by_signals():
         try:

@@ -23,7 +23,7 @@ class Options(unittest.TestCase):
 
     def test_experiments_go_with_run(self):
         self.assertEqual(cluster.parse(["run", "scale"]).experiments, ["scale"])
-        for command in ("up", "down", "shell"):
+        for command in ("build", "up", "down", "shell"):
             self.assertIn("takes no experiments", self.refused(command, "scale"))
 
     def test_an_unknown_name_is_told_with_the_known_ones(self):
