@@ -99,6 +99,7 @@ def others() -> list[Program]:
             [
                 *("kube-controller-manager", *config, "--leader-elect=false"),
                 *("--service-account-private-key-file", str(KEY)),
+                *("--flex-volume-plugin-dir", str(MEMORY / "volume-plugins")),  # else below /usr
             ],
         ),
         Program("kube-scheduler", ["kube-scheduler", *config, "--leader-elect=false"]),

@@ -16,9 +16,13 @@ from .commands import output
 from .places import LAN, NODES, Node
 
 HOLDER_SECONDS_MAX = 10
+KUBELETS_SYSCTLS = (
+    "vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oops"
+    " kernel/keys/root_maxkeys kernel/keys/root_maxbytes"
+)
 # What a node's mount namespace changes. /var keeps what the machine has in it (packages' data)
 # but takes what is written into memory; containerd's layers cannot lie on an overlay themselves.
-# How the machine's kernel panics and lends memory is not a kubelet's to set here.
+# The kubelet sets how the kernel panics and lends memory, or does not start: a copy of its own.
 NODE_MOUNTS = f"""
 set -e
 mount -t tmpfs tmpfs /run
@@ -27,7 +31,11 @@ cd {places.MEMORY}
 mount -t overlay overlay -o lowerdir=/var,upperdir=var,workdir=work /var
 mkdir -p /var/lib/containerd /var/lib/kubelet /var/log/pods /var/log/containers
 mount -t tmpfs tmpfs /var/lib/containerd
-for each in vm kernel; do mount --bind -o ro /proc/sys/$each /proc/sys/$each; done
+for each in {KUBELETS_SYSCTLS}; do
+  copy={places.MEMORY}/${{each##*/}}
+  cat /proc/sys/$each >$copy
+  mount --bind $copy /proc/sys/$each
+done
 mount --make-rshared /
 cd /
 echo mounted
