@@ -12,7 +12,6 @@ SECONDS, LEAD_SECONDS = 90, 3
 ROLLOUTS, BROKEN = 10, 5  # the fifth never gets ready
 STEP_SECONDS = 4
 REFUSED = 2  # the exit code of a bad option
-RATE = 500  # so many pods that start leave a small machine less for the load
 BROKEN_LEVEL, GOOD_LEVEL = "nonsense", "info"
 
 
@@ -44,7 +43,7 @@ def has_ended(standing: Trial) -> bool:
 def run(cluster: Cluster, plan: Plan, done: Done) -> None:
     variant = Variant(LASTCALL, Shape(), must_lose=False)
     course = Course(
-        "crash-loop", SECONDS, roll_ten_times, lead=LEAD_SECONDS, rate=RATE, exits_meant=(REFUSED,)
+        "crash-loop", SECONDS, roll_ten_times, lead=LEAD_SECONDS, exits_meant=(REFUSED,)
     )
     run_all(cluster, plan, course, [variant], done)
 
