@@ -33,6 +33,7 @@ def run(cluster: Cluster, chosen: argparse.Namespace, say) -> int:
     )
     groups: list[list[Row]] = []
     failures: list[str] = []
+    chosen.svg.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(places.POD_LOGS, ignore_errors=True)
     manifests.check(cluster, say)
     for experiment in select(cluster, chosen):
@@ -51,11 +52,12 @@ def run(cluster: Cluster, chosen: argparse.Namespace, say) -> int:
             failures.append(f"{experiment.name}: {error}")
             say(f"  {error}")
         say(f"{experiment.name} took {time.monotonic() - began:.0f} s")
-        draw(experiment, groups[mine:], chosen, say)
         write(groups, failures, chosen)  # what is done so far: a later one may be interrupted
+        draw(experiment, groups[mine:], chosen, say)
     print(report.table([row for rows in groups for row in rows]), flush=True)
     print("Latencies are those of the answered requests, a lost one has none.")
     failures += compare(groups)
+    write(groups, failures, chosen)
     return verdict(groups, failures)
 
 
@@ -90,7 +92,6 @@ def tell(rows: list[Row], say) -> None:
 
 def draw(experiment: Experiment, groups: list[list[Row]], chosen, say) -> None:
     """A picture for each way that the experiment has."""
-    chosen.svg.mkdir(parents=True, exist_ok=True)
     ways = list(dict.fromkeys(rows[0].way for rows in groups))
     for way in ways:
         mine = [rows for rows in groups if rows[0].way == way]
@@ -125,20 +126,21 @@ def judged(variant: Variant, problems: list[str]) -> list[str]:
 
 
 def compare(groups: list[list[Row]]) -> list[str]:
-    """Latencies beside Go's, of the same run, where an attack was alone; those that are worse."""
+    """Latencies beside Go's in the same run, where the experiment is about them; which are worse."""
     worse = []
     alone = {(r.experiment, r.way, r.attack.name, r.title): r for (r, *more) in groups if not more}
-    for (*where, _), mine in alone.items():
-        theirs = alone.get((*where, GO.title))
-        if mine.variant.must_lose is not False or theirs is None or theirs.problems():
+    for (name, *where, _), mine in alone.items():
+        theirs = alone.get((name, *where, GO.title))
+        if not ALL[name].compared or mine.variant.must_lose is not False or theirs is None:
             continue
-        ratios = {name: mine.latencies[name] / theirs.latencies[name] for name in PERCENTS}
-        told = ", ".join(f"{name} {ratio:.2f}" for name, ratio in ratios.items())
-        print(f"{mine.experiment}, {mine.label}: latency / Go's: {told}.")
-        for name, most in RATIO_MAX.items():
-            if ratios[name] > most:
-                problem = f"{name} is {ratios[name]:.2f} of Go's: over {most:g} is no noise"
-                worse.append(f"{mine.experiment}, {mine.label}: {problem}")
+        ratios = {key: mine.typical[key] / theirs.typical[key] for key in PERCENTS}
+        told = ", ".join(f"{key} {ratio:.2f}" for key, ratio in ratios.items())
+        print(f"{name}, {mine.label}: latency / Go's: {told}.")
+        found = [f"Go's row beside it is {each}" for each in theirs.problems()]
+        for key, most in RATIO_MAX.items():
+            if ratios[key] > most:
+                found.append(f"{key} is {ratios[key]:.2f} of Go's: over {most:g} is no noise")
+        worse += [f"{name}, {mine.label}: {each}" for each in found]
     return worse
 
 
@@ -154,9 +156,16 @@ def verdict(groups: list[list[Row]], failures: list[str]) -> int:
         failures += [f"{rows[0].experiment}, {rows[0].title}: {each}" for each in found]
     if not groups:
         failures.append("nothing was measured: no experiment here has such a server")
-    judges = [row for rows in groups for row in rows if row.is_judge]
+    return program.verdict(failures, judgement([row for rows in groups for row in rows]))
+
+
+def judgement(rows: list[Row]) -> str:
+    """What is well if nothing failed."""
+    judges = [row for row in rows if row.is_judge]
     for row in judges:
         if not row.lost_by_server:  # others of the same event did
             print(f"{row.experiment}, {row.label}: lost nothing, which proves nothing.")
-    beside = "each control lost something" if judges else "no control was run beside it"
-    return program.verdict(failures, f"what must lose nothing lost nothing, and {beside}")
+    if all(row.variant.must_lose is not False or row.can_hide for row in rows):
+        return "nothing was judged"
+    beside = "a control lost something in each event of its own" if judges else "without a control"
+    return f"what must lose nothing lost nothing; {beside}"

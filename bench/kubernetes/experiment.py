@@ -3,8 +3,11 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
+from statistics import median
 
-from harness.sums import Sums
+from harness.outcome import percentile
+from harness.sums import PERCENTS, Sums
 from harness.vegeta import Attack
 
 from .case import Server, Shape
@@ -82,6 +85,15 @@ class Row(Sums):
             found.update({pod: sum(bins) for pod, bins in run.tally.served.items()})
         return dict(found)
 
+    @cached_property
+    def typical(self) -> dict[str, float]:
+        """Of each run the latencies, of these the median: a maximum grows with the runs."""
+        runs = [sorted(run.tally.latencies) for run in self.runs]
+        return {
+            name: median(percentile(each, percent) for each in runs)
+            for name, percent in PERCENTS.items()
+        }
+
     @property
     def can_hide(self) -> bool:
         """Go's client sends a GET again whose kept connection died: such a row may hide all."""
@@ -124,3 +136,4 @@ class Experiment:
     quick: bool  # part of --quick
     run: Callable[[Cluster, Plan, Done], None]
     needs_nodes: bool = False  # cannot be had in a cluster of somebody else
+    compared: bool = False  # its latencies are judged beside Go's

@@ -24,6 +24,7 @@ REDIS = "localhost/redis:1"
 BUSYBOX = "localhost/busybox:1"  # in the place of the one that k8s/seccomp names
 LASTCALL_BYTES_MAX = 5_000_000  # as an archive, which is not compressed
 STORAGE = places.BUILT / "storage"
+STEP_SECONDS_MAX = 600  # it may have to make do with what others leave of the processors
 CATATONIT = "/usr/bin/catatonit"  # Debian's is static
 # In namespaces of its own: what is killed in mid-work leaves neither mounts nor processes.
 CONTAINED = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
@@ -37,7 +38,7 @@ def build_pause(children: Children) -> None:
         export(PAUSE, "pause")
 
 
-def build_base(children: Children, say) -> None:
+def build_base(say) -> None:
     """Debian 13 of the machine's own mirror, under the name that the Containerfile begins with."""
     if has(BASE):
         return
@@ -45,12 +46,14 @@ def build_base(children: Children, say) -> None:
     with scratch() as folder:
         root = folder / "root"
         argv = [*CONTAINED, "debootstrap", "--variant=minbase", "trixie", str(root), mirror()]
-        children.run("debootstrap", argv)
+        with Children(folder) as mine:  # gone before the folder goes
+            mine.run("debootstrap", argv)
         for package in (root / "var/cache/apt/archives").glob("*.deb"):
             package.unlink()
-        output(["tar", "-C", str(root), "-cf", str(folder / "root.tar"), "."], seconds=300)
+        argv = ["tar", "-C", str(root), "-cf", str(folder / "root.tar"), "."]
+        output(argv, STEP_SECONDS_MAX)
         text = 'FROM scratch\nADD root.tar /\nCMD ["bash"]\n'
-        build_of_files(children, BASE, text, {"root.tar": folder / "root.tar"})
+        build_of_files(mine, BASE, text, {"root.tar": folder / "root.tar"})
 
 
 def mirror() -> str:
@@ -64,7 +67,7 @@ def mirror() -> str:
 
 
 def build_lastcall(children: Children, tag: str, say) -> str:
-    build_base(children, say)
+    build_base(say)
     say("building the image of lastcall: minutes the first time")
     name = f"{LASTCALL}:{tag}"
     _build(children, name, ["--layers", "--file", str(ROOT / "Containerfile"), str(ROOT)])
@@ -125,7 +128,7 @@ def build_of_files(children: Children, name: str, text: str, files: dict[str, Pa
 
 def _build(children: Children, name: str, arguments: list[str]) -> None:
     # chroot: a build needs no container of its own, which this machine may not be able to give.
-    output([*buildah(), "rm", "--all"])  # what a build that was killed has left
+    output([*buildah(), "rm", "--all"], STEP_SECONDS_MAX)  # what a killed build has left
     argv = [*buildah(), "build", "--isolation", "chroot", "--quiet", "--tag", name]
     argv += ["--ulimit", files_limit(), *arguments]
     log = places.LOGS / "images.log"
@@ -147,12 +150,13 @@ def buildah() -> list[str]:
 
 
 def has(name: str) -> bool:
-    return bool(output([*buildah(), "images", "--quiet", "--filter", f"reference={name}"]).strip())
+    argv = [*buildah(), "images", "--quiet", "--filter", f"reference={name}"]
+    return bool(output(argv, STEP_SECONDS_MAX).strip())
 
 
 def retag(name: str, other: str) -> None:
     """The same image under another tag, in an archive of its own."""
-    output([*buildah(), "tag", name, other])
+    output([*buildah(), "tag", name, other], STEP_SECONDS_MAX)
     export(other, other.rpartition("/")[2].replace(":", "-"))
 
 
@@ -161,7 +165,8 @@ def export(name: str, file: str) -> Path:
     archive = places.ARCHIVES / f"{file}.tar"
     draft = archive.with_suffix(".new")
     draft.unlink(missing_ok=True)  # buildah does not write over one
-    output([*buildah(), "push", "--quiet", name, f"docker-archive:{draft}:{name}"], seconds=120)
+    argv = [*buildah(), "push", "--quiet", name, f"docker-archive:{draft}:{name}"]
+    output(argv, STEP_SECONDS_MAX)
     return draft.rename(archive)
 
 
@@ -169,5 +174,7 @@ def export(name: str, file: str) -> Path:
 def scratch() -> Iterator[Path]:
     """On the disk of the build folder: a base image is large."""
     places.BUILT.mkdir(parents=True, exist_ok=True)
+    for left in places.BUILT.glob("image-*"):  # by one that was killed
+        shutil.rmtree(left)
     with tempfile.TemporaryDirectory(dir=places.BUILT, prefix="image-") as folder:
         yield Path(folder)

@@ -82,7 +82,7 @@ def remove_namespaces(kubectl: Kubectl, namespaces: list[dict]) -> None:
         name = each["metadata"]["name"]
         gone = ("--grace-period=0", "--force", "--all")
         kubectl.run("delete", "pods", "--namespace", name, *gone)
-        kubectl.run("delete", "namespace", name, "--timeout=60s", seconds=70)
+        kubectl.run("delete", "namespace", name, "--ignore-not-found", "--timeout=60s", seconds=70)
 
 
 def install_profile(cluster: Cluster) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,7 +15,8 @@ from . import places
 from .lan import Room
 
 RESTART_SECONDS = 3.0  # between the end of a process and its next start
-RESTARTS_MAX = 20
+RESTARTS_MAX = 20  # of one program, each before it had run for RUN_SECONDS_MIN
+RUN_SECONDS_MIN = 30.0
 POLL_SECONDS = 0.05
 COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
 OF_US = (*COMPONENTS, "kubelet")  # names that the one program answers to
@@ -37,7 +39,8 @@ class Supervisor:
     def __init__(self) -> None:
         self._running: dict[int, Program] = {}
         self._due: list[tuple[float, Program]] = []
-        self._restarts = 0
+        self._started: dict[str, float] = {}
+        self._restarts: Counter[str] = Counter()
 
     def start(self, program: Program) -> None:
         with open(places.LOGS / f"{program.name}.log", "ab") as log:
@@ -49,6 +52,7 @@ class Supervisor:
                 start_new_session=True,
             )
         self._running[process.pid] = program
+        self._started[program.name] = time.monotonic()
         self._tell()
 
     def _tell(self) -> None:
@@ -92,8 +96,11 @@ class Supervisor:
                 self._on_end(program, os.waitstatus_to_exitcode(status))
 
     def _on_end(self, program: Program, code: int) -> None:
-        self._restarts += 1
+        now = time.monotonic()
         print(f"{program.name} ended, exit code {code}", flush=True)
-        if self._restarts > RESTARTS_MAX:
+        if now - self._started[program.name] >= RUN_SECONDS_MIN:
+            del self._restarts[program.name]
+        self._restarts[program.name] += 1
+        if self._restarts[program.name] > RESTARTS_MAX:
             raise RuntimeError(f"{program.name} ends again and again")
-        self._due.append((time.monotonic() + RESTART_SECONDS, program))
+        self._due.append((now + RESTART_SECONDS, program))

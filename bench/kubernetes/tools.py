@@ -3,12 +3,12 @@
 import shutil
 from pathlib import Path
 
-from harness.processes import Children
+from harness.processes import Children, HarnessError
 
-from . import images, lifecycle, places
+from . import images, lifecycle, manifests, places
 from .case import Images
 from .kubectl import Kubectl
-from .trial import Cluster
+from .trial import Cluster, namespace
 
 SECCOMP = ("RuntimeDefault", "Localhost", "Unconfined")
 TAG = "v1"
@@ -52,12 +52,13 @@ def theirs(kubeconfig: Path, address: str, image: str, seccomp: str) -> Cluster:
 
 def leave(theirs: Cluster) -> None:
     """Nothing of ours stays in a cluster of somebody else."""
-    ask = theirs.kubectl
-    ask.run("delete", "namespace", ask.namespace, "--ignore-not-found", "--wait=false")
+    manifests.remove_namespaces(theirs.kubectl, [namespace()])
 
 
 def kubectl(kubeconfig: Path) -> Kubectl:
     """Our own where it has been built, else the one on the PATH."""
     own = places.TOOLS / "kubectl"
-    found = own if own.exists() else Path(shutil.which("kubectl") or own)
-    return Kubectl(found, kubeconfig)
+    found = own if own.exists() else shutil.which("kubectl")
+    if not found:
+        raise HarnessError("there is no kubectl: put one onto the PATH, or run bench/cluster build")
+    return Kubectl(Path(found), kubeconfig)

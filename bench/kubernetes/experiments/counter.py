@@ -66,7 +66,15 @@ def shape_of(server: Server) -> Shape:
 
 
 def start_redis(cluster: Cluster) -> None:
-    """Of the overlay, on our own image; before the pods, which ask for it when they start."""
+    """Of the overlay, on our own image; before the pods, which ask for it when they start.
+
+    One whose image an interrupted run has taken away goes first.
+    """
+    for pod in cluster.kubectl.pods(f"app.kubernetes.io/name={REDIS_NAME}"):
+        if pod["spec"]["containers"][0]["image"] != REDIS:
+            cluster.kubectl.delete([pod])
+            name = pod["metadata"]["name"]
+            cluster.kubectl.run("wait", "--for=delete", f"pod/{name}", "--timeout=30s")
     found = manifests.adapted(
         cluster.kubectl.kustomize(ROOT / "k8s/overlays/redis"), cluster.images
     )

@@ -14,7 +14,6 @@ from ..runner import Course, run_all
 from ..trial import Cluster, Event, Trial
 
 SECONDS, QUICK_SECONDS = 40, 30
-RATE = 1000
 SHAPE = Shape(replicas=1, surge=0, unavailable=1, min_ready=0, window=15, grace=40, start_delay=8)
 
 
@@ -34,7 +33,7 @@ def run(cluster: Cluster, plan: Plan, done: Done) -> None:
         if cluster.images.peer:
             variants.append(Variant(GO, SHAPE))
     seconds = QUICK_SECONDS if plan.quick else SECONDS
-    course = Course("last-endpoint", seconds, restart, attacks=attacks, rate=RATE)
+    course = Course("last-endpoint", seconds, restart, attacks=attacks)
     run_all(cluster, plan, course, variants, done)
 
 

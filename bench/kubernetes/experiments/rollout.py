@@ -46,4 +46,4 @@ def run(cluster: Cluster, plan: Plan, done: Done) -> None:
                 run_variant(standing, plan, behind, variant, done, url)
 
 
-EXPERIMENT = Experiment("rollout", "A rollout in mid-attack", True, run)
+EXPERIMENT = Experiment("rollout", "A rollout in mid-attack", True, run, compared=True)

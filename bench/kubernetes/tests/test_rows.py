@@ -111,11 +111,27 @@ class Retries(unittest.TestCase):
         self.assertEqual(self.runs(False, broken="exit code 3, not 0"), 1)
 
 
+class Judged(unittest.TestCase):
+    """What is said when nothing failed."""
+
+    def test_a_kept_get_alone_shows_nothing(self):
+        rows = [row(LASTCALL, False, "get"), row(HARD, True, "get")]
+        self.assertEqual(campaign.judgement(rows), "nothing was judged")
+
+    def test_without_a_control_it_says_so(self):
+        self.assertIn("without a control", campaign.judgement([row(LASTCALL, False)]))
+
+    def test_with_one_likewise(self):
+        rows = [row(LASTCALL, False), row(HARD, True, lost="EOF")]
+        self.assertIn("a control lost something", campaign.judgement(rows))
+
+
 class Compared(unittest.TestCase):
     """Latencies beside those of Go."""
 
     def worse(self, factor: float) -> list[str]:
         mine, theirs = row(LASTCALL, False), row(GO, None)
+        mine.experiment = theirs.experiment = "rollout"
         slow = (replace(each, latency=each.latency * factor) for each in results())
         mine.runs[0].tally = tally(slow, BODY)
         with contextlib.redirect_stdout(io.StringIO()):
@@ -123,6 +139,13 @@ class Compared(unittest.TestCase):
 
     def test_no_worse_is_no_failure(self):
         self.assertEqual(self.worse(1), [])
+
+    def test_a_row_of_go_that_is_invalid_compares_nothing(self):
+        mine, theirs = row(LASTCALL, False), row(GO, None)
+        mine.experiment = theirs.experiment = "rollout"
+        theirs.runs[0].invalid = ["too slow"]
+        with contextlib.redirect_stdout(io.StringIO()):
+            self.assertEqual(len(campaign.compare([[mine], [theirs]])), 1)
 
     def test_beyond_noise_it_is_one(self):
         (problem,) = self.worse(2)
