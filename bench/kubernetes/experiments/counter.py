@@ -72,9 +72,8 @@ def start_redis(cluster: Cluster) -> None:
     """
     for pod in cluster.kubectl.pods(f"app.kubernetes.io/name={REDIS_NAME}"):
         if pod["spec"]["containers"][0]["image"] != REDIS:
-            cluster.kubectl.delete([pod])
-            name = pod["metadata"]["name"]
-            cluster.kubectl.run("wait", "--for=delete", f"pod/{name}", "--timeout=30s")
+            now = ("--grace-period=0", "--force")
+            cluster.kubectl.run("delete", "pod", pod["metadata"]["name"], *now)
     found = manifests.adapted(
         cluster.kubectl.kustomize(ROOT / "k8s/overlays/redis"), cluster.images
     )
