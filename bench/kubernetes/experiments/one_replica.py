@@ -74,7 +74,9 @@ def run(cluster: Cluster, plan: Plan, done: Done) -> None:
         Variant(GO, SHAPE),
     )
     for variant in plan.of(variants):
-        course = course_of(change_once, SECONDS)
+        # One change may happen to come when the control is already out of rotation.
+        action = change_on_and_on if variant.server is HARD else change_once
+        course = course_of(action, SECONDS)
         if plan.full and variant.server is LASTCALL:
             course = course_of(change_on_and_on, CURLS_SECONDS_MAX, CURLS)
         with trial(cluster, variant.server, variant.shape) as standing:
