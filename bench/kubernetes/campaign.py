@@ -6,6 +6,7 @@ import re
 import shutil
 import time
 import traceback
+from collections import Counter
 
 from harness import program
 from harness.outcome import BIN_SECONDS
@@ -56,7 +57,7 @@ def run(cluster: Cluster, chosen: argparse.Namespace, say) -> int:
         draw(experiment, groups[mine:], chosen, say)
     print(report.table([row for rows in groups for row in rows]), flush=True)
     print("Latencies are those of the answered requests, a lost one has none.")
-    failures += compare(groups)
+    failures += compare(groups) + idle_controls([row for rows in groups for row in rows])
     write(groups, failures, chosen)
     return verdict(groups, failures)
 
@@ -159,13 +160,22 @@ def verdict(groups: list[list[Row]], failures: list[str]) -> int:
     return program.verdict(failures, judgement([row for rows in groups for row in rows]))
 
 
+def idle_controls(rows: list[Row]) -> list[str]:
+    """A control must lose, by one attack at least: whatever saw it lose nothing proves nothing."""
+    lost: Counter[str] = Counter()
+    for row in rows:
+        if row.is_judge:
+            lost[f"{row.experiment} {row.way}".strip() + f", {row.title}"] += row.lost_by_server
+    return [f"{name}: lost nothing, which proves nothing" for name in lost if not lost[name]]
+
+
 def judgement(rows: list[Row]) -> str:
     """What is well if nothing failed."""
     judges = [row for row in rows if row.is_judge]
     for row in judges:
-        if not row.lost_by_server:  # others of the same event did
+        if not row.lost_by_server:  # by other attacks it did
             print(f"{row.experiment}, {row.label}: lost nothing, which proves nothing.")
     if all(row.variant.must_lose is not False or row.can_hide for row in rows):
         return "nothing was judged"
-    beside = "a control lost something in each event of its own" if judges else "without a control"
+    beside = "each control lost something" if judges else "without a control"
     return f"what must lose nothing lost nothing; {beside}"

@@ -11,7 +11,7 @@ from harness.outcome import Result
 from harness.vegeta import ATTACKS
 from kubernetes import campaign, picture, runner
 from kubernetes.case import GO, HARD, LASTCALL, Shape, lastcall_flags
-from kubernetes.experiment import Plan, Row, Variant, common_problems
+from kubernetes.experiment import Plan, Row, Variant
 from kubernetes.load import NO_ROUTE, tally
 from kubernetes.pods import Container, Life
 from kubernetes.runner import judge
@@ -40,14 +40,14 @@ class Losses(unittest.TestCase):
         self.assertFalse(row(LASTCALL, False).problems())
 
     def test_a_control_that_loses_nothing_proves_nothing(self):
-        self.assertTrue(common_problems([row(HARD, True)]))
-        self.assertFalse(common_problems([row(HARD, True, lost="EOF")]))
+        self.assertTrue(campaign.idle_controls([row(HARD, True)]))
+        self.assertFalse(campaign.idle_controls([row(HARD, True, lost="EOF")]))
 
     def test_vegeta_may_hide_a_lost_get_so_it_judges_no_control(self):
-        self.assertFalse(common_problems([row(HARD, True, "get")]))
+        self.assertFalse(campaign.idle_controls([row(HARD, True, "get")]))
 
-    def test_of_attacks_at_the_same_time_one_that_lost_is_enough(self):
-        self.assertFalse(common_problems([row(HARD, True, lost="EOF"), row(HARD, True)]))
+    def test_of_the_attacks_upon_a_control_one_that_lost_is_enough(self):
+        self.assertFalse(campaign.idle_controls([row(HARD, True, lost="EOF"), row(HARD, True)]))
 
 
 class Lives(unittest.TestCase):
