@@ -123,7 +123,7 @@ class Judged(unittest.TestCase):
 
     def test_with_one_likewise(self):
         rows = [row(LASTCALL, False), row(HARD, True, lost="EOF")]
-        self.assertIn("a control lost something", campaign.judgement(rows))
+        self.assertIn("each control lost something", campaign.judgement(rows))
 
 
 class Compared(unittest.TestCase):
