@@ -95,6 +95,11 @@ class Row(Sums):
         }
 
     @property
+    def lost_by_server(self) -> int:
+        """Without what no rule of a node's led to it."""
+        return super().lost_by_server - sum(run.strays for run in self.runs)
+
+    @property
     def can_hide(self) -> bool:
         """Go's client sends a GET again whose kept connection died: such a row may hide all."""
         return self.attack.method == "GET" and self.attack.keep_alive and not self.exact

@@ -24,6 +24,7 @@ from harness.processes import LIBC, HarnessError, Interrupted, uninterrupted
 
 from . import places
 from .commands import output
+from .lan import STRAYS
 from .node import import_argv
 from .places import NODES
 
@@ -32,6 +33,7 @@ READY_SECONDS_MAX = 90
 END_SECONDS_MAX = 20
 POLL_SECONDS = 0.1
 CLONE_NEWNET = 0x40000000
+LIST_STRAYS = ["list", "table", *STRAYS.split()]
 CGROUPS = Path("/sys/fs/cgroup")
 CGROUPS_OF_OURS = ("k8s.io", "kubepods")
 NAMESPACES = ["--net", "--mount", "--pid", "--cgroup", "--fork", "--kill-child", "--mount-proc"]
@@ -263,6 +265,17 @@ def outer_pid(inner: int) -> int:
             if ids[-1] == str(inner) and os.readlink(status.parent / "ns/pid") == namespace:
                 return int(ids[1])
     raise HarnessError(f"the cluster has no process {inner}")
+
+
+def strays() -> int:
+    """How many connections the nodes themselves have refused, as no rule led them on (lan.py)."""
+    count = 0
+    for node in NODES:
+        told = json.loads(output(enter_node(node.number, ["nft", "-j", *LIST_STRAYS])))
+        rules = (each["rule"] for each in told["nftables"] if "rule" in each)
+        parts = (part for rule in rules for part in rule["expr"])
+        count += sum(part["counter"]["packets"] for part in parts if "counter" in part)
+    return count
 
 
 def pid_of(program: str) -> int:

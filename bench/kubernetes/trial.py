@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 from harness import outcome
 from harness.processes import Children, HarnessError
 
+from . import lifecycle, places
 from . import load as loads
-from . import places
 from .accounts import Accounts, Told
 from .case import LASTCALL, NAME, SELECTOR, Images, Server, Shape, objects
 from .kubectl import NAMESPACE, Kubectl, find
@@ -66,6 +66,7 @@ class Run:
 
     tally: outcome.Tally
     event: Event
+    strays: int = 0  # of the refused ones: by a node, no rule of which led to any pod
     invalid: list[str] = field(default_factory=list)
 
 
@@ -165,7 +166,7 @@ class Trial:
         self, together: list[loads.Load], lead: float, action: Action, url: str = ""
     ) -> list[Run]:
         """Starts the loads, waits for `lead` seconds, and does what the experiment is about."""
-        began = time.time()
+        began, strays = time.time(), self.strays()
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
             running = [
                 load.start(
@@ -191,12 +192,16 @@ class Trial:
             runs = [Run(each.tally(), event) for each in running]
             for run, each in zip(runs, running, strict=True):
                 run.invalid += invalidity(run, each)
+        share_out(self.strays() - strays, runs, event)
         event.lives = since(self.watch.lives(), began)
         late = event.at + event.seconds - began - max(load.seconds for load in together)
         if late > LATE_SECONDS_MAX:
             event.invalid.append(f"it went on for {late:.1f} s after the load")
         self.balance(runs, event)
         return runs
+
+    def strays(self) -> int:
+        return lifecycle.strays() if self.cluster.is_ours else 0
 
     def balance(self, runs: list[Run], event: Event) -> None:
         """Pods and clients agree on what was answered; the control ends without a word."""
@@ -288,6 +293,15 @@ def since(lives: list[Life], moment: float) -> list[Life]:
         if not gone:
             found.append(replace(life, containers=containers))
     return found
+
+
+def share_out(strays: int, runs: list[Run], event: Event) -> None:
+    """Among the runs that met a refusal: which of them a stray belonged to nobody knows."""
+    if strays:
+        event.notes.append(f"{strays} connections were refused by a node whose rules just changed")
+    for run in runs:
+        run.strays = min(strays, run.tally.lost_by[outcome.REFUSED])
+        strays -= run.strays
 
 
 def invalidity(run: Run, load: loads.Running) -> list[str]:

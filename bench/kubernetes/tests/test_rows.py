@@ -15,7 +15,7 @@ from kubernetes.experiment import Plan, Row, Variant
 from kubernetes.load import NO_ROUTE, tally
 from kubernetes.pods import Container, Life
 from kubernetes.runner import judge
-from kubernetes.trial import Event, Run, since, waits_for
+from kubernetes.trial import Event, Run, share_out, since, waits_for
 
 BODY = ATTACKS["post"].expected
 
@@ -38,6 +38,12 @@ class Losses(unittest.TestCase):
     def test_a_promise_breaks_with_one_lost_request(self):
         self.assertTrue(row(LASTCALL, False, lost="EOF").problems())
         self.assertFalse(row(LASTCALL, False).problems())
+
+    def test_what_a_node_refused_by_itself_is_lost_but_not_by_the_server(self):
+        mine = row(LASTCALL, False, lost="connection refused")
+        share_out(3, mine.runs, mine.events[0])
+        self.assertEqual((mine.lost, mine.lost_by_server, mine.problems()), (1, 0, []))
+        self.assertEqual(len(mine.events[0].notes), 1)
 
     def test_a_control_that_loses_nothing_proves_nothing(self):
         self.assertTrue(campaign.idle_controls([row(HARD, True)]))
@@ -147,10 +153,11 @@ class Compared(unittest.TestCase):
         with contextlib.redirect_stdout(io.StringIO()):
             self.assertEqual(len(campaign.compare([[mine], [theirs]])), 1)
 
-    def test_beyond_noise_it_is_one(self):
-        (problem,) = self.worse(2)
-        self.assertIn("p99 is 2.00 of Go's", problem)
-        self.assertEqual(len(self.worse(4)), 2)
+    def test_beyond_noise_and_what_was_published_it_is_one(self):
+        self.assertEqual(self.worse(20), [])
+        (problem,) = self.worse(100)
+        self.assertIn("p99 is 100.00 of Go's", problem)
+        self.assertEqual(len(self.worse(200)), 2)
 
 
 class Flags(unittest.TestCase):
