@@ -72,6 +72,7 @@ def build_all() -> Images:
         children.run("./setup --cluster", [str(places.ROOT / "setup"), "--cluster"])
         components.build(children, say)
         build.compile_go(children, places.TOOLS)
+        images.remove_scratch()
         images.build_pause(children)
         return tools.build_images(children, say)
 

@@ -24,10 +24,17 @@ REDIS = "localhost/redis:1"
 BUSYBOX = "localhost/busybox:1"  # in the place of the one that k8s/seccomp names
 LASTCALL_BYTES_MAX = 5_000_000  # as an archive, which is not compressed
 STORAGE = places.BUILT / "storage"
+SCRATCH = "image-"
 STEP_SECONDS_MAX = 600  # it may have to make do with what others leave of the processors
 CATATONIT = "/usr/bin/catatonit"  # Debian's is static
 # In namespaces of its own: what is killed in mid-work leaves neither mounts nor processes.
 CONTAINED = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+
+
+def remove_scratch() -> None:
+    """What a build has left that was killed."""
+    for folder in places.BUILT.glob(f"{SCRATCH}*"):
+        shutil.rmtree(folder)
 
 
 def build_pause(children: Children) -> None:
@@ -43,17 +50,16 @@ def build_base(say) -> None:
     if has(BASE):
         return
     say("making the base image by debootstrap: once, about a minute")
-    with scratch() as folder:
+    with scratch() as folder, Children(folder) as children:  # gone before the folder goes
         root = folder / "root"
         argv = [*CONTAINED, "debootstrap", "--variant=minbase", "trixie", str(root), mirror()]
-        with Children(folder) as mine:  # gone before the folder goes
-            mine.run("debootstrap", argv)
+        children.run("debootstrap", argv)
         for package in (root / "var/cache/apt/archives").glob("*.deb"):
             package.unlink()
         argv = ["tar", "-C", str(root), "-cf", str(folder / "root.tar"), "."]
         output(argv, STEP_SECONDS_MAX)
         text = 'FROM scratch\nADD root.tar /\nCMD ["bash"]\n'
-        build_of_files(mine, BASE, text, {"root.tar": folder / "root.tar"})
+        build_of_files(children, BASE, text, {"root.tar": folder / "root.tar"})
 
 
 def mirror() -> str:
@@ -174,7 +180,5 @@ def export(name: str, file: str) -> Path:
 def scratch() -> Iterator[Path]:
     """On the disk of the build folder: a base image is large."""
     places.BUILT.mkdir(parents=True, exist_ok=True)
-    for left in places.BUILT.glob("image-*"):  # by one that was killed
-        shutil.rmtree(left)
-    with tempfile.TemporaryDirectory(dir=places.BUILT, prefix="image-") as folder:
+    with tempfile.TemporaryDirectory(dir=places.BUILT, prefix=SCRATCH) as folder:
         yield Path(folder)
