@@ -116,6 +116,11 @@ def enter_network(namespace: str) -> list[str]:
     return ["nsenter", f"--net=/run/netns/{namespace}"] if namespace else []
 
 
+def room_door(pid: int) -> list[str]:
+    """Into a node: --root since where all of this is in a chroot, its paths are meant."""
+    return ["nsenter", "--target", str(pid), "--net", "--mount", "--root", "--"]
+
+
 class Room:
     """A node's namespaces, held open by a process that only sleeps."""
 
@@ -135,7 +140,7 @@ class Room:
     @property
     def enter(self) -> list[str]:
         """What a command must begin with to run in the node."""
-        return ["nsenter", "--target", str(self.pid), "--net", "--mount", "--"]
+        return room_door(self.pid)
 
     def write(self, path: Path, text: str) -> None:
         """Into the node's own /run or /var."""

@@ -24,7 +24,7 @@ from harness.processes import LIBC, HarnessError, Interrupted, uninterrupted
 
 from . import places
 from .commands import output
-from .lan import STRAYS
+from .lan import STRAYS, room_door
 from .node import import_argv
 from .places import NODES
 
@@ -253,7 +253,7 @@ def join_network() -> None:
 def enter_node(number: int, argv: list[str]) -> list[str]:
     rooms = next(line for line in _progress() if line.startswith("rooms")).split()[1:]
     room = outer_pid(int(rooms[number - 1]))
-    return ["nsenter", "--target", str(room), "--net", "--mount", "--", *argv]
+    return [*room_door(room), *argv]
 
 
 def outer_pid(inner: int) -> int:
