@@ -156,7 +156,7 @@ def verdict(groups: list[list[Row]], failures: list[str]) -> int:
             failures += [f"{row.experiment}, {row.label}: {each}" for each in found]
         found = judged(rows[0].variant, common_problems(rows))
         failures += [f"{rows[0].experiment}, {rows[0].title}: {each}" for each in found]
-    if not groups:
+    if not groups and not failures:
         failures.append("nothing was measured: no experiment here has such a server")
     return program.verdict(failures, judgement([row for rows in groups for row in rows]))
 
