@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 from harness.build import ROOT
 
 from .kubectl import NAMESPACE, Kubectl, find
+from .places import NODE_PORTS
 
 NAME = "lastcall"
 SELECTOR = f"app.kubernetes.io/name={NAME}"
-NODE_PORTS = range(30000, 32768)
 GO_DELAY_SECONDS = 5  # what everyone recommends
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from . import places
 from .commands import output
-from .places import LAN, NODES, Node
+from .places import LAN, NODE_PORTS, NODES, Node
 
 HOLDER_SECONDS_MAX = 10
 KUBELETS_SYSCTLS = (
@@ -52,7 +52,7 @@ STRAYS_RULES = f"""
 table {STRAYS} {{
   chain output {{
     type filter hook output priority 0
-    tcp sport 30000-32767 tcp flags & (rst | ack) == rst | ack tcp sequence 0 counter
+    tcp sport {NODE_PORTS[0]}-{NODE_PORTS[-1]} tcp flags & (rst | ack) == rst | ack tcp sequence 0 counter
   }}
 }}
 """

@@ -27,6 +27,7 @@ MEMORY = Path("/run/lastcall")  # on the tmpfs that hides /run in the cluster's 
 
 LAN = "10.240.0.1"  # the control plane, and the load
 SERVICE_RANGE = "10.96.0.0/16"
+NODE_PORTS = range(30000, 32768)  # Kubernetes's own default
 APISERVER = f"https://{LAN}:6443"
 
 
