@@ -17,7 +17,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from harness.processes import LIBC, HarnessError, Interrupted, uninterrupted
@@ -137,38 +137,32 @@ def down() -> bool:
         state = _state()
         if state is None:
             return False
-        # Its parent, unshare, ends when the kernel has ended all of the namespace with it.
-        if found := _wait_for_init(state["pid"]):
+        # unshare that has just been started is about to fork; killed now, it might leave its child.
+        pid = state["pid"]
+        _reap(pid, lambda: _init(pid) is not None)
+        if found := _init(pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(found, signal.SIGKILL)
-        _wait_until_gone(state["pid"])
+        # It ends when the kernel has ended all of the namespace with its child.
+        if not _reap(pid):
+            raise HarnessError(
+                f"the cluster (process {pid}) did not end within {END_SECONDS_MAX} s"
+            )
         places.STATE.unlink(missing_ok=True)
         remove_cgroups()
         return True
 
 
-def _wait_for_init(pid: int) -> int | None:
-    """unshare that has just been started is about to fork; killed now, it might leave its child."""
+def _reap(pid: int, enough: Callable[[], bool] = lambda: False) -> bool:
+    """Waits until that process has gone, or until it is `enough`. False when it took too long."""
     deadline = time.monotonic() + END_SECONDS_MAX
-    while not (found := _init(pid)) and Path(f"/proc/{pid}").exists():
+    while Path(f"/proc/{pid}").exists() and not enough():
         with contextlib.suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)
         if time.monotonic() > deadline:
-            break
+            return False
         time.sleep(POLL_SECONDS / 10)
-    return found
-
-
-def _wait_until_gone(pid: int) -> None:
-    deadline = time.monotonic() + END_SECONDS_MAX
-    while Path(f"/proc/{pid}").exists():
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(pid, os.WNOHANG)
-        if time.monotonic() > deadline:
-            raise HarnessError(
-                f"the cluster (process {pid}) did not end within {END_SECONDS_MAX} s"
-            )
-        time.sleep(POLL_SECONDS / 10)
+    return True
 
 
 @contextlib.contextmanager

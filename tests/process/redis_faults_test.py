@@ -261,7 +261,9 @@ class CutOff(FaultsTestCase):
         redis = self.start_redis()
         proxy = self.proxy(redis)
         target = rounds(400)
-        server = self.start_counting(self.url(proxy), "--workers", "6", "--drain-window", "200ms")
+        # Many cuts in a row, and the pauses between them, let a worker's share of the default fill.
+        server = self.start_counting(self.url(proxy), "--workers", "6", "--drain-window", "200ms",
+                                     "--max-jobs", "1000000")
         load = Load(server, INCREMENTS * 3, self.rng, None, think=0.004)
 
         def enough():
