@@ -136,7 +136,7 @@ def _build(children: Children, name: str, arguments: list[str]) -> None:
     # chroot: a build needs no container of its own, which this machine may not be able to give.
     output([*buildah(), "rm", "--all"], STEP_SECONDS_MAX)  # what a killed build has left
     argv = [*buildah(), "build", "--isolation", "chroot", "--quiet", "--tag", name]
-    argv += ["--ulimit", files_limit(), *arguments]
+    argv += [*limits(), *arguments]
     log = places.LOGS / "images.log"
     places.LOGS.mkdir(parents=True, exist_ok=True)
     with open(log, "wb") as output_of_build:
@@ -145,9 +145,15 @@ def _build(children: Children, name: str, arguments: list[str]) -> None:
         raise HarnessError(f"the image {name} cannot be built, {child.how_it_ended()}; see {log}")
 
 
-def files_limit() -> str:
-    """What this process may have; the default of buildah is more than some machines allow."""
-    return "nofile={}:{}".format(*resource.getrlimit(resource.RLIMIT_NOFILE))
+def limits() -> list[str]:
+    """What this process may have; the defaults of buildah are more than some machines allow."""
+    words = []
+    for name, limit in (("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC)):
+        soft, hard = resource.getrlimit(limit)
+        if hard != resource.RLIM_INFINITY:
+            words += ["--ulimit", f"{name}={soft}:{hard}"]
+    return words
+
 
 
 def buildah() -> list[str]:
