@@ -64,6 +64,7 @@ inline constexpr Ms tick_ms = 4;                  // of the timer wheel
 inline constexpr Ms heartbeat_ms = 1000;          // each worker turns at least this often
 inline constexpr Ms heartbeat_stale_ms = 10'000;  // liveness fails beyond it
 inline constexpr Ms linger_ms = 2000;             // reading on after our FIN
+inline constexpr Ms unread_poll_ms = 50;          // has a half-closed client its answer by now?
 inline constexpr Ms admin_linger_ms = 250;        // the same for probes, at the very end
 inline constexpr Ms duration_ms_max = 24 * 3600 * 1000;
 inline constexpr Ms wait_ms_max = 365 * duration_ms_max;  // of what a coroutine awaits

@@ -3,6 +3,7 @@
 #include "connection.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include "check.h"
@@ -123,9 +124,9 @@ void Connection::on_eof() {
   switch (state_) {
     case State::open:
       // Half-close is legal: what is complete is answered first. The rest never will be.
-      if (!send_in_flight_ && spill_.empty()) close();
+      if (!send_in_flight_ && spill_.empty()) close_after_them();
       return;
-    case State::lingering: close(); return;
+    case State::lingering: end_linger(); return;
     case State::handling:
     case State::finishing:
     case State::closing: return;
@@ -225,10 +226,14 @@ void Connection::call_plain(const Route& route) {
   try {
     route.plain(exchange.request, exchange.response, route.state);
   } catch (...) {
-    worker_.counters().add(Count::handler_failed);
-    exchange.response.clear();
-    exchange.response.status(500).body("Internal Server Error");
+    answer_failure();
   }
+}
+
+void Connection::answer_failure() {
+  worker_.counters().add(Count::handler_failed);
+  exchange_->response.clear();
+  exchange_->response.status(500).body("Internal Server Error");
 }
 
 // A handler that waits outlives the receive buffer, and perhaps the connection: its request moves
@@ -236,7 +241,13 @@ void Connection::call_plain(const Route& route) {
 void Connection::start_waiting(const Route& route) {
   Exchange& exchange = *exchange_;
   if (parser_.own()) {
-    exchange.task = route.waiting(exchange.request, exchange.response, route.state);
+    try {  // a function that only returns another's coroutine may throw before there is one
+      exchange.task = route.waiting(exchange.request, exchange.response, route.state);
+    } catch (...) {
+      answer_failure();
+      respond(true);
+      return;
+    }
     if (exchange.task) {
       exchange.connection = this;
       state_ = State::handling;
@@ -262,9 +273,7 @@ void Connection::answer_handled() {
   try {
     exchange_->task.result();
   } catch (...) {
-    worker_.counters().add(Count::handler_failed);
-    exchange_->response.clear();
-    exchange_->response.status(500).body("Internal Server Error");
+    answer_failure();
   }
   handled_ = false;
   state_ = State::open;
@@ -318,8 +327,12 @@ void Connection::respond(bool more_buffered) {
 
 // Bytes of a further request are here already: its answer can say it.
 bool Connection::drain_says_close(bool more_buffered) const {
-  return !more_buffered && worker_.says_close(admin_, close_draw_) &&
-         worker_.io().bytes_waiting(fd_) == 0;
+  return !more_buffered && worker_.says_close(admin_, close_draw_) && !more_has_arrived();
+}
+
+// In the kernel's memory, or in that of a completion whose turn is still to come.
+bool Connection::more_has_arrived() const {
+  return worker_.io().bytes_waiting(fd_) > 0 || worker_.may_have_received(ticket(Kind::recv));
 }
 
 void Connection::release_exchange() {
@@ -385,7 +398,7 @@ void Connection::on_send(const Completion& completion) noexcept {
     case State::lingering:
     case State::closing: break;
   }
-  if (eof_ && state_ == State::open && !send_in_flight_ && spill_.empty()) close();
+  if (eof_ && state_ == State::open && !send_in_flight_ && spill_.empty()) close_after_them();
   proceed();
 }
 
@@ -421,12 +434,30 @@ void Connection::linger(bool announced) {
   linger_deadline_ = worker_.now() + patience;
   spill_.clear();
   recv_paused_ = false;
-  if (eof_) close();
+  if (eof_) end_linger();
+}
+
+// Their FIN has come. A slow reader may only have closed its side, and still be taking its answer,
+// which might end with this process: on_linger_timeout looks again.
+void Connection::close_after_them() {
+  if (worker_.io().bytes_unacked(fd_) > 0) {
+    linger(true);
+  } else {
+    close();
+  }
+}
+
+void Connection::end_linger() {
+  if (answer_unread()) {
+    linger_deadline_ = std::min(linger_deadline_, worker_.now() + limits::unread_poll_ms);
+  } else {
+    close();
+  }
 }
 
 void Connection::close_silent() {
   // What has arrived since the last harvest is no silence: it is answered.
-  if (worker_.io().bytes_waiting(fd_) > 0) return;
+  if (more_has_arrived()) return;
   worker_.counters().add(Count::idle_closed);
   linger(false);
   proceed();
@@ -446,7 +477,10 @@ void Connection::close() {
 
 void Connection::close_join() {
   if (recv_armed_ || send_in_flight_) return;
-  if (cut_) cut_spill();
+  if (cut_) {
+    if (!discards_) read_unread();
+    cut_spill();
+  }
   out_.clear();
   worker_.io().close(fd_);
   fd_ = -1;
@@ -481,14 +515,24 @@ void Connection::cut() {
     parser_.reset();
   }
   if (state_ != State::lingering) counters.add(Count::forced_closes);
-  if (state_ == State::lingering && !admin_ && worker_.io().bytes_unacked(fd_) > 0) {
+  if (state_ == State::lingering && !admin_ && answer_unread()) {
     log::warning("cut: {} bytes of an answer that {} has not read yet",
-                 worker_.io().bytes_unacked(fd_), worker_.io().peer(fd_));
+                 worker_.io().bytes_unacked(fd_) - 1, worker_.io().peer(fd_));
     recount_last_answer(Count::requests_cut);
   }
   discards_ = state_ == State::finishing || state_ == State::lingering;
   close();
   proceed();
+}
+
+// Where no buffer was free for what had arrived: it is counted like all else.
+void Connection::read_unread() {
+  std::array<char, limits::receive_buffer_bytes> piece{};
+  while (spill_.size() < limits::spill_bytes) {
+    const std::size_t bytes = worker_.io().receive_now(fd_, piece);
+    if (bytes == 0) return;
+    spill_.append(piece.data(), bytes);
+  }
 }
 
 // Requests that had come in full, behind one that was being answered or in the kernel's memory.

@@ -82,6 +82,7 @@ class Connection {
   [[nodiscard]] const Router& routes() const;  // of the listener it came by
   void answer_without_route();
   void call_plain(const Route& route);
+  void answer_failure();  // of a handler: 500
   void start_waiting(const Route& route);
   void answer_handled();
   void abandon_exchange();
@@ -89,14 +90,18 @@ class Connection {
   void reject(int status);
   void respond(bool more_buffered);
   [[nodiscard]] bool drain_says_close(bool more_buffered) const;
+  [[nodiscard]] bool more_has_arrived() const;  // which on_bytes has not seen yet
   void release_exchange();
   // send
   void flush();
   void count_answers(std::size_t bytes_sent);
   // close
   void linger(bool announced);
+  void close_after_them();
+  void end_linger();
   void close();
   void close_join();
+  void read_unread();
   void cut_spill();
   // The only place that decides what is outstanding next.
   void proceed();
@@ -108,6 +113,7 @@ class Connection {
   void on_timeout(Ms now);
   void on_write_timeout(Ms now);
   void on_linger_timeout(Ms now);
+  [[nodiscard]] bool answer_unread() const;  // once our FIN is sent
   void recount_last_answer(Count instead);
 
   [[nodiscard]] std::string describe() const;  // of the request being handled, for the log

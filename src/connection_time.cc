@@ -44,7 +44,7 @@ void Connection::on_timeout(Ms now) {
   } else if (send_in_flight_) {
     on_write_timeout(now);
   } else if (exchange_ == nullptr) {
-    if (worker_.io().bytes_waiting(fd_) > 0) {
+    if (more_has_arrived()) {
       last_activity_at_ = now;
       return;
     }
@@ -63,17 +63,21 @@ void Connection::on_timeout(Ms now) {
 // any client that we send to. One that has stopped never got its last answer.
 void Connection::on_linger_timeout(Ms now) {
   const std::uint64_t acked = worker_.io().bytes_acked(fd_);
-  const bool unread = worker_.io().bytes_unacked(fd_) > 0;
+  const bool unread = answer_unread();
   if (acked > acked_) last_activity_at_ = now;
   acked_ = acked;
   if (unread && now - last_activity_at_ < worker_.config().write_timeout) {
-    linger_deadline_ = now + limits::linger_ms;
+    linger_deadline_ = now + (eof_ ? limits::unread_poll_ms : limits::linger_ms);
     return;
   }
-  worker_.counters().add(Count::linger_timeouts);
+  if (!eof_) worker_.counters().add(Count::linger_timeouts);
   if (unread) recount_last_answer(Count::requests_undelivered);
   close();
 }
+
+// Our FIN is one of what is to be acknowledged: a client that vanished when it had all of its
+// answer lacks nothing else.
+bool Connection::answer_unread() const { return worker_.io().bytes_unacked(fd_) > 1; }
 
 // It was counted as answered when the kernel took it.
 void Connection::recount_last_answer(Count instead) {

@@ -16,6 +16,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -61,6 +62,13 @@ struct Completion {
   std::uint16_t buffer = 0;
 };
 
+// Does one of these lend a buffer that `recv` has filled?
+inline bool lends(std::span<const Completion> completions, Ticket recv) {
+  return std::any_of(completions.begin(), completions.end(), [&](const Completion& c) {
+    return c.has_buffer && c.ticket.pack() == recv.pack();
+  });
+}
+
 class Io {
  public:
   virtual ~Io() = default;
@@ -85,6 +93,9 @@ class Io {
   // Hands over what was submitted, waits for a completion or the instant `until`, and returns what
   // has completed; valid until the next call. Interrupted waits return an empty span.
   virtual std::span<const Completion> harvest(Ms until) = 0;
+  // A lent buffer of that receive may lie where the next harvest will find it: in the kernel's
+  // memory no more, and not in ours yet.
+  [[nodiscard]] virtual bool may_have_received(Ticket recv) const = 0;
   [[nodiscard]] virtual std::size_t operations() const = 0;
 
   // ---- lent receive buffers
@@ -104,7 +115,10 @@ class Io {
   virtual void close(int fd) = 0;
   // Received by the kernel, and not by us yet (SIOCINQ of tcp(7)).
   virtual std::size_t bytes_waiting(int socket) = 0;
-  // Sent, and not acknowledged by the peer yet (SIOCOUTQ of tcp(7)).
+  // Takes of that, without waiting; 0: nothing is there.
+  virtual std::size_t receive_now(int socket, std::span<char> into) = 0;
+  // Sent, and not acknowledged by the peer yet; a FIN counts 1 (SIOCOUTQ of tcp(7)). 0
+  // when the connection was reset.
   virtual std::size_t bytes_unacked(int socket) = 0;
   virtual std::uint64_t bytes_acked(int socket) = 0;  // tcp(7) TCP_INFO tcpi_bytes_acked
   // From here on the listener answers no new SYN, and handshakes begun before complete. There is

@@ -59,6 +59,7 @@ class IoUring final : public SocketIo {
   void submit_cancel_all() override;
 
   std::span<const Completion> harvest(Ms until) override;
+  [[nodiscard]] bool may_have_received(Ticket recv) const override;
   [[nodiscard]] std::size_t operations() const override { return operations_; }
 
   [[nodiscard]] std::string_view lent(std::uint16_t buffer, std::size_t bytes) const override {
@@ -142,6 +143,18 @@ std::span<const Completion> IoUring::harvest(Ms until) {
   handed_.swap(taken_);
   taken_.clear();
   return handed_;
+}
+
+// An operation may complete as it is handed over, which a full submission queue does in mid-turn.
+bool IoUring::may_have_received(Ticket recv) const {
+  if (io_uring_cq_has_overflow(&ring_)) return true;
+  const std::uint64_t wanted = recv.pack();
+  unsigned head = 0;
+  io_uring_cqe* cqe = nullptr;
+  io_uring_for_each_cqe(&ring_, head, cqe) {
+    if (cqe->user_data == wanted && (cqe->flags & IORING_CQE_F_BUFFER) != 0) return true;
+  }
+  return lends(taken_, recv);
 }
 
 void IoUring::take_completions() {

@@ -69,6 +69,7 @@ void Jobs::make_room() {
   grow(all_, all_.size() + 1);
   grow(new_, all_.size() + 1);
   grow(ended_, all_.size() + 1);
+  grow(finishing_, all_.size() + 1);
 }
 
 // The last row is everybody else's.
@@ -100,10 +101,9 @@ void Jobs::on_done(void* self) noexcept {
 // Not from within a job's last step: its frame goes here.
 void Jobs::finish(Ms now) {
   if (ended_.empty()) return;
-  std::vector<Job*> batch;
-  batch.swap(ended_);
+  finishing_.swap(ended_);
   std::vector<Job*> unfinished;
-  for (Job* job : batch) {
+  for (Job* job : finishing_) {
     try {
       job->task.result();
       counters_.add(Count::jobs_finished);
@@ -118,7 +118,8 @@ void Jobs::finish(Ms now) {
     }
   }
   name_unfinished(unfinished, now, "unfinished at the deadline");
-  for (Job* job : batch) remove(*job);
+  for (Job* job : finishing_) remove(*job);
+  finishing_.clear();
   if (all_.empty()) timers_.disarm(overdue_);
 }
 

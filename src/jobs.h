@@ -78,6 +78,7 @@ class Jobs {
   std::vector<std::unique_ptr<Job>> all_;
   std::vector<Job*> new_;
   std::vector<Job*> ended_;
+  std::vector<Job*> finishing_;  // swapped with it: both keep their room
   bool canceled_ = false;
   Ms overdue_at_ = 0;
   Timer overdue_;

@@ -1,8 +1,10 @@
 #include "listener.h"
 
 #include <cerrno>
+#include <cstring>
 
 #include "check.h"
+#include "log.h"
 
 namespace lastcall {
 namespace {
@@ -79,8 +81,9 @@ int Listener::sweep(Ms now, std::size_t room) {
   if (mode_ != Mode::closing || armed_ || room == 0) return -1;
   if (retry_at_ != never && now < retry_at_) return -1;
   retry_at_ = never;
-  for (;;) {
-    const int fd = io_.accept_now(fd_);
+  int fd = 0;
+  for (int failed = 0; failed < limits::listen_backlog; ++failed) {
+    fd = io_.accept_now(fd_);
     if (fd >= 0) return fd;
     if (fd == -EAGAIN) {
       close();
@@ -93,6 +96,10 @@ int Listener::sweep(Ms now, std::size_t room) {
     }
     counters_.add(Count::accept_failed);  // a connection that was aborted while it waited
   }
+  // More than can have waited: it is accept4(2) itself that is refused.
+  log::error("what waits in the listener's queue cannot be accepted: {}", std::strerror(-fd));
+  cut();
+  return -1;
 }
 
 void Listener::cut() {

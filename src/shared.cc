@@ -20,6 +20,8 @@ Shared::Heard Shared::on_signal(int signal, Ms now) {
   // The signal's name first: whoever sees T0 may ask for it.
   int none = 0;
   signal_.compare_exchange_strong(none, signal);
+  int unknown = -1;
+  served_.compare_exchange_strong(unknown, workers_ready == slots.size());
   if (signaled_at_.compare_exchange_strong(unset, now)) {
     if (end_now != nullptr) end_now(signal);
     if (arm_watchdog != nullptr)
@@ -33,14 +35,21 @@ Shared::Heard Shared::on_signal(int signal, Ms now) {
               interrupt ? "once more ends the process now" : "changes nothing");
     return Heard::repeated;
   }
+  if (forced()) return Heard::repeated;  // and the watchdog stays where it is
   log::warning("SIG{} again: the deadline is now", sigabbrev_np(signal));
-  if (arm_watchdog != nullptr) arm_watchdog(now + limits::watchdog_ms, exit_forced);
+  const Ms deadline = std::min(now, signaled_at() + budget.window + budget.timeout);
+  if (arm_watchdog != nullptr) arm_watchdog(deadline + limits::watchdog_ms, exit_forced);
   forced_.store(true, std::memory_order_release);
   return Heard::forced;
 }
 
+bool Shared::served() const {
+  const int at_signal = served_;
+  return at_signal < 0 ? workers_ready == slots.size() : at_signal == 1;
+}
+
 bool Shared::servable(Ms now) const {
-  if (workers_ready != slots.size()) return false;
+  if (!served()) return false;
   return !signaled() || (!forced() && now < window_end() - budget.lead);
 }
 

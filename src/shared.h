@@ -47,10 +47,13 @@ class Shared {
   [[nodiscard]] bool signaled() const { return signaled_at() != never; }
   [[nodiscard]] bool forced() const { return forced_.load(std::memory_order_acquire); }
   [[nodiscard]] int signal() const { return signal_; }
-  [[nodiscard]] Ms window_end() const { return signaled_at() + budget.window; }
+  // All workers are ready, or were when the signal came. One that came sooner finds no window: the
+  // same for all of them, whoever starts after it.
+  [[nodiscard]] bool served() const;
+  [[nodiscard]] Ms window_end() const { return signaled_at() + (served() ? budget.window : 0); }
 
   // ---- the questions of probes
-  [[nodiscard]] bool ready() const { return workers_ready == slots.size() && !signaled(); }
+  [[nodiscard]] bool ready() const { return served() && !signaled(); }
   [[nodiscard]] bool servable(Ms now) const;
   [[nodiscard]] bool alive(Ms now) const;
 
@@ -78,6 +81,7 @@ class Shared {
  private:
   std::atomic<Ms> signaled_at_{never};
   std::atomic<int> signal_{0};
+  std::atomic<int> served_{-1};  // at T0; -1: not known yet
   std::atomic<unsigned> interrupts_{0};
   std::atomic<bool> forced_{false};
 };

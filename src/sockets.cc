@@ -27,6 +27,7 @@ namespace {
 // An interface that cannot exist: indices are handed out from 1 upwards and are positive ints.
 constexpr int no_interface = 0x7fffffff;
 constexpr unsigned state_syn_received = 3;  // TCP_SYN_RECV in the kernel's tcp_states.h
+constexpr unsigned state_closed = 7;        // TCP_CLOSE there
 
 template <class T>
 int set_option(int fd, int level, int option, T value) {
@@ -242,9 +243,17 @@ std::size_t SocketIo::bytes_waiting(int socket) {
   return ioctl(socket, SIOCINQ, &bytes) == 0 ? static_cast<std::size_t>(bytes) : 0;
 }
 
+std::size_t SocketIo::receive_now(int socket, std::span<char> into) {
+  const ssize_t bytes = ::recv(socket, into.data(), into.size(), MSG_DONTWAIT);
+  return bytes > 0 ? static_cast<std::size_t>(bytes) : 0;
+}
+
 std::size_t SocketIo::bytes_unacked(int socket) {
   int bytes = 0;
-  return ioctl(socket, SIOCOUTQ, &bytes) == 0 ? static_cast<std::size_t>(bytes) : 0;
+  if (ioctl(socket, SIOCOUTQ, &bytes) != 0 || bytes == 0) return 0;
+  tcp_info info{};
+  const bool reset = read_tcp_info(socket, info) && info.tcpi_state == state_closed;
+  return reset ? 0 : static_cast<std::size_t>(bytes);
 }
 
 std::uint64_t SocketIo::bytes_acked(int socket) {

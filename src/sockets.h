@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -49,6 +50,7 @@ class SocketIo : public Io {
   void shut_both(int socket) override;
   void close(int fd) override;
   std::size_t bytes_waiting(int socket) override;
+  std::size_t receive_now(int socket, std::span<char> into) override;
   std::size_t bytes_unacked(int socket) override;
   std::uint64_t bytes_acked(int socket) override;
   int unlisten(int listener) override;

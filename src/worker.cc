@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <exception>
 #include <utility>
 
 #include "check.h"
@@ -71,7 +72,7 @@ void Worker::start(int listener, int admin_listener, int signal_fd, int wake_fd)
   // Hands the accepts over before we call ourselves ready; some may carry a connection already.
   take(io_.harvest(now_));
   tend_listeners();
-  if (++shared_.workers_ready != shared_.slots.size()) return;
+  if (++shared_.workers_ready != shared_.slots.size() || !shared_.served()) return;
   shared_.serving_at = io_.now();
   log::info("serving");
   wake_all();
@@ -109,7 +110,15 @@ void Worker::take(std::span<const Completion> completions) {
       if (completion.ticket.kind == Kind::signal) on_signal(completion);
     }
   }
-  for (const Completion& completion : completions) dispatch(completion);
+  for (undispatched_ = completions; !undispatched_.empty();) {
+    const Completion& completion = undispatched_.front();
+    undispatched_ = undispatched_.subspan(1);
+    dispatch(completion);
+  }
+}
+
+bool Worker::may_have_received(Ticket recv) const {
+  return lends(undispatched_, recv) || io_.may_have_received(recv);
 }
 
 void Worker::dispatch(const Completion& completion) noexcept {
@@ -323,8 +332,7 @@ void Worker::on_signal(const Completion& completion) {
 
 // Whoever read it, each worker runs its own machine from the same T0.
 void Worker::observe_signal() {
-  if (phase() == Phase::starting && shared_.workers_ready == shared_.slots.size())
-    step_drain(Event::ready, now_);
+  if (phase() == Phase::starting && shared_.served()) step_drain(Event::ready, now_);
   if (shared_.signaled() && phase() <= Phase::serving)
     step_drain(Event::signal, shared_.signaled_at());
   if (shared_.forced() && !drain_.forced()) step_drain(Event::force, now_);
@@ -359,7 +367,14 @@ void Worker::step_drain(Event event, Ms at) {
 
 void Worker::announce() {
   local_.draining = true;
-  if (leader() && config_.on_drain != nullptr) config_.on_drain(config_.on_drain_state);
+  if (!leader() || config_.on_drain == nullptr) return;
+  try {
+    config_.on_drain(config_.on_drain_state);
+  } catch (const std::exception& error) {
+    log::error("on_drain failed: {}; the drain goes on", error.what());
+  } catch (...) {
+    log::error("on_drain failed; the drain goes on");
+  }
 }
 
 bool Worker::says_close(bool admin, float draw) const {

@@ -15,6 +15,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -82,6 +83,8 @@ class Worker {
   // first half of the window.
   [[nodiscard]] bool says_close(bool admin, float draw) const;
   [[nodiscard]] float draw();
+  // A buffer that it has filled is still to be dispatched: in this turn, or in the next one.
+  [[nodiscard]] bool may_have_received(Ticket recv) const;
   [[nodiscard]] bool admin_closing() const { return admin_closing_; }
   // Memory of spills, which goes from connection to connection.
   [[nodiscard]] std::string take_spill();
@@ -171,6 +174,7 @@ class Worker {
   Ms settle_poll_at_ = 0;
   Ms close_poll_at_ = 0;
   Ms admin_cut_at_ = TimerWheel::never;
+  std::span<const Completion> undispatched_;  // of this turn
   alignas(8) std::array<std::byte, 128> signal_buffer_{};  // struct signalfd_siginfo
   alignas(8) std::array<std::byte, 8> wake_buffer_{};
 };

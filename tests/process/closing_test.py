@@ -63,6 +63,22 @@ class ToldToClose(TestCase):
         audit = self.assert_ends(server, 0)
         self.assertEqual((audit["requests_answered"], audit["closes_announced"]), (20, 1))
 
+    def test_so_is_one_of_which_each_buffer_ends_where_a_request_does(self):
+        # 32 requests of 64 bytes are a receive buffer of 2 KiB.
+        server = self.start("--drain-window", "1s")
+        signaled_at = server.terminate()
+        wait_until(lambda: time.monotonic() > signaled_at + 510 * MS, 5, "the second half")
+        request = b"GET / HTTP/1.1\r\nHost: test\r\nX-Fill: " + b"x" * 24 + b"\r\n\r\n"
+        self.assertEqual(len(request), 64)
+        for _ in range(10):
+            client = self.client(server.port)
+            client.send(request * 320)
+            self.assertEqual([client.answer().closes for _ in range(320)], [False] * 319 + [True])
+            client.eof_at()
+            client.close()
+        audit = self.assert_ends(server, 0)
+        self.assertEqual((audit["requests_answered"], audit["late_bytes"]), (3200, 0))
+
     def test_a_batch_behind_a_slow_request_is_answered_while_closing(self):
         server = self.start("--drain-window", "0s", "--shutdown-timeout", "10s")
         client = self.client(server.port)

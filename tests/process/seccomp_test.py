@@ -221,6 +221,21 @@ class StuckWorker(StuckWorkerTestCase):
         self.check(self.start_stuck(1))
 
 
+class SweepDenied(ConfinedTestCase):
+    less = ("accept4",)
+
+    def test_the_drain_ends_by_itself_and_what_is_in_flight_is_answered(self):
+        server = self.start("--drain-window", "0s", "--shutdown-timeout", "10s")
+        client = self.client(server.port)
+        client.ask("/slow?ms=700")
+        wait_until(lambda: server.metrics()["requests_in_flight"] == 2, 5, "the slow request")
+        server.terminate()
+        self.assertEqual(client.answer().status, 200)
+        client.close()
+        self.assert_ends(server, 0)
+        self.assertTrue(server.find("cannot be accepted: Operation not permitted"), server.story())
+
+
 class PlantedFault(StuckWorkerTestCase):
     """A profile that lacks what a stuck worker's end needs: the check of StuckWorker sees it."""
 

@@ -1,5 +1,6 @@
 """Clients that do not read, or never finish their request: while serving, and at the deadline."""
 
+import socket
 import time
 import unittest
 
@@ -82,6 +83,30 @@ class NeverReads(TestCase):
         self.assertEqual(audit["requests_cut"], 1)
         self.assertTrue(any(client.name in line["message"] for line in server.find("cut: ")),
                         server.story())
+
+    def test_nor_is_one_whose_client_has_closed_its_side(self):
+        server = self.start("--workers", "1", "--drain-window", "0s", "--shutdown-timeout", "1s")
+        client = self.client(server.port, receive_buffer=4096)
+        body = b"x" * 200_000
+        client.ask("/echo", "POST", body)
+        client.socket.shutdown(socket.SHUT_WR)
+        wait_until(lambda: server.metrics()["requests_received_total"] >= 2, 5, "the request")
+        server.terminate()
+        audit = self.assert_ends(server, 3)
+        self.assertEqual(audit["requests_cut"], 1)
+
+    def test_half_closed_it_is_waited_for_and_no_longer_than_it_reads(self):
+        server = self.start("--workers", "1", "--drain-window", "0s", "--shutdown-timeout", "10s")
+        client = self.client(server.port, receive_buffer=4096)
+        body = b"x" * 200_000
+        client.ask("/echo", "POST", body)
+        client.socket.shutdown(socket.SHUT_WR)
+        wait_until(lambda: server.metrics()["requests_received_total"] >= 2, 5, "the request")
+        server.terminate()
+        self.assertEqual(client.answer().body, body)
+        audit = self.assert_ends(server, 0)
+        self.assertEqual(audit["requests_answered"] - audit["probes_received"], 1)
+        self.assertLess(audit["closing_ms"], patience(2) * 1000)
 
     def test_a_slow_reader_that_makes_progress_is_not_timed_out_and_gets_every_byte(self):
         server = self.start("--workers", "1", "--write-timeout", "1s", "--drain-window", "0s")

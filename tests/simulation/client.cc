@@ -81,7 +81,12 @@ void Client::send_something() {
     const bool burst = manner_ == Manner::pipelining || manner_ == Manner::not_reading;
     if (left_ == 0 || asked_close_ || (!awaited_.empty() && !burst)) return;
     const unsigned count = burst ? static_cast<unsigned>(kernel_.random.between(1, 20)) : 1;
-    for (unsigned i = 0; i < count && left_ > 0 && !asked_close_; ++i) unsent_ += make_request();
+    for (unsigned i = 0; i < count && left_ > 0 && !asked_close_; ++i) {
+      const std::string request = make_request();
+      made_bytes_ += request.size();
+      awaited_ends_.push_back(made_bytes_);
+      unsent_ += request;
+    }
   }
   std::size_t size = unsent_.size();
   if (manner_ == Manner::dripping || kernel_.random.chance(0.1)) {
@@ -132,9 +137,14 @@ bool Client::read_answer(std::string& bytes) {
     violate("expected " + awaited_.front() + ", got " + head.substr(0, 15) + " " + body);
   } else {
     awaited_.pop_front();
+    awaited_ends_.pop_front();
     if (complete_ > 0) --complete_;
     ++answered_;
   }
+  // A close may be said only behind all that had been received.
+  if (told_close_ && !awaited_.empty() &&
+      awaited_ends_.front() <= kernel_.sockets[socket_].answered_at)
+    violate("a request received before the close was said is not answered: " + awaited_.front());
   return true;
 }
 

@@ -92,6 +92,7 @@ void SimIo::submit_recv(int socket, Ticket ticket, bool wait_first) {
 
 void SimIo::submit_send(int socket, std::string_view bytes, Ticket ticket) {
   CHECK(!bytes.empty());
+  kernel_.sockets[socket].answered_at = kernel_.sockets[socket].received;
   operations_.push_back(
       {.does = Does::send, .ticket = ticket, .fd = socket, .bytes = bytes, .into = {}});
 }
@@ -216,14 +217,20 @@ bool SimIo::step_recv(Operation& operation) {
   }
   if (!operation.wait_first && random.chance(kernel_.faults.no_buffers))
     return complete(operation, -ENOBUFS);
-  std::size_t size = std::min(socket.to_server.size(), limits::receive_buffer_bytes);
-  if (random.chance(kernel_.faults.partial)) size = 1 + random.below(size);
-  Completion completion{.ticket = operation.ticket, .result = static_cast<int>(size)};
-  completion.more = !operation.canceled && !random.chance(kernel_.faults.ended_early);
-  lend(completion, std::string_view(socket.to_server).substr(0, size));
-  socket.to_server.erase(0, size);
-  completions_.push_back(completion);
-  return !completion.more;
+  // Several buffers at once, as the kernel fills them; some may be left for another turn.
+  do {
+    if (lent_.size() == limits::receive_buffers) return complete(operation, -ENOBUFS);
+    std::size_t size = std::min(socket.to_server.size(), limits::receive_buffer_bytes);
+    if (random.chance(kernel_.faults.partial)) size = 1 + random.below(size);
+    Completion completion{.ticket = operation.ticket, .result = static_cast<int>(size)};
+    completion.more = !operation.canceled && !random.chance(kernel_.faults.ended_early);
+    lend(completion, std::string_view(socket.to_server).substr(0, size));
+    socket.to_server.erase(0, size);
+    socket.received += size;
+    completions_.push_back(completion);
+    if (!completion.more) return true;
+  } while (!socket.to_server.empty() && !random.chance(kernel_.faults.late));
+  return false;
 }
 
 void SimIo::lend(Completion& completion, std::string_view bytes) {
@@ -360,6 +367,13 @@ void SimIo::close(int fd) {
 }
 
 std::size_t SimIo::bytes_waiting(int socket) { return kernel_.sockets[socket].to_server.size(); }
+
+std::size_t SimIo::receive_now(int socket, std::span<char> into) {
+  std::string& waiting = kernel_.sockets[socket].to_server;
+  const std::size_t size = waiting.copy(into.data(), into.size());
+  waiting.erase(0, size);
+  return size;
+}
 
 std::uint64_t SimIo::bytes_acked(int socket) { return kernel_.sockets[socket].acked; }
 

@@ -63,6 +63,9 @@ struct Socket {
   std::string to_client;
   std::size_t window = 256 * 1024;  // what `to_client` may hold: a client that reads slowly
   std::uint64_t acked = 0;
+  std::size_t unacked = 0;      // of a client that has vanished; from others what is sent arrives
+  std::size_t received = 0;     // by the server, of what was sent to it
+  std::size_t answered_at = 0;  // of that, what it had when it handed its latest answers over
   bool client_fin = false;
   bool client_reset = false;
   bool server_fin = false;
@@ -134,6 +137,7 @@ class SimIo final : public Io {
   void submit_cancel(Ticket target) override;
   void submit_cancel_all() override;
   std::span<const Completion> harvest(Ms until) override;  // never waits: the schedule moves time
+  [[nodiscard]] bool may_have_received(Ticket) const override { return false; }
   [[nodiscard]] std::size_t operations() const override { return operations_.size(); }
   [[nodiscard]] std::string_view lent(std::uint16_t buffer, std::size_t bytes) const override;
   void give_back(std::uint16_t buffer) override;
@@ -146,7 +150,8 @@ class SimIo final : public Io {
   void shut_both(int socket) override;
   void close(int fd) override;
   std::size_t bytes_waiting(int socket) override;
-  std::size_t bytes_unacked(int) override { return 0; }  // what is sent arrives
+  std::size_t receive_now(int socket, std::span<char> into) override;
+  std::size_t bytes_unacked(int socket) override { return kernel_.sockets[socket].unacked; }
   std::uint64_t bytes_acked(int socket) override;
   int unlisten(int listener) override;
   unsigned accept_queue_length(int listener) override;

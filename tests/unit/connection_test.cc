@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <csignal>
+#include <stdexcept>
 
 #include "wire.h"
 
@@ -83,26 +84,30 @@ TEST_CASE("a handler that throws is answered 500, and the connection lives on") 
   wire.send(socket, "GET /wait-and-throw HTTP/1.1\r\nHost: a\r\n\r\n");
   wire.pass(20);
   CHECK(wire.take(socket).find("500") == 9);
+  CHECK(wire.ask(socket, "GET /throw-and-wait HTTP/1.1\r\nHost: a\r\n\r\n").find("500") == 9);
   CHECK(wire.ask(socket, hello).find("200") == 9);
-  CHECK(wire.count(Count::handler_failed) == 2);
+  CHECK(wire.count(Count::handler_failed) == 3);
 }
 
 TEST_CASE("a client that does not read its answers is no longer read from") {
   Wire wire;
   const int socket = wire.connect();
   wire.kernel.sockets[socket].window = 1000;
+  // All the buffers there are may be filled before it can be paused.
+  constexpr std::size_t flood_bytes = 3 * limits::receive_buffers * limits::receive_buffer_bytes;
+  constexpr std::size_t requests = flood_bytes / hello.size();
   std::string flood;
-  for (int i = 0; i < 4000; ++i) flood += hello;
+  for (std::size_t i = 0; i < requests; ++i) flood += hello;
   wire.send(socket, flood);
   CHECK(wire.count(Count::receive_paused) >= 1);
   CHECK(wire.kernel.sockets[socket].to_server.size() > flood.size() / 2);
   std::size_t answered = 0;
-  wire.kernel.sockets[socket].window = 1 << 20;
-  for (int i = 0; i < 400; ++i) {
+  wire.kernel.sockets[socket].window = 1 << 24;
+  for (int i = 0; i < 4000; ++i) {
     wire.turn();
     answered += answers(wire.take(socket));
   }
-  CHECK(answered == 4000);
+  CHECK(answered == requests);
 }
 
 TEST_CASE("a large answer reaches a slow reader whole") {
@@ -245,6 +250,24 @@ TEST_CASE("no close is said while bytes of a further request are here") {
   CHECK_FALSE(says_close(answer.substr(0, answer.size() / 2)));
 }
 
+TEST_CASE("nor while a completion of the same turn holds them") {
+  // 32 requests of 64 bytes fill one receive buffer to its end.
+  const std::string request =
+      "GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(32, 'x') + "\r\n\r\n";
+  REQUIRE(request.size() == 64);
+  std::string batch;
+  for (int i = 0; i < 100; ++i) batch += request;
+  Wire wire;
+  const int socket = wire.connect();
+  wire.signal(SIGTERM);
+  wire.pass(1500);
+  const std::string answer = wire.ask(socket, batch);
+  CHECK(answers(answer) == 100);
+  CHECK(answer.find("Connection: close\r\n") > answer.rfind("HTTP/1.1 "));
+  CHECK(wire.count(Count::late_bytes) == 0);
+  CHECK(wire.closed(socket));
+}
+
 TEST_CASE("a request that arrives with the signal is answered, and so is one in the queue") {
   Wire wire(WorkerConfig{}, Budget{.window = 0, .timeout = 5000});
   const int open = wire.connect();
@@ -300,6 +323,70 @@ TEST_CASE("at the deadline a request in full is cut, a partial one only counted"
   CHECK(wire.worker.stopped());
   CHECK(wire.count(Count::requests_cut) == 2);
   CHECK(wire.count(Count::partial_cut) == 1);
+}
+
+TEST_CASE("at the deadline a request that no buffer was free for is cut, too") {
+  Wire wire(WorkerConfig{}, Budget{.window = 0, .timeout = 500});
+  const int socket = wire.connect();
+  wire.send(socket, hello.substr(0, 9));
+  wire.signal(SIGTERM);
+  wire.pass(400);
+  REQUIRE_FALSE(wire.worker.stopped());
+  wire.kernel.now += 200;
+  wire.kernel.faults.no_buffers = 1;
+  wire.send(socket, std::string(hello.substr(9)) + std::string(hello));
+  CHECK(wire.count(Count::receive_starved) == 1);
+  CHECK(wire.count(Count::requests_cut) == 2);
+  CHECK(wire.count(Count::partial_cut) == 0);
+}
+
+TEST_CASE("a client that vanished with all of its answer is no loss, and not waited for") {
+  Wire wire(WorkerConfig{}, Budget{.window = 0, .timeout = 9000});
+  const int socket = wire.connect();
+  (void)wire.ask(socket, hello);
+  wire.kernel.sockets[socket].unacked = 1;  // our FIN, in a moment
+  wire.signal(SIGTERM);
+  wire.pass(limits::linger_ms + 1000);
+  CHECK(wire.worker.stopped());
+  CHECK(wire.count(Count::requests_answered) == 1);
+  CHECK(wire.count(Count::requests_undelivered) + wire.count(Count::requests_cut) == 0);
+}
+
+TEST_CASE("one that vanished without the end of it is") {
+  Wire wire(WorkerConfig{}, Budget{.window = 0, .timeout = 9000});
+  const int socket = wire.connect();
+  (void)wire.ask(socket, hello);
+  wire.kernel.sockets[socket].unacked = 2;
+  wire.signal(SIGTERM);
+  wire.pass(limits::linger_ms + 1000);
+  CHECK_FALSE(wire.worker.stopped());
+  wire.pass(7000);
+  CHECK(wire.worker.stopped());
+  CHECK(wire.count(Count::requests_cut) == 1);
+}
+
+TEST_CASE("one that has closed its side and still reads is waited for") {
+  Wire wire;
+  const int socket = wire.connect();
+  wire.kernel.sockets[socket].unacked = 5000;
+  (void)wire.ask(socket, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  wire.hang_up(socket);
+  wire.pass(5000);
+  CHECK_FALSE(wire.kernel.sockets[socket].server_closed);
+  wire.kernel.sockets[socket].unacked = 0;
+  wire.pass(2 * limits::unread_poll_ms);
+  CHECK(wire.kernel.sockets[socket].server_closed);
+  CHECK(wire.count(Count::requests_answered) == 1);
+  CHECK(wire.count(Count::linger_timeouts) == 0);
+}
+
+TEST_CASE("a hook that throws does not keep the drain from its end") {
+  WorkerConfig config;
+  config.on_drain = [](void*) { throw std::runtime_error("the hook's own failure"); };
+  Wire wire(config, Budget{.window = 0, .timeout = 500});
+  wire.signal(SIGTERM);
+  wire.pass(200);
+  CHECK(wire.worker.stopped());
 }
 
 TEST_CASE("health paths answer by phase") {

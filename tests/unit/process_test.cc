@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <vector>
 
 #include "audit.h"
 #include "cpus.h"
@@ -79,6 +80,35 @@ TEST_CASE("the first signal sets T0; only a second interrupt forces") {
   CHECK(shared.forced());
   CHECK(shared.signaled_at() == 5);
   CHECK(shared.signal() == SIGTERM);
+}
+
+TEST_CASE("no interrupt puts the watchdog off") {
+  static std::vector<Ms> armed;
+  armed.clear();
+  Shared shared(1, {.window = 1000, .timeout = 4000, .lead = 0});
+  shared.arm_watchdog = [](Ms at, int) { armed.push_back(at); };
+  for (const Ms now : {100, 200, 5000, 5900, 6800}) (void)shared.on_signal(SIGINT, now);
+  CHECK(armed == std::vector<Ms>{5100 + limits::watchdog_ms, 200 + limits::watchdog_ms});
+  armed.clear();
+  Shared late(1, {.window = 1000, .timeout = 4000, .lead = 0});
+  late.arm_watchdog = shared.arm_watchdog;
+  for (const Ms now : {100, 5500}) (void)late.on_signal(SIGINT, now);
+  CHECK(armed == std::vector<Ms>(2, 5100 + limits::watchdog_ms));
+}
+
+TEST_CASE("a signal before all are ready finds no window, the same for those that start after it") {
+  Shared shared(2, {.window = 1000, .timeout = 4000, .lead = 0});
+  ++shared.workers_ready;
+  (void)shared.on_signal(SIGTERM, 100);
+  ++shared.workers_ready;
+  CHECK_FALSE(shared.served());
+  CHECK_FALSE(shared.servable(101));
+  CHECK(shared.window_end() == 100);
+  Shared ready(1, {.window = 1000, .timeout = 4000, .lead = 0});
+  ++ready.workers_ready;
+  (void)ready.on_signal(SIGTERM, 100);
+  CHECK(ready.servable(101));
+  CHECK(ready.window_end() == 1100);
 }
 
 TEST_CASE("liveness fails when one worker's loop stands still") {

@@ -21,6 +21,8 @@ Task<> wait(Request& request, Response& response, void*) {
   response.body("waited");
 }
 
+Task<> throw_before_waiting(Request&, Response&, void*) { throw std::runtime_error("too soon"); }
+
 Task<> wait_and_throw(Request&, Response&, void*) {
   co_await sleep(std::chrono::milliseconds(1));
   throw std::runtime_error("a handler's own failure");
@@ -47,6 +49,7 @@ Wire::Wire(WorkerConfig given, Budget budget)
   router.add({Method::get, "/wait", nullptr, wait, nullptr});
   router.add({Method::get, "/slow", nullptr, wait, nullptr});
   router.add({Method::get, "/wait-and-throw", nullptr, wait_and_throw, nullptr});
+  router.add({Method::get, "/throw-and-wait", nullptr, throw_before_waiting, nullptr});
   add_health_routes(router, shared);
   add_health_routes(admin_router, shared);
   worker.start(shared.slots[0].listener, -1, kernel.signal_fd, shared.slots[0].wake_fd);
@@ -72,8 +75,7 @@ int Wire::connect() {
 
 void Wire::send(int socket, std::string_view bytes) {
   kernel.sockets[socket].to_server += bytes;
-  // A receive takes one buffer a turn.
-  turn(4 + static_cast<int>(bytes.size() / limits::receive_buffer_bytes) * 2);
+  turn(4 + static_cast<int>(bytes.size() / limits::receive_buffer_bytes) * 2);  // spills, too
 }
 
 std::string Wire::take(int socket) {
