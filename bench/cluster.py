@@ -16,6 +16,7 @@ table goes to stdout, what is being done to stderr.
 import argparse
 import contextlib
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ PROGRAM = Program("cluster")
 FILES_MAX = 65_536  # one for each connection of the load that waits
 COMMANDS = ("run", "build", "up", "shell", "down")
 SERVERS = [each.name for each in (LASTCALL, HARD, GO)]
+ADDRESS = "a node's address and a free node port, such as http://172.18.0.2:30080"
 
 
 def main() -> int:
@@ -62,7 +64,11 @@ def up() -> int:
     build_all()
     with lifecycle.ended_by_signals():
         lifecycle.up(say)
-        tools.load_images()
+        try:
+            tools.load_images()
+        except BaseException:
+            lifecycle.down()
+            raise
     say("bench/cluster shell for kubectl, bench/cluster down to end it")
     return 0
 
@@ -156,7 +162,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_json()
     add("--svg", type=Path, metavar="DIR", default=places.BUILT / "pictures", help="for pictures")
     add("--kubeconfig", type=Path, metavar="FILE", help="of a cluster of your own")
-    add("--address", metavar="URL", default="", help="where its Service is reached")
+    add("--address", metavar="URL", default="", help=f"{ADDRESS}: its Service gets that port")
     add("--image", metavar="REF", default="", help="lastcall's image, as that cluster pulls it")
     what = f"of pods in that cluster: {', '.join(tools.SECCOMP)} ({tools.SECCOMP[0]})"
     add("--seccomp", choices=tools.SECCOMP, help=what)
@@ -170,12 +176,18 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     for option in ("address", "image", "seccomp"):
         if getattr(chosen, option) and not chosen.kubeconfig:
             parser.error(f"--{option} is for a cluster of your own: it goes with --kubeconfig")
-    if chosen.address and not chosen.address.startswith("http://"):
-        parser.error("--address must be http://HOST:PORT, a node and a port from 30000 to 32767")
+    if chosen.address and not is_node_port(chosen.address):
+        ports = f"from {places.NODE_PORTS[0]} to {places.NODE_PORTS[-1]}"
+        parser.error(f"--address must be {ADDRESS} ({ports}): the Service gets that port")
     for name in chosen.experiments:
         if name not in campaign.NAMES:
             parser.error(f"experiment '{name}' is none of {', '.join(campaign.NAMES)}")
     return chosen
+
+
+def is_node_port(url: str) -> bool:
+    found = re.fullmatch(r"http://[^/?#@\s]+:([0-9]{5})/?", url)
+    return found is not None and int(found[1]) in places.NODE_PORTS
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def run(cluster: Cluster, chosen: argparse.Namespace, say) -> int:
     chosen.svg.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(places.POD_LOGS, ignore_errors=True)
     manifests.check(cluster, say)
-    for experiment in select(cluster, chosen):
+    for experiment in select(cluster, chosen, say):
         began, mine = time.monotonic(), len(groups)
         say(f"{experiment.name}: {experiment.title}")
 
@@ -63,16 +63,19 @@ def run(cluster: Cluster, chosen: argparse.Namespace, say) -> int:
     return verdict(groups, failures)
 
 
-def select(cluster: Cluster, chosen: argparse.Namespace) -> list[Experiment]:
+def select(cluster: Cluster, chosen: argparse.Namespace, say) -> list[Experiment]:
     names = chosen.experiments or [
         each.name for each in ALL.values() if each.quick or not chosen.quick
     ]
     wanted = [ALL[name] for name in dict.fromkeys(names)]
-    if not cluster.is_ours and chosen.experiments:
-        for each in wanted:
-            if each.needs_nodes:
-                raise HarnessError(f"{each.name} needs the nodes themselves: only bench/cluster's")
-    return [each for each in wanted if cluster.is_ours or not each.needs_nodes]
+    if cluster.is_ours:
+        return wanted
+    if left_out := ", ".join(each.name for each in wanted if each.needs_nodes):
+        why = f"bench/cluster's own nodes are needed by {left_out}"
+        if chosen.experiments:
+            raise HarnessError(why)
+        say(f"{why}: left out")
+    return [each for each in wanted if not each.needs_nodes]
 
 
 def tell(rows: list[Row], say) -> None:

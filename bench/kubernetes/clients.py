@@ -12,6 +12,7 @@ requests in all, each a `curl` of its own, within SECONDS.
 import asyncio
 import json
 import os
+import re
 import sys
 import time
 from subprocess import PIPE
@@ -21,12 +22,14 @@ TIMEOUT_SECONDS = 20
 PAUSE_SECONDS = 0.1  # after a loss
 # curl's exit codes, in the words that the harness knows the classes by.
 CURL_ERRORS = {
-    7: "connection refused",
     28: "timeout",
     52: "EOF",
     55: "broken pipe",
     56: "connection reset",
 }
+# Whatever kept it from connecting; only --verbose says what (7.88 and 8.14 alike).
+CURL_NOT_CONNECTED = 7
+CURL_WHY = re.compile(r"^\* +(?:connect to .* failed|Immediate connect fail .*): (.+)", re.M)
 
 
 class Client:
@@ -103,15 +106,24 @@ class Curls:
 
     async def _call(self) -> None:
         sent_at = time.time()
-        argv = ["curl", "-sS", "--max-time", str(TIMEOUT_SECONDS), "-w", self.FORMAT, self._url]
-        curl = await asyncio.create_subprocess_exec(*argv, stdout=PIPE, stderr=PIPE)
+        argv = ["curl", "-sSv", "--max-time", str(TIMEOUT_SECONDS), "-w", self.FORMAT, self._url]
+        english = os.environ | {"LC_ALL": "C"}
+        curl = await asyncio.create_subprocess_exec(*argv, stdout=PIPE, stderr=PIPE, env=english)
         output, complaint = await curl.communicate()
         body, _, told = output.rpartition(b"\n")
         code, _, server = told.decode("latin-1").partition(" ")
-        error = complaint.decode("latin-1").strip() if curl.returncode else ""
-        if "no route" not in error.lower():
-            error = CURL_ERRORS.get(curl.returncode or 0, error)
+        error = curl_error(curl.returncode or 0, complaint.decode("latin-1"))
         tell(sent_at, int(code or 0), body, error, server)
+
+
+def curl_error(exit_code: int, complaint: str) -> str:
+    """`complaint`: what curl wrote to stderr, with --verbose."""
+    if exit_code == 0:
+        return ""
+    lines = complaint.splitlines() or [f"curl: exit code {exit_code}"]
+    if exit_code == CURL_NOT_CONNECTED:
+        lines += CURL_WHY.findall(complaint)
+    return CURL_ERRORS.get(exit_code, lines[-1])
 
 
 def tell(sent_at: float, code: int, body: bytes, error: str, server: str) -> None:

@@ -95,9 +95,13 @@ class Row(Sums):
         }
 
     @property
+    def strays(self) -> int:
+        """Of the lost ones: what no rule of a node's led to the server."""
+        return sum(run.strays for run in self.runs)
+
+    @property
     def lost_by_server(self) -> int:
-        """Without what no rule of a node's led to it."""
-        return super().lost_by_server - sum(run.strays for run in self.runs)
+        return super().lost_by_server - self.strays
 
     @property
     def can_hide(self) -> bool:

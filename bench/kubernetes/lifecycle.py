@@ -136,6 +136,9 @@ def down() -> bool:
     with uninterrupted():
         state = _state()
         if state is None:
+            if places.STATE.exists():  # it ended by itself
+                remove_cgroups()
+                places.STATE.unlink()
             return False
         # unshare that has just been started is about to fork; killed now, it might leave its child.
         pid = state["pid"]

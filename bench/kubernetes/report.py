@@ -50,6 +50,7 @@ def as_object(row: Row, problems: list[str]) -> dict:
         "answered": row.answered,
         "lost": row.lost,
         "lost_by": {name: row.lost_by[name] for name in LOSSES},
+        "strays": row.strays,
         "success_percent": 100 * row.answered / row.requests if row.requests else 0.0,
         "latency_ms": {name: finite(value * 1000) for name, value in row.latencies.items()},
         "rollout_seconds": round(row.event_seconds, 3),

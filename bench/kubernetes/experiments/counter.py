@@ -54,10 +54,13 @@ WAYS_OF = {LASTCALL.name: WAYS, HARD.name: WAYS[:3], GO.name: WAYS[:1]}
 
 
 def run(cluster: Cluster, plan: Plan, done: Done) -> None:
-    for server in filter(plan.wants, (LASTCALL, HARD, GO)):
-        with trial(cluster, server, shape_of(server), start_redis) as standing:
-            for way in WAYS_OF[server.name]:
-                done([run_way(standing, plan, server, way)])
+    try:
+        for server in filter(plan.wants, (LASTCALL, HARD, GO)):
+            with trial(cluster, server, shape_of(server), start_redis) as standing:
+                for way in WAYS_OF[server.name]:
+                    done([run_way(standing, plan, server, way)])
+    finally:
+        cluster.kubectl.delete(redis(cluster))
 
 
 def shape_of(server: Server) -> Shape:
@@ -74,11 +77,15 @@ def start_redis(cluster: Cluster) -> None:
         if pod["spec"]["containers"][0]["image"] != REDIS:
             now = ("--grace-period=0", "--force")
             cluster.kubectl.run("delete", "pod", pod["metadata"]["name"], *now)
+    cluster.kubectl.apply(redis(cluster))
+    cluster.kubectl.run("rollout", "status", STATEFUL, "--timeout=60s", seconds=70)
+
+
+def redis(cluster: Cluster) -> list[dict]:
     found = manifests.adapted(
         cluster.kubectl.kustomize(ROOT / "k8s/overlays/redis"), cluster.images
     )
-    cluster.kubectl.apply([find(found, kind, REDIS_NAME) for kind in ("Service", "StatefulSet")])
-    cluster.kubectl.run("rollout", "status", STATEFUL, "--timeout=60s", seconds=70)
+    return [find(found, kind, REDIS_NAME) for kind in ("Service", "StatefulSet")]
 
 
 def run_way(standing: Trial, plan: Plan, server: Server, way: Way) -> Row:

@@ -39,4 +39,5 @@ def run(cluster: Cluster, plan: Plan, done: Done) -> None:
     run_all(cluster, plan, course, usual(cluster, SHAPE, plan), done)
 
 
+# Somebody else's node has other pods, too, and a single one has nowhere to put ours.
 EXPERIMENT = Experiment("node-drain", "A node is drained", False, run, needs_nodes=True)

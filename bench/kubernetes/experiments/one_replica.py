@@ -11,12 +11,12 @@ from pathlib import Path
 
 from harness.vegeta import Attack
 
-from ..case import GO, HARD, LASTCALL, NAME, Shape
-from ..experiment import Done, Experiment, Plan, Variant
+from ..case import HARD, LASTCALL, NAME, Shape
+from ..experiment import Done, Experiment, Plan
 from ..kubectl import find
 from ..load import Load, Running
 from ..places import NODES
-from ..runner import Course, run_variant
+from ..runner import Course, run_variant, usual
 from ..trial import DEPLOYMENT, Action, Cluster, Event, Trial, trial
 
 LEAD_SECONDS = 5
@@ -63,17 +63,14 @@ def watch(standing: Trial, path: str) -> Running:
 
 
 def node_address(standing: Trial) -> str:
+    if standing.cluster.address:  # --address: it is one already
+        return standing.url
     spec = find(standing.kubectl.objects("get", "service", NAME), "Service")["spec"]
     return f"http://{NODES[0].address}:{spec['ports'][0]['nodePort']}"
 
 
 def run(cluster: Cluster, plan: Plan, done: Done) -> None:
-    variants = (
-        Variant(LASTCALL, SHAPE, must_lose=False),
-        Variant(HARD, SHAPE, must_lose=True),
-        Variant(GO, SHAPE),
-    )
-    for variant in plan.of(variants):
+    for variant in plan.of(usual(cluster, SHAPE, plan)):
         # One change may happen to come when the control is already out of rotation.
         action = change_on_and_on if variant.server is HARD else change_once
         course = course_of(action, SECONDS)
@@ -90,6 +87,4 @@ def course_of(action: Action, seconds: float, curls: int = 0) -> Course:
     )  # fmt: skip
 
 
-EXPERIMENT = Experiment(
-    "one-replica", "One replica behind a node port", False, run, needs_nodes=True
-)
+EXPERIMENT = Experiment("one-replica", "One replica behind a node port", False, run)

@@ -37,3 +37,12 @@ class Options(unittest.TestCase):
             self.assertIn("--kubeconfig", self.refused("run", f"--{option}", value))
         self.assertIn("--image", self.refused("run", *THEIRS[:4]))
         self.assertIn("goes with run", self.refused("up", *THEIRS))
+
+    def test_an_address_is_a_node_port(self):
+        for url in ("http://172.18.0.2:30080", "http://[fd00::2]:32767/"):
+            argv = ["--kubeconfig", "x", "--address", url, "--image", "x"]
+            self.assertEqual(cluster.parse(argv).address, url)
+        hosts = ("http://x", "http://x:80", "http://x:29999", "http://x:32768", "http://:30080")
+        for url in (*hosts, "https://x:30080", "http://x:30080/path", "x:30080", "http://x:port"):
+            argv = ["--kubeconfig", "x", "--address", url, "--image", "x"]
+            self.assertIn("such as http://172.18.0.2:30080", self.refused(*argv))

@@ -1,5 +1,6 @@
 """How losses are counted, and what a row is judged by."""
 
+import argparse
 import contextlib
 import io
 import unittest
@@ -8,14 +9,15 @@ from dataclasses import replace
 from unittest import mock
 
 from harness.outcome import Result
+from harness.processes import HarnessError
 from harness.vegeta import ATTACKS
-from kubernetes import campaign, picture, runner
-from kubernetes.case import GO, HARD, LASTCALL, Shape, lastcall_flags
+from kubernetes import campaign, picture, report, runner
+from kubernetes.case import GO, HARD, LASTCALL, Images, Shape, lastcall_flags
 from kubernetes.experiment import Plan, Row, Variant
 from kubernetes.load import NO_ROUTE, tally
 from kubernetes.pods import Container, Life
 from kubernetes.runner import judge
-from kubernetes.trial import Event, Run, share_out, since, waits_for
+from kubernetes.trial import Cluster, Event, Run, share_out, since, waits_for
 
 BODY = ATTACKS["post"].expected
 
@@ -44,6 +46,7 @@ class Losses(unittest.TestCase):
         share_out(3, mine.runs, mine.events[0])
         self.assertEqual((mine.lost, mine.lost_by_server, mine.problems()), (1, 0, []))
         self.assertEqual(len(mine.events[0].notes), 1)
+        self.assertEqual(report.as_object(mine, [])["strays"], 1)
 
     def test_a_control_that_loses_nothing_proves_nothing(self):
         self.assertTrue(campaign.idle_controls([row(HARD, True)]))
@@ -94,6 +97,27 @@ class Plans(unittest.TestCase):
         both = [Variant(LASTCALL, Shape()), Variant(HARD, Shape())]
         self.assertEqual(Plan(servers=("hard",)).of(both), both[1:])
         self.assertEqual(Plan().of(both), both)
+
+
+class Chosen(unittest.TestCase):
+    """Of the experiments, in a cluster of somebody else."""
+
+    def select(self, *names: str) -> tuple[list[str], list[str]]:
+        theirs = Cluster(None, None, Images("x"), is_ours=False)
+        told: list[str] = []
+        chosen = argparse.Namespace(experiments=names, quick=False)
+        return [each.name for each in campaign.select(theirs, chosen, told.append)], told
+
+    def test_what_needs_our_nodes_is_left_out_and_told(self):
+        names, (told,) = self.select()
+        self.assertIn("rollout", names)
+        self.assertNotIn("node-drain", names)
+        self.assertIn("node-drain", told)
+
+    def test_what_was_asked_for_and_cannot_be_had_is_refused(self):
+        self.assertEqual(self.select("rollout"), (["rollout"], []))
+        with self.assertRaisesRegex(HarnessError, "needed by node-drain"):
+            self.select("rollout", "node-drain")
 
 
 class Retries(unittest.TestCase):
