@@ -24,7 +24,7 @@ class Told:
     asked_in_vain: bool = False  # it is there, and did not say
 
     def add(self, counts: dict, suffix: str = "") -> None:
-        """After the load whatever is still in flight is a probe: the one that asked, for instance."""
+        """After the load what is still in flight is a probe: the one that asked, for instance."""
 
         def count(name: str) -> int:
             return int(counts.get(f"{name}{suffix}", 0))

@@ -131,7 +131,7 @@ def judged(variant: Variant, problems: list[str]) -> list[str]:
 
 
 def compare(groups: list[list[Row]]) -> list[str]:
-    """Latencies beside Go's in the same run, where the experiment is about them; which are worse."""
+    """Latencies beside Go's in the same run, where the experiment is about them: the worse."""
     worse = []
     alone = {(r.experiment, r.way, r.attack.name, r.title): r for (r, *more) in groups if not more}
     for (name, *where, _), mine in alone.items():

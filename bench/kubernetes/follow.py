@@ -1,5 +1,5 @@
-"""Follows pods while they live, for a pod that is gone tells nothing: each change of theirs, and what
-each container says.
+"""Follows pods while they live, for a pod that is gone tells nothing: each change of theirs, and
+what each container says.
 
     python3 -m kubernetes.follow KUBECTL KUBECONFIG NAMESPACE SELECTOR FOLDER
 

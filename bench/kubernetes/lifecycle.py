@@ -33,7 +33,7 @@ READY_SECONDS_MAX = 90
 END_SECONDS_MAX = 20
 POLL_SECONDS = 0.1
 CLONE_NEWNET = 0x40000000
-LIST_STRAYS = ["list", "table", *STRAYS.split()]
+LIST_STRAYS = ["nft", "-j", "list", "table", *STRAYS.split()]
 CGROUPS = Path("/sys/fs/cgroup")
 CGROUPS_OF_OURS = ("k8s.io", "kubepods")
 NAMESPACES = ["--net", "--mount", "--pid", "--cgroup", "--fork", "--kill-child", "--mount-proc"]
@@ -264,15 +264,21 @@ def outer_pid(inner: int) -> int:
     raise HarnessError(f"the cluster has no process {inner}")
 
 
-def strays() -> int:
+def strays_at_nodes() -> int:
     """How many connections the nodes themselves have refused, as no rule led them on (lan.py)."""
-    count = 0
-    for node in NODES:
-        told = json.loads(output(enter_node(node.number, ["nft", "-j", *LIST_STRAYS])))
-        rules = (each["rule"] for each in told["nftables"] if "rule" in each)
-        parts = (part for rule in rules for part in rule["expr"])
-        count += sum(part["counter"]["packets"] for part in parts if "counter" in part)
-    return count
+    return sum(_count_strays(enter_node(node.number, LIST_STRAYS)) for node in NODES)
+
+
+def strays_at_clients() -> int:
+    """How many went on to the Service's own address, which nobody has."""
+    return _count_strays(enter_network(LIST_STRAYS))
+
+
+def _count_strays(listing: list[str]) -> int:
+    told = json.loads(output(listing))
+    rules = (each["rule"] for each in told["nftables"] if "rule" in each)
+    parts = (part for rule in rules for part in rule["expr"])
+    return sum(part["counter"]["packets"] for part in parts if "counter" in part)
 
 
 def pid_of(program: str) -> int:

@@ -1,5 +1,5 @@
-"""Every overlay of k8s/: built by kustomize, shown to the apiserver, and in our own cluster started as
-it is, but for its images.
+"""Every overlay of k8s/: built by kustomize, shown to the apiserver, and in our own cluster started
+as it is, but for its images.
 
 The apiserver refuses to dry-run what belongs into a namespace that is not there: those of the
 manifests are made first, and removed again.

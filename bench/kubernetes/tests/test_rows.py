@@ -17,7 +17,7 @@ from kubernetes.experiment import Plan, Row, Variant
 from kubernetes.load import NO_ROUTE, tally
 from kubernetes.pods import Container, Life
 from kubernetes.runner import judge
-from kubernetes.trial import Cluster, Event, Run, share_out, since, waits_for
+from kubernetes.trial import Cluster, Event, Run, ready_throughout, share_out, since, waits_for
 
 BODY = ATTACKS["post"].expected
 
@@ -47,6 +47,24 @@ class Losses(unittest.TestCase):
         self.assertEqual((mine.lost, mine.lost_by_server, mine.problems()), (1, 0, []))
         self.assertEqual(len(mine.events[0].notes), 1)
         self.assertEqual(report.as_object(mine, [])["strays"], 1)
+
+    def test_rotation_is_surely_never_empty_only_where_ready_pods_overlap(self):
+        def pod(ready_at: float | None, deleted_at: float | None, runs: int = 1) -> Life:
+            containers = [Container(1.0) for _ in range(runs)]
+            return Life("x", 1.0, ready_at, deleted_at, containers)
+
+        for lives, expected in (
+            ([pod(90, None)], True),
+            ([pod(90, 120), pod(110, None)], True),
+            ([pod(90, 120), pod(118, None)], False),
+            ([pod(90, 120), pod(110, 130), pod(125, None)], True),
+            ([pod(90, 120), pod(None, None)], False),
+            ([pod(101, None)], False),
+            ([pod(90, None, runs=2)], False),
+            ([pod(90, 149)], False),
+            ([], False),
+        ):
+            self.assertEqual(ready_throughout(lives, 100, 150), expected, lives)
 
     def test_a_control_that_loses_nothing_proves_nothing(self):
         self.assertTrue(campaign.idle_controls([row(HARD, True)]))
