@@ -437,8 +437,7 @@ void Connection::linger(bool announced) {
   if (eof_) end_linger();
 }
 
-// Their FIN has come. A slow reader may only have closed its side, and still be taking its answer,
-// which might end with this process: on_linger_timeout looks again.
+// Their FIN has come before ours. Who has all of its answers is done with.
 void Connection::close_after_them() {
   if (worker_.io().bytes_unacked(fd_) > 0) {
     linger(true);
@@ -447,6 +446,8 @@ void Connection::close_after_them() {
   }
 }
 
+// Both FINs are sent. A slow reader may only have closed its side, and still be taking its answer,
+// which might end with this process: on_linger_timeout looks again.
 void Connection::end_linger() {
   if (answer_unread()) {
     linger_deadline_ = std::min(linger_deadline_, worker_.now() + limits::unread_poll_ms);
@@ -516,8 +517,7 @@ void Connection::cut() {
   }
   if (state_ != State::lingering) counters.add(Count::forced_closes);
   if (state_ == State::lingering && !admin_ && answer_unread()) {
-    log::warning("cut: {} bytes of an answer that {} has not read yet",
-                 worker_.io().bytes_unacked(fd_) - 1, worker_.io().peer(fd_));
+    log::warning("cut: an answer that {} has not read to its end", worker_.io().peer(fd_));
     recount_last_answer(Count::requests_cut);
   }
   discards_ = state_ == State::finishing || state_ == State::lingering;
