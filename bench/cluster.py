@@ -62,13 +62,9 @@ def up() -> int:
         say("it is up already")
         return 0
     build_all()
-    with lifecycle.ended_by_signals():
+    with lifecycle.ended_by_failure():
         lifecycle.up(say)
-        try:
-            tools.load_images()
-        except BaseException:
-            lifecycle.down()
-            raise
+        tools.load_images()
     say("bench/cluster shell for kubectl, bench/cluster down to end it")
     return 0
 
@@ -98,7 +94,7 @@ def run(chosen: argparse.Namespace) -> int:
     made = build_all()
     if lifecycle.is_up():
         return run_in_ours(made, chosen)
-    with lifecycle.ended_by_signals():
+    with lifecycle.ended_by_failure():
         try:
             lifecycle.up(say)
             return run_in_ours(made, chosen)

@@ -40,7 +40,8 @@ NAMESPACES = ["--net", "--mount", "--pid", "--cgroup", "--fork", "--kill-child",
 
 
 def up(say) -> None:
-    """Starts the cluster and waits until both nodes are ready. It outlives this process."""
+    """Starts the cluster and waits until both nodes are ready. It outlives this process: where that
+    may fail, within `ended_by_failure`."""
     began = time.monotonic()
     for file in (places.PROGRESS, places.PIDS, places.KUBECONFIG):
         file.unlink(missing_ok=True)
@@ -49,15 +50,11 @@ def up(say) -> None:
         log.unlink()
     remove_cgroups()
     say("starting etcd, the control plane and two nodes")
-    try:
-        _start()
-        _wait_until_started()
-        write_tools()
-        import_image(places.ARCHIVES / "pause.tar")
-        _wait_until_ready(say)
-    except BaseException:
-        down()
-        raise
+    _start()
+    _wait_until_started()
+    write_tools()
+    import_image(places.ARCHIVES / "pause.tar")
+    _wait_until_ready(say)
     say(f"both nodes are ready after {time.monotonic() - began:.0f} s")
 
 
@@ -169,10 +166,14 @@ def _reap(pid: int, enough: Callable[[], bool] = lambda: False) -> bool:
 
 
 @contextlib.contextmanager
-def ended_by_signals() -> Iterator[None]:
-    """A signal ends the cluster, also one that comes as it is about to be ended."""
+def ended_by_failure() -> Iterator[None]:
+    """What fails in here ends the cluster, and so does a signal as it is about to be ended."""
     try:
-        yield
+        try:
+            yield
+        except BaseException:
+            down()
+            raise
     except Interrupted:
         down()
         raise

@@ -10,6 +10,8 @@ MIB = 1 << 20
 
 
 class NeverReads(TestCase):
+    UNREAD = b"x" * 200_000
+
     def fill(self, client, seconds=10):
         """Pipelines large echo requests until the server holds the client back; how many."""
         body = b"x" * 100_000
@@ -70,40 +72,33 @@ class NeverReads(TestCase):
         self.assertTrue(any(client.name in line["message"] for line in server.find("cut: ")),
                         server.story())
 
-    def test_an_answer_that_lies_unread_in_the_kernel_is_no_answer_at_the_deadline(self):
-        # The whole answer fits into the socket's buffers: the send completes, nobody reads it.
-        server = self.start("--workers", "1", "--drain-window", "0s", "--shutdown-timeout", "1s")
+    def start_unread(self, timeout, half_closes):
+        """A drain with an answer under way that nobody reads. The whole of it fits into the
+        socket's buffers: the send completes."""
+        server = self.start("--workers", "1", "--drain-window", "0s", "--shutdown-timeout", timeout)
         client = self.client(server.port, receive_buffer=4096)
-        body = b"x" * 200_000
-        client.socket.sendall(b"POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n"
-                              % len(body) + body)
+        client.ask("/echo", "POST", self.UNREAD)
+        if half_closes:
+            client.socket.shutdown(socket.SHUT_WR)
         wait_until(lambda: server.metrics()["requests_received_total"] >= 2, 5, "the request")
         server.terminate()
+        return server, client
+
+    def test_an_answer_that_lies_unread_in_the_kernel_is_no_answer_at_the_deadline(self):
+        server, client = self.start_unread("1s", half_closes=False)
         audit = self.assert_ends(server, 3)
         self.assertEqual(audit["requests_cut"], 1)
         self.assertTrue(any(client.name in line["message"] for line in server.find("cut: ")),
                         server.story())
 
     def test_nor_is_one_whose_client_has_closed_its_side(self):
-        server = self.start("--workers", "1", "--drain-window", "0s", "--shutdown-timeout", "1s")
-        client = self.client(server.port, receive_buffer=4096)
-        body = b"x" * 200_000
-        client.ask("/echo", "POST", body)
-        client.socket.shutdown(socket.SHUT_WR)
-        wait_until(lambda: server.metrics()["requests_received_total"] >= 2, 5, "the request")
-        server.terminate()
+        server, _ = self.start_unread("1s", half_closes=True)
         audit = self.assert_ends(server, 3)
         self.assertEqual(audit["requests_cut"], 1)
 
     def test_half_closed_it_is_waited_for_and_no_longer_than_it_reads(self):
-        server = self.start("--workers", "1", "--drain-window", "0s", "--shutdown-timeout", "10s")
-        client = self.client(server.port, receive_buffer=4096)
-        body = b"x" * 200_000
-        client.ask("/echo", "POST", body)
-        client.socket.shutdown(socket.SHUT_WR)
-        wait_until(lambda: server.metrics()["requests_received_total"] >= 2, 5, "the request")
-        server.terminate()
-        self.assertEqual(client.answer().body, body)
+        server, client = self.start_unread("10s", half_closes=True)
+        self.assertEqual(client.answer().body, self.UNREAD)
         audit = self.assert_ends(server, 0)
         self.assertEqual(audit["requests_answered"] - audit["probes_received"], 1)
         self.assertLess(audit["closing_ms"], patience(2) * 1000)
