@@ -2,9 +2,10 @@
 //
 //   stuck ADDRESS:PORT WORKERS WINDOW_MS TIMEOUT_MS
 //
-//   /block      never returns, and blocks its worker's thread for ever
+//   /block      never returns, and blocks its worker's thread for ever; it is called "blocked" then
 //   /who        "PROCESS THREAD": which worker answered (the leader's thread is the process's)
 //   /wait       answers after 300 ms, and blocks nobody
+#include <pthread.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -19,6 +20,7 @@ namespace {
 using std::chrono::milliseconds;
 
 void block(lastcall::Request&, lastcall::Response&, void*) {
+  pthread_setname_np(pthread_self(), "blocked");
   for (;;) ::sleep(1000);
 }
 

@@ -69,9 +69,13 @@ class StuckTestCase(TestCase):
             else:
                 others = others or client
             if blocked and (others or leader is None):
-                blocked.ask("/block")
+                self.block(server, blocked)
                 return others
         raise AssertionError("200 connections, and not one for each worker")
+
+    def block(self, server, client):
+        client.ask("/block")
+        wait_until(lambda: "blocked" in server.thread_names(), 5, "the handler that blocks")
 
     def assert_ends_in_time(self, server, signaled_at):
         self.assertEqual(server.wait(), 3, server.story())
@@ -119,7 +123,7 @@ class OneBlockedWorker(StuckTestCase):
                 client = self.client(server.port)
                 client.get("/who")
                 if blocked_first:
-                    client.ask("/block")
+                    self.block(server, client)
                 signaled_at = server.terminate()
                 if not blocked_first:
                     wait_until(lambda: client.get("/readyz").status == 503, 5, "the drain")
