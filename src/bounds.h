@@ -27,6 +27,7 @@ inline constexpr std::size_t receive_buffer_bytes = 2048;
 inline constexpr std::size_t slab_bytes = 4096;
 inline constexpr std::size_t slabs_kept = 1024;
 inline constexpr std::size_t output_bytes_max = 256 * 1024;
+inline constexpr std::size_t small_answer_bytes = 16 * 1024;  // may be sent whatever --body-memory
 
 // Bytes received while a handler runs or an answer is on its way, per connection. Beyond it the
 // receive is cancelled and TCP's own window holds the client back.

@@ -1,7 +1,6 @@
 #include "buffers.h"
 
 #include <algorithm>
-#include <bit>
 
 #include "bounds.h"
 #include "check.h"
@@ -34,6 +33,7 @@ void OutBuffer::clear() {
   if (capacity_ == limits::slab_bytes) {
     pool_.give(data_);
   } else {
+    pool_.budget().used -= capacity_;
     delete[] data_;
   }
   data_ = nullptr;
@@ -47,11 +47,12 @@ void OutBuffer::grow(std::size_t needed) {
     return;
   }
   // Past one slab: a heap block, never of a slab's own size, which is how `clear` tells the two.
-  const std::size_t capacity = std::bit_ceil(std::max(needed, 2 * limits::slab_bytes));
+  const std::size_t capacity = std::max({needed, 2 * capacity_, 2 * limits::slab_bytes});
   char* block = new char[capacity];
   if (size_ > 0) std::memcpy(block, data_, size_);
   const std::size_t size = size_;
   clear();
+  pool_.budget().used += capacity;
   data_ = block;
   size_ = size;
   capacity_ = capacity;

@@ -1,5 +1,6 @@
 // Memory that answers are sent from: small slabs from a LIFO pool, so that the slab of the last
-// answer, still warm in the cache, is that of the next one.
+// answer, still warm in the cache, is that of the next one. What outgrows a slab is charged to the
+// budget of all bodies.
 //
 // One `SlabPool` per worker. (Receive buffers are lent by the kernel: io.h.)
 #pragma once
@@ -9,11 +10,13 @@
 #include <string_view>
 #include <vector>
 
+#include "body_budget.h"
+
 namespace lastcall {
 
 class SlabPool {
  public:
-  SlabPool() = default;
+  explicit SlabPool(BodyBudget& budget) : budget_(budget) {}
   SlabPool(const SlabPool&) = delete;
   SlabPool& operator=(const SlabPool&) = delete;
   ~SlabPool();
@@ -21,8 +24,10 @@ class SlabPool {
   [[nodiscard]] char* take();  // limits::slab_bytes of memory
   void give(char* slab);
   [[nodiscard]] std::size_t lent() const { return lent_; }
+  [[nodiscard]] BodyBudget& budget() { return budget_; }
 
  private:
+  BodyBudget& budget_;
   std::vector<char*> free_;
   std::size_t lent_ = 0;
 };
@@ -49,6 +54,16 @@ class OutBuffer {
     size_ += bytes.size();
   }
   void clear();  // gives the memory back
+
+  // May an answer with a body of so many bytes be added? A small one always may: probes, metrics,
+  // and what says no to the large ones. Asked before an answer is written, never in its midst.
+  [[nodiscard]] bool has_room(std::size_t body_bytes) const {
+    return body_bytes <= limits::small_answer_bytes || pool_.budget().has_room(body_bytes);
+  }
+  // No more answers should be added to it, until these are sent.
+  [[nodiscard]] bool full() const {
+    return size_ >= (pool_.budget().has_room(1) ? limits::output_bytes_max : limits::slab_bytes);
+  }
 
   [[nodiscard]] bool empty() const { return size_ == 0; }
   [[nodiscard]] std::string_view bytes() const { return {data_, size_}; }

@@ -1,9 +1,8 @@
 // The order of a request: on_recv -> on_bytes -> consume -> handle -> respond -> flush -> on_send,
-// and again. The order of an end: linger -> close -> close_join.
+// and again.
 #include "connection.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 
 #include "check.h"
@@ -108,17 +107,6 @@ void Connection::on_bytes(std::string_view bytes) {
   }
 }
 
-// A request met a FIN that no answer had announced. The one loss that HTTP/1.1 leaves possible.
-void Connection::on_late_bytes() {
-  if (late_ || admin_) return;
-  late_ = true;
-  const bool draining = worker_.phase() >= Phase::closing;
-  worker_.counters().add(Count::lost_after_fin);
-  if (draining) worker_.counters().add(Count::lost_in_drain);
-  log::warning("lost: bytes from {} after our close; it had been silent for {} ms before it",
-               worker_.io().peer(fd_), silent_ms_);
-}
-
 void Connection::on_eof() {
   eof_ = true;
   switch (state_) {
@@ -148,8 +136,7 @@ void Connection::on_broken() {
 // ---- parse and handle
 
 void Connection::consume(std::string_view bytes) {
-  while (!bytes.empty() && state_ == State::open &&
-         out_.bytes().size() < limits::output_bytes_max) {
+  while (!bytes.empty() && state_ == State::open && !out_.full()) {
     if (exchange_ == nullptr && !begin_request(bytes)) break;
     switch (parser_.feed(bytes)) {
       case Parser::Result::incomplete:
@@ -312,11 +299,17 @@ void Connection::reject(int status) {
 
 void Connection::respond(bool more_buffered) {
   const Request& request = exchange_->request;
+  const bool head = request.method() == Method::head;
+  if (!head && !out_.has_room(exchange_->response.body().size())) {
+    worker_.counters().add(Count::body_denied);
+    exchange_->response.clear();
+    exchange_->response.status(503).body("Service Unavailable");
+  }
   const bool drained = parser_.keep_alive() && drain_says_close(more_buffered);
   if (drained) worker_.counters().add(Count::closes_announced);
   const bool close = drained || !parser_.keep_alive();
   write_response(out_, exchange_->response,
-                 {.head = request.method() == Method::head,
+                 {.head = head,
                   .close = close,
                   .http_1_0 = request.minor_version() == 0},
                  worker_.date());
@@ -422,73 +415,7 @@ void Connection::count_answers(std::size_t bytes_sent) {
   }
 }
 
-// ---- close
-
-void Connection::linger(bool announced) {
-  fin_announced_ = announced;
-  silent_ms_ = worker_.now() - last_activity_at_;
-  worker_.io().shut_send(fd_);
-  state_ = State::lingering;
-  const Ms patience =
-      admin_ && worker_.admin_closing() ? limits::admin_linger_ms : limits::linger_ms;
-  linger_deadline_ = worker_.now() + patience;
-  spill_.clear();
-  recv_paused_ = false;
-  if (eof_) end_linger();
-}
-
-// Their FIN has come before ours. Who has all of its answers is done with.
-void Connection::close_after_them() {
-  if (worker_.io().bytes_unacked(fd_) > 0) {
-    linger(true);
-  } else {
-    close();
-  }
-}
-
-// Both FINs are sent. A slow reader may only have closed its side, and still be taking its answer,
-// which might end with this process: on_linger_timeout looks again.
-void Connection::end_linger() {
-  if (answer_unread()) {
-    linger_deadline_ = std::min(linger_deadline_, worker_.now() + limits::unread_poll_ms);
-  } else {
-    close();
-  }
-}
-
-void Connection::close_silent() {
-  // What has arrived since the last harvest is no silence: it is answered.
-  if (more_has_arrived()) return;
-  worker_.counters().add(Count::idle_closed);
-  linger(false);
-  proceed();
-}
-
-void Connection::close() {
-  if (state_ == State::closing) return;
-  state_ = State::closing;
-  if (!cut_ || discards_) {
-    release_exchange();
-    spill_.clear();
-  }
-  worker_.timers().disarm(timer_);
-  // What is outstanding ends by itself once the socket is shut.
-  if (recv_armed_ || send_in_flight_) worker_.io().shut_both(fd_);
-}
-
-void Connection::close_join() {
-  if (recv_armed_ || send_in_flight_) return;
-  if (cut_) {
-    if (!discards_) read_unread();
-    cut_spill();
-  }
-  out_.clear();
-  worker_.io().close(fd_);
-  fd_ = -1;
-  recv_parked_ = false;
-  ++generation_;
-  worker_.release(*this);
-}
+// ---- what is outstanding next
 
 void Connection::proceed() {
   if (fd_ < 0) return;
@@ -498,61 +425,6 @@ void Connection::proceed() {
   }
   if (!recv_armed_ && !recv_parked_ && !recv_paused_ && !eof_) arm_recv(false);
   arm_timer();
-}
-
-bool Connection::silent() const {
-  return state_ == State::open && !send_in_flight_ && exchange_ == nullptr && spill_.empty();
-}
-
-void Connection::cut() {
-  if (state_ == State::closing) return;
-  Counters& counters = worker_.counters();
-  cut_ = true;  // answers on their way are judged when their send ends
-  if (state_ == State::handling) {
-    log::warning("cut: {}", describe());
-    abandon_exchange();
-    counters.add(Count::requests_cut);
-    counters.subtract(Count::requests_in_flight);
-    parser_.reset();
-  }
-  if (state_ != State::lingering) counters.add(Count::forced_closes);
-  if (state_ == State::lingering && !admin_ && answer_unread()) {
-    log::warning("cut: an answer that {} has not read to its end", worker_.io().peer(fd_));
-    recount_last_answer(Count::requests_cut);
-  }
-  discards_ = state_ == State::finishing || state_ == State::lingering;
-  close();
-  proceed();
-}
-
-// Where no buffer was free for what had arrived: it is counted like all else.
-void Connection::read_unread() {
-  std::array<char, limits::receive_buffer_bytes> piece{};
-  while (spill_.size() < limits::spill_bytes) {
-    const std::size_t bytes = worker_.io().receive_now(fd_, piece);
-    if (bytes == 0) return;
-    spill_.append(piece.data(), bytes);
-  }
-}
-
-// Requests that had come in full, behind one that was being answered or in the kernel's memory.
-void Connection::cut_spill() {
-  std::string_view rest = admin_ ? std::string_view{} : spill_;
-  while (!rest.empty()) {
-    if (exchange_ == nullptr) {
-      if (!parser_.skip_blank(rest) || rest.empty()) break;
-      exchange_ = worker_.exchanges().take();
-      parser_.begin(*exchange_);
-    }
-    if (parser_.feed(rest) != Parser::Result::complete) break;
-    worker_.counters().add(Count::requests_received);
-    worker_.counters().add(Count::requests_cut);
-    log::warning("cut: {}", describe());
-    release_exchange();
-  }
-  if (exchange_ != nullptr) worker_.counters().add(Count::partial_cut);
-  release_exchange();
-  spill_.clear();
 }
 
 std::string Connection::describe() const {

@@ -70,7 +70,6 @@ class Connection {
   void arm_recv(bool wait_first);
   void pause_recv();
   void on_bytes(std::string_view bytes);
-  void on_late_bytes();
   void on_eof();
   void on_broken();
   // parse and handle
@@ -97,8 +96,12 @@ class Connection {
   void count_answers(std::size_t bytes_sent);
   // close
   void linger(bool announced);
+  void on_late_bytes();
   void close_after_them();
   void end_linger();
+  void on_linger_timeout(Ms now);
+  [[nodiscard]] bool answer_unread() const;  // once our FIN is sent
+  void recount_last_answer(Count instead);
   void close();
   void close_join();
   void read_unread();
@@ -112,9 +115,6 @@ class Connection {
   void on_timer();
   void on_timeout(Ms now);
   void on_write_timeout(Ms now);
-  void on_linger_timeout(Ms now);
-  [[nodiscard]] bool answer_unread() const;  // once our FIN is sent
-  void recount_last_answer(Count instead);
 
   [[nodiscard]] std::string describe() const;  // of the request being handled, for the log
   [[nodiscard]] Ticket ticket(Kind kind) const { return {kind, index_, generation_}; }

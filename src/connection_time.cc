@@ -51,40 +51,14 @@ void Connection::on_timeout(Ms now) {
     counters.add(Count::idle_timeouts);
     counters.add(Count::idle_closed);
     linger(false);
+  } else if (recv_parked_ && more_has_arrived()) {
+    return;  // it is us who have no buffer: asked again at the next tick
   } else {
     const bool body = parser_.stage() == Parser::Stage::body;
     counters.add(body ? Count::body_timeouts : Count::header_timeouts);
     reject(408);
     flush();
   }
-}
-
-// The answer is in the kernel's hands, but a slow reader may still be taking it: it has as long as
-// any client that we send to. One that has stopped never got its last answer.
-void Connection::on_linger_timeout(Ms now) {
-  const std::uint64_t acked = worker_.io().bytes_acked(fd_);
-  const bool unread = answer_unread();
-  if (acked > acked_) last_activity_at_ = now;
-  acked_ = acked;
-  if (unread && now - last_activity_at_ < worker_.config().write_timeout) {
-    linger_deadline_ = now + (eof_ ? limits::unread_poll_ms : limits::linger_ms);
-    return;
-  }
-  if (!eof_) worker_.counters().add(Count::linger_timeouts);
-  if (unread) recount_last_answer(Count::requests_undelivered);
-  close();
-}
-
-// Our FIN is one of what is to be acknowledged: a client that vanished when it had all of its
-// answer lacks nothing else.
-bool Connection::answer_unread() const { return worker_.io().bytes_unacked(fd_) > 1; }
-
-// It was counted as answered when the kernel took it.
-void Connection::recount_last_answer(Count instead) {
-  if (!answered_last_) return;
-  answered_last_ = false;
-  worker_.counters().subtract(Count::requests_answered);
-  worker_.counters().add(instead);
 }
 
 // With MSG_WAITALL a slow reader completes nothing; what TCP has had acknowledged tells progress.

@@ -12,7 +12,7 @@ bool BodyBuffer::append(std::string_view bytes) {
   if (size_ + bytes.size() > capacity_) {
     const std::size_t capacity =
         std::bit_ceil(std::max(size_ + bytes.size(), limits::receive_buffer_bytes));
-    if (budget_.used + capacity - capacity_ > budget_.limit) return false;
+    if (!budget_.has_room(capacity - capacity_)) return false;
     std::unique_ptr<char[]> grown(new char[capacity]);
     if (size_ > 0) std::memcpy(grown.get(), data_.get(), size_);
     data_ = std::move(grown);

@@ -11,18 +11,12 @@
 #include <string_view>
 #include <vector>
 
-#include "bounds.h"
+#include "body_budget.h"
 #include "request.h"
 #include "response.h"
 #include "task.h"
 
 namespace lastcall {
-
-// What all bodies of a worker may hold together.
-struct BodyBudget {
-  std::size_t limit = limits::body_memory_default;
-  std::size_t used = 0;
-};
 
 // Growing memory of one body, charged to the budget; empty and uncharged while the body is a view.
 class BodyBuffer {

@@ -32,7 +32,7 @@ struct Options {
   std::size_t max_jobs = limits::jobs_default;  // background work, all workers together
   std::size_t max_header_bytes = limits::header_bytes_default;
   std::size_t max_body_bytes = limits::body_bytes_default;
-  std::size_t body_memory = limits::body_memory_default;  // of all bodies together
+  std::size_t body_memory = limits::body_memory_default;  // of all bodies, received or sent
 
   std::string termination_log = "/dev/termination-log";  // where the audit goes if it exists
 

@@ -91,7 +91,7 @@ Parser::Parser(ProgramOptions& options) {
   duration("--write-timeout", o.write_timeout, "for progress of a client reading its answer");
   size("--max-header-bytes", o.max_header_bytes, "request line and fields; 431 beyond");
   size("--max-body-bytes", o.max_body_bytes, "one body; 413 beyond");
-  size("--body-memory", o.body_memory, "all bodies together; 503 beyond");
+  size("--body-memory", o.body_memory, "all bodies together, received or sent; 503 beyond");
   number("--max-jobs", o.max_jobs, "65536", "background jobs under way; /incr answers 503 beyond");
   text("--counter", options.counter.where, "WHERE",
        "where /incr counts: memory, file:PATH, or redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]");

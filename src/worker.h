@@ -145,8 +145,8 @@ class Worker {
   Resolver resolver_;
   Jobs jobs_;
   Local local_;
-  SlabPool slabs_;
   BodyBudget body_budget_;
+  SlabPool slabs_;
   ExchangePool exchanges_;
   DateCache date_;
   Response scratch_;

@@ -6,7 +6,7 @@ import socket
 import time
 import unittest
 
-from harness import TestCase, parse_answer, patience, wait_until
+from harness import TestCase, get, is_sanitized, parse_answer, patience, wait_until
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
 
@@ -51,6 +51,31 @@ class Crowd:
         for client in self.sockets:
             client.close()
         self.selector.close()
+
+
+class ReadersOfNothing(TestCase):
+    def test_their_answers_take_no_more_than_body_memory_and_the_others_are_served(self):
+        memory = 16 << 20
+        server = self.start("--workers", "1", "--body-memory", "16MiB", "--drain-window", "0s",
+                            "--write-timeout", "60s")
+        before = server.memory_bytes()
+        body = b"x" * (1 << 20)
+        clients = []
+        for _ in range(60):
+            clients.append(self.client(server.port, receive_buffer=4096))
+            clients[-1].ask("/echo", "POST", body)
+        wait_until(lambda: server.metrics()["requests_received_total"] >= 60, 20, "all requests")
+        self.assertGreater(server.metrics()["body_denied_total"], 10)
+        if not is_sanitized():
+            self.assertLess(server.memory_bytes() - before, memory + (4 << 20))
+        self.assertEqual(get(server.port, "/").body, b"hello world")
+        answers = [client.answer() for client in clients]
+        self.assertEqual({answer.status for answer in answers}, {200, 503})
+        for client, answer in zip(clients, answers):
+            self.assertEqual(answer.body, body if answer.status == 200 else b"Service Unavailable")
+            client.close()
+        server.terminate()
+        self.assert_ends(server, 0)
 
 
 class TestBounds(TestCase):

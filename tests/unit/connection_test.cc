@@ -144,6 +144,20 @@ TEST_CASE("a head that drips is answered 408 at its timeout, a body that stalls 
   CHECK(wire.count(Count::body_timeouts) == 1);
 }
 
+TEST_CASE("a head that no buffer was free for in time is no slow client's") {
+  Wire wire(with_timeouts(1000));
+  const int socket = wire.connect();
+  wire.send(socket, hello.substr(0, 9));
+  wire.pass(900);
+  wire.kernel.faults.no_buffers = 1;
+  wire.kernel.now += 200;  // in one turn: its timer, and the bytes that find no buffer
+  wire.send(socket, hello.substr(9));
+  CHECK(wire.count(Count::receive_starved) == 1);
+  CHECK(wire.count(Count::header_timeouts) == 0);
+  wire.pass(100);
+  CHECK(wire.take(socket).find("200") == 9);
+}
+
 TEST_CASE("a body that moves slowly but above the least rate is awaited, a drip is not") {
   Wire wire(with_timeouts(1000));
   const int steady = wire.connect();
@@ -203,7 +217,7 @@ TEST_CASE("all bodies together stay within their memory: 503 beyond, and the bud
   config.body_memory = 64 * 1024;
   Wire wire(config);
   const std::string part(30'000, 'x');
-  const std::string head = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n";
+  const std::string head = "POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n";
   const int first = wire.connect();
   const int second = wire.connect();
   wire.send(first, head + part);
@@ -212,8 +226,57 @@ TEST_CASE("all bodies together stay within their memory: 503 beyond, and the bud
   wire.send(second, part);
   CHECK(wire.take(second).find("503") == 9);
   wire.send(first, part);
-  CHECK(wire.take(first).find("200") == 9);
+  CHECK(wire.take(first).find("404") == 9);
   CHECK(wire.count(Count::body_denied) == 1);
+}
+
+TEST_CASE("answers that nobody reads stay within it, too; probes and small answers go on") {
+  WorkerConfig config;
+  config.body_memory = 350 * 1024;
+  Wire wire(config);
+  std::vector<int> readers_of_nothing;
+  for (int i = 0; i < 10; ++i) {
+    const int socket = readers_of_nothing.emplace_back(wire.connect());
+    wire.kernel.sockets[socket].window = 1000;
+    wire.send(socket, "GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
+  }
+  CHECK(wire.count(Count::body_denied) == 7);
+  const int socket = wire.connect();
+  CHECK(wire.ask(socket, hello).find("200") == 9);
+  CHECK(wire.ask(socket, "GET /livez HTTP/1.1\r\nHost: a\r\n\r\n").find("200") == 9);
+  CHECK(wire.ask(socket, "HEAD /large HTTP/1.1\r\nHost: a\r\n\r\n").find("200") == 9);
+  int whole = 0;
+  for (const int reader : readers_of_nothing) {
+    wire.kernel.sockets[reader].window = 1 << 24;
+    std::string answer;
+    for (int i = 0; i < 20; ++i) {
+      answer += wire.take(reader);
+      wire.turn(10);
+    }
+    CHECK(answers(answer) == 1);
+    whole += answer.find("200") == 9 ? 1 : 0;
+  }
+  CHECK(whole == 3);
+  CHECK(wire.ask(socket, "GET /large HTTP/1.1\r\nHost: a\r\n\r\n").find("200") == 9);
+  CHECK(wire.count(Count::body_denied) == 7);
+}
+
+TEST_CASE("while it is used up, pipelined answers go out a slab at a time, and all of them do") {
+  WorkerConfig config;
+  config.body_memory = 0;
+  Wire wire(config);
+  const int socket = wire.connect();
+  constexpr std::size_t requests = 5000;
+  std::string flood;
+  for (std::size_t i = 0; i < requests; ++i) flood += hello;
+  wire.send(socket, flood);
+  std::size_t answered = answers(wire.take(socket));
+  for (int i = 0; i < 2000 && answered < requests; ++i) {
+    wire.turn();
+    answered += answers(wire.take(socket));
+  }
+  CHECK(answered == requests);
+  CHECK(wire.count(Count::body_denied) == 0);
 }
 
 TEST_CASE("an answer in the window says close only from the connection's own moment on") {

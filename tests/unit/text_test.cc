@@ -106,7 +106,8 @@ TEST_CASE("routes are found by exact path, GET answers HEAD, any answers all") {
 namespace {
 
 std::string written(const Response& response, Framing framing) {
-  SlabPool pool;
+  BodyBudget budget;
+  SlabPool pool(budget);
   OutBuffer out(pool);
   DateCache date;
   date.update(784111777);
@@ -159,7 +160,8 @@ TEST_CASE("a handler cannot split an answer or set what is the server's") {
 }
 
 TEST_CASE("an out buffer grows from a slab to the heap and keeps its bytes") {
-  SlabPool pool;
+  BodyBudget budget;
+  SlabPool pool(budget);
   {
     OutBuffer out(pool);
     std::string expected;
