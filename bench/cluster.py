@@ -26,7 +26,7 @@ from harness import build, network, program, values
 from harness.processes import Children, HarnessError
 from harness.program import Program
 from harness.vegeta import ATTACKS
-from kubernetes import campaign, components, images, lifecycle, places, tools
+from kubernetes import campaign, clusters, components, images, lifecycle, places
 from kubernetes.case import GO, HARD, LASTCALL, Images
 
 PROGRAM = Program("cluster")
@@ -64,7 +64,7 @@ def up() -> int:
     build_all()
     with lifecycle.ended_by_failure():
         lifecycle.up(say)
-        tools.load_images()
+        images.load()
     say("bench/cluster shell for kubectl, bench/cluster down to end it")
     return 0
 
@@ -74,9 +74,7 @@ def build_all() -> Images:
         children.run("./setup --cluster", [str(places.ROOT / "setup"), "--cluster"])
         components.build(children, say)
         build.compile_go(children, places.TOOLS)
-        images.remove_scratch()
-        images.build_pause(children)
-        return tools.build_images(children, say)
+        return images.build_all(children, say)
 
 
 @contextlib.contextmanager
@@ -104,10 +102,10 @@ def run(chosen: argparse.Namespace) -> int:
 
 
 def run_in_ours(made: Images, chosen: argparse.Namespace) -> int:
-    tools.load_images()
+    images.load()
     program.raise_file_limit(FILES_MAX)
     lifecycle.join_network()  # from here on we are where the load runs
-    return campaign.run(tools.ours(made), chosen, say)
+    return campaign.run(clusters.ours(made), chosen, say)
 
 
 def run_in_theirs(chosen: argparse.Namespace) -> int:
@@ -115,14 +113,14 @@ def run_in_theirs(chosen: argparse.Namespace) -> int:
     with workshop() as children:
         build.compile_go(children, places.TOOLS)
     program.raise_file_limit(FILES_MAX)
-    seccomp = chosen.seccomp or tools.SECCOMP[0]
-    theirs = tools.theirs(chosen.kubeconfig, chosen.address, chosen.image, seccomp)
+    seccomp = chosen.seccomp or clusters.SECCOMP[0]
+    theirs = clusters.theirs(chosen.kubeconfig, chosen.address, chosen.image, seccomp)
     try:
         with network.many_ephemeral_ports(say):
             return campaign.run(theirs, chosen, say)
     finally:
         try:
-            tools.leave(theirs)
+            clusters.leave(theirs)
         except HarnessError as error:  # what ended the run is to be told, too
             say(f"the namespace of the experiments may be left: {error}")
 
@@ -160,8 +158,8 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     add("--kubeconfig", type=Path, metavar="FILE", help="of a cluster of your own")
     add("--address", metavar="URL", default="", help=f"{ADDRESS}: its Service gets that port")
     add("--image", metavar="REF", default="", help="lastcall's image, as that cluster pulls it")
-    what = f"of pods in that cluster: {', '.join(tools.SECCOMP)} ({tools.SECCOMP[0]})"
-    add("--seccomp", choices=tools.SECCOMP, help=what)
+    what = f"of pods in that cluster: {', '.join(clusters.SECCOMP)} ({clusters.SECCOMP[0]})"
+    add("--seccomp", choices=clusters.SECCOMP, help=what)
     chosen = parser.parse_intermixed_args(argv)
     if chosen.command != "run" and chosen.experiments:
         parser.error(f"{chosen.command} takes no experiments: they go with run")

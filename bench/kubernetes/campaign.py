@@ -118,7 +118,8 @@ def write(groups: list[list[Row]], failures: list[str], chosen: argparse.Namespa
     if chosen.json:
         objects = [each for rows in groups for each in report.as_objects(rows)]
         objects += [
-            {"experiment": failure.partition(":")[0], "problems": [failure]} for failure in failures
+            {"experiment": re.split("[:, ]", failure, 1)[0], "problems": [failure]}
+            for failure in failures
         ]
         chosen.json.write_text(json.dumps(objects, indent=2) + "\n")
 

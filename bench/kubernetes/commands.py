@@ -5,6 +5,15 @@ import subprocess
 
 from harness.processes import HarnessError
 
+# What a command begins with that is to have namespaces of its own: killed in mid-work, it leaves
+# neither mounts nor processes.
+CONTAINED = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+
+
+def inside_network(namespace: str) -> list[str]:
+    """What a command begins with for a network namespace by name; empty: where we are."""
+    return ["nsenter", f"--net=/run/netns/{namespace}"] if namespace else []
+
 
 def output(argv: list[str], seconds: float = 60, text: str | None = None, **options) -> str:
     """What `argv` wrote to stdout. Raises with the last line of its stderr when it fails."""

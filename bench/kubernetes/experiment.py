@@ -54,7 +54,7 @@ class Row(Sums):
     experiment: str
     variant: Variant
     attack: Attack
-    exact: bool = False  # by clients that send nothing twice
+    sends_once: bool = False  # by clients that send nothing again by themselves
     way: str = ""  # through what, where an experiment has several
     rate: int = 0  # requests a second; 0 in a closed loop
     seconds: float = 0.0
@@ -106,7 +106,7 @@ class Row(Sums):
     @property
     def can_hide(self) -> bool:
         """Go's client sends a GET again whose kept connection died: such a row may hide all."""
-        return self.attack.method == "GET" and self.attack.keep_alive and not self.exact
+        return self.attack.method == "GET" and self.attack.keep_alive and not self.sends_once
 
     @property
     def is_judge(self) -> bool:

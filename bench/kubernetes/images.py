@@ -13,8 +13,9 @@ from pathlib import Path
 from harness.build import ROOT
 from harness.processes import Children, HarnessError
 
-from . import places
-from .commands import output
+from . import lifecycle, places
+from .case import Images
+from .commands import CONTAINED, output
 
 BASE = "localhost/debian:trixie-slim"  # what `FROM debian:trixie-slim` finds first
 PAUSE = "localhost/pause:1"
@@ -27,8 +28,30 @@ STORAGE = places.BUILT / "storage"
 SCRATCH = "image-"
 STEP_SECONDS_MAX = 600  # it may have to make do with what others leave of the processors
 CATATONIT = "/usr/bin/catatonit"  # Debian's is static
-# In namespaces of its own: what is killed in mid-work leaves neither mounts nor processes.
-CONTAINED = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+TAG = "v1"
+OTHER_TAG = "v2"  # the same image again, for what a new version is wanted
+
+
+def build_all(children: Children, say) -> Images:
+    remove_scratch()
+    build_pause(children)
+    lastcall = build_lastcall(children, TAG, say)
+    peer = build_peer(children, TAG, places.TOOLS / "peer")
+    for name in (lastcall, peer):
+        retag(name, other(name))
+    return Images(lastcall, peer, build_redis(children), build_busybox(children))
+
+
+def other(name: str) -> str:
+    """v1 for v2 and back: the same server under another name."""
+    base, _, tag = name.rpartition(":")
+    return f"{base}:{TAG if tag == OTHER_TAG else OTHER_TAG}"
+
+
+def load() -> None:
+    """Into the nodes of our cluster: there is no registry to pull from."""
+    for archive in sorted(places.ARCHIVES.glob("*.tar")):
+        lifecycle.import_image(archive)
 
 
 def remove_scratch() -> None:
@@ -153,7 +176,6 @@ def limits() -> list[str]:
         if hard != resource.RLIM_INFINITY:
             words += ["--ulimit", f"{name}={soft}:{hard}"]
     return words
-
 
 
 def buildah() -> list[str]:

@@ -2,7 +2,7 @@
 
 import sys
 
-from . import control_plane, lan, names, node, places
+from . import control_plane, lan, names, node, places, room
 from .supervisor import Supervisor
 
 START_SECONDS_MAX = 60
@@ -22,21 +22,22 @@ def say(text: str) -> None:
 
 
 def run() -> None:
+    room.mount_memory()
     lan.make()
     control_plane.prepare()
     supervisor = Supervisor()
     supervisor.start(control_plane.etcd())
     supervisor.start(control_plane.apiserver())
-    rooms = {each: lan.Room(each) for each in places.NODES}
+    rooms = {each: room.Room(each) for each in places.NODES}
     if not supervisor.run_until(apiserver_is_ready, START_SECONDS_MAX):
         raise RuntimeError(f"no apiserver within {START_SECONDS_MAX} s: see {places.LOGS}")
     say("the apiserver is up")
     for program in control_plane.others():
         supervisor.start(program)
-    for each, room in rooms.items():
-        for program in node.programs(each, room):
+    for each, its_room in rooms.items():
+        for program in node.programs(each, its_room):
             supervisor.start(program)
-    say(f"rooms {' '.join(str(room.pid) for room in rooms.values())}")
+    say(f"rooms {' '.join(str(each.pid) for each in rooms.values())}")
     say("started")
     supervisor.run()
 

@@ -2,7 +2,7 @@
 
     bench/cluster ── unshare (network, mounts, processes, cgroups) ── inside.py, PID 1 in there
                                                                        ├─ etcd, apiserver, …
-                                                                       └─ two nodes (lan.py)
+                                                                       └─ two nodes (room.py, lan.py)
 
 Everything hangs on that one process: `down` kills it, and the kernel takes the processes, mounts,
 network devices and rules along. What is left are empty cgroups, which are removed one by one.
@@ -23,20 +23,18 @@ from pathlib import Path
 from harness.processes import LIBC, HarnessError, Interrupted, uninterrupted
 
 from . import places
-from .commands import output
-from .lan import STRAYS, room_door
+from .commands import CONTAINED, output
 from .node import import_argv
 from .places import NODES
+from .room import door
 
 START_SECONDS_MAX = 90
 READY_SECONDS_MAX = 90
 END_SECONDS_MAX = 20
 POLL_SECONDS = 0.1
 CLONE_NEWNET = 0x40000000
-LIST_STRAYS = ["nft", "-j", "list", "table", *STRAYS.split()]
 CGROUPS = Path("/sys/fs/cgroup")
 CGROUPS_OF_OURS = ("k8s.io", "kubepods")
-NAMESPACES = ["--net", "--mount", "--pid", "--cgroup", "--fork", "--kill-child", "--mount-proc"]
 
 
 def up(say) -> None:
@@ -61,7 +59,7 @@ def up(say) -> None:
 def _start() -> None:
     with open(places.LOGS / "cluster.log", "wb") as log, uninterrupted():
         process = subprocess.Popen(
-            ["unshare", *NAMESPACES, sys.executable, "-B", "-m", "kubernetes.inside"],
+            [*CONTAINED, "--net", "--cgroup", sys.executable, "-B", "-m", "kubernetes.inside"],
             cwd=places.BENCH,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -251,7 +249,7 @@ def join_network() -> None:
 def enter_node(number: int, argv: list[str]) -> list[str]:
     rooms = next(line for line in _progress() if line.startswith("rooms")).split()[1:]
     room = outer_pid(int(rooms[number - 1]))
-    return [*room_door(room), *argv]
+    return [*door(room), *argv]
 
 
 def outer_pid(inner: int) -> int:
@@ -263,23 +261,6 @@ def outer_pid(inner: int) -> int:
             if ids[-1] == str(inner) and os.readlink(status.parent / "ns/pid") == namespace:
                 return int(ids[1])
     raise HarnessError(f"the cluster has no process {inner}")
-
-
-def strays_at_nodes() -> int:
-    """How many connections the nodes themselves have refused, as no rule led them on (lan.py)."""
-    return sum(_count_strays(enter_node(node.number, LIST_STRAYS)) for node in NODES)
-
-
-def strays_at_clients() -> int:
-    """How many went on to the Service's own address, which nobody has."""
-    return _count_strays(enter_network(LIST_STRAYS))
-
-
-def _count_strays(listing: list[str]) -> int:
-    told = json.loads(output(listing))
-    rules = (each["rule"] for each in told["nftables"] if "rule" in each)
-    parts = (part for rule in rules for part in rule["expr"])
-    return sum(part["counter"]["packets"] for part in parts if "counter" in part)
 
 
 def pid_of(program: str) -> int:

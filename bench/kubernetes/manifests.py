@@ -10,7 +10,7 @@ import copy
 from harness.build import ROOT
 from harness.processes import HarnessError
 
-from .case import Images
+from .case import Images, option
 from .kubectl import NAMESPACE, Kubectl, find
 from .trial import DEPLOYMENT, Cluster, clear, namespace
 
@@ -24,9 +24,10 @@ DEFAULT = "default"  # where kubectl puts what names no namespace
 
 def check(cluster: Cluster, say) -> None:
     names = ["base", *(f"overlays/{path.name}" for path in overlays())]
+    base = options(everywhere(cluster), "base")
     for name in names:
-        if not everywhere(cluster).kustomize(FOLDER / name):
-            raise HarnessError(f"k8s/{name} makes no object")
+        if forgotten := base - options(everywhere(cluster), name):
+            raise HarnessError(f"k8s/{name} has lost {', '.join(sorted(forgotten))} of the base")
         dry_run(everywhere(cluster), name)
         if cluster.is_ours:
             start(cluster, name)
@@ -36,6 +37,12 @@ def check(cluster: Cluster, say) -> None:
 
 def overlays() -> list:
     return sorted(path for path in (FOLDER / "overlays").iterdir() if path.is_dir())
+
+
+def options(kubectl: Kubectl, name: str) -> set[str]:
+    """Of lastcall. A patch replaces the list of them as a whole."""
+    pod = find(kubectl.kustomize(FOLDER / name), "Deployment")["spec"]["template"]["spec"]
+    return {option(flag) for flag in pod["containers"][0]["args"]}
 
 
 def everywhere(cluster: Cluster) -> Kubectl:

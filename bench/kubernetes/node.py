@@ -5,8 +5,8 @@ from pathlib import Path
 
 from . import places
 from .control_plane import proxy_config
-from .lan import Room
 from .places import MEMORY, Node
+from .room import Room
 from .supervisor import Program
 
 PAUSE = "localhost/pause:1"

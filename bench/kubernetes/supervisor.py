@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from . import places
-from .lan import Room
+from .room import Room
 
 RESTART_SECONDS = 3.0  # between the end of a process and its next start
 RESTARTS_MAX = 20  # of one program, each before it had run for RUN_SECONDS_MIN

@@ -6,7 +6,6 @@ bench ─ vegeta ─ (a proxy) ─ Service ─ pods
 
 import contextlib
 import http.client
-import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -17,8 +16,8 @@ from urllib.parse import urlsplit
 from harness import outcome
 from harness.processes import Children, HarnessError
 
-from . import lifecycle, places
 from . import load as loads
+from . import places, strays
 from .accounts import Accounts, Told
 from .case import LASTCALL, NAME, SELECTOR, Images, Server, Shape, objects
 from .kubectl import NAMESPACE, Kubectl, find
@@ -33,7 +32,6 @@ ANSWER_SECONDS_MAX = 20
 POLL_SECONDS = 0.2
 LATE_SECONDS_MAX = 1.0  # that an action may go on after the load: nobody is asked any more
 SETTLE_SECONDS = 1.0  # after the last exit, for the watch to hear of it
-ROTATION_SECONDS = 3.0  # from ready until each node surely has the pod in its rules
 ASK_TRIES_MAX = 3  # how often a pod is asked what it has answered
 
 
@@ -168,7 +166,7 @@ class Trial:
         self, together: list[loads.Load], lead: float, action: Action, url: str = ""
     ) -> list[Run]:
         """Starts the loads, waits for `lead` seconds, and does what the experiment is about."""
-        began, strays = time.time(), self.strays()
+        began, strays_before = time.time(), self.strays()
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
             running = [
                 load.start(
@@ -195,8 +193,9 @@ class Trial:
             for run, each in zip(runs, running, strict=True):
                 run.invalid += invalidity(run, each)
         event.lives = since(self.watch.lives(), began)
-        at_nodes, at_clients = (now - then for now, then in zip(self.strays(), strays, strict=True))
-        if not ready_throughout(event.lives, began, event.over_at):
+        counts = zip(self.strays(), strays_before, strict=True)
+        at_nodes, at_clients = (now - then for now, then in counts)
+        if not strays.ready_throughout(event.lives, began, event.over_at):
             at_clients = 0  # there may have been no pod to lead them to
         share_out(at_nodes + at_clients, runs, event)
         late = event.at + event.seconds - began - max(load.seconds for load in together)
@@ -208,7 +207,7 @@ class Trial:
     def strays(self) -> tuple[int, int]:
         if not self.cluster.is_ours:
             return 0, 0
-        return lifecycle.strays_at_nodes(), lifecycle.strays_at_clients()
+        return strays.at_nodes(), strays.at_clients()
 
     def balance(self, runs: list[Run], event: Event) -> None:
         """Pods and clients agree on what was answered; the control ends without a word."""
@@ -302,25 +301,13 @@ def since(lives: list[Life], moment: float) -> list[Life]:
     return found
 
 
-def ready_throughout(lives: list[Life], began: float, ended: float) -> bool:
-    """Surely was there always a pod in rotation, one that has not been told to go."""
-    covered = began
-    for life in sorted(lives, key=lambda life: life.ready_at or ended):
-        if life.ready_at is None or len(life.containers) != 1:  # restarted in place
-            continue
-        if life.ready_at <= began or life.ready_at + ROTATION_SECONDS <= covered:
-            until = min(life.deleted_at or math.inf, life.containers[0].ended_at or math.inf)
-            covered = max(covered, until)
-    return covered >= ended
-
-
-def share_out(strays: int, runs: list[Run], event: Event) -> None:
-    """Among the runs that met a refusal: which of them a stray belonged to nobody knows."""
-    if strays:
-        event.notes.append(f"{strays} connections were led to no pod by rules that just changed")
+def share_out(count: int, runs: list[Run], event: Event) -> None:
+    """Strays among the runs that met a refusal: whose they were nobody knows."""
+    if count:
+        event.notes.append(f"{count} connections were led to no pod by rules that just changed")
     for run in runs:
-        run.strays = min(strays, run.tally.lost_by[outcome.REFUSED])
-        strays -= run.strays
+        run.strays = min(count, run.tally.lost_by[outcome.REFUSED])
+        count -= run.strays
 
 
 def invalidity(run: Run, load: loads.Running) -> list[str]:

@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 from harness.processes import HarnessError
 
+from .. import images
 from ..case import GO, HARD, LASTCALL, NAME, Shape
 from ..experiment import Done, Experiment, Plan, Variant
 from ..runner import Course, run_all
-from ..tools import other_image
 from ..trial import DEPLOYMENT, Cluster, Event, Trial
 
 SECONDS, LEAD_SECONDS = 40, 4
@@ -34,7 +34,7 @@ def patch_one(standing: Trial, event: Event) -> None:
     pod = sorted(standing.pods(), key=lambda each: each["metadata"]["name"])[0]
     name = pod["metadata"]["name"]
     container = pod["spec"]["containers"][0]
-    change = {"name": container["name"], "image": other_image(container["image"])}
+    change = {"name": container["name"], "image": images.other(container["image"])}
     standing.kubectl.patch("pod", name, {"spec": {"containers": [change]}})
     wait_for(standing, name, lambda status: status["restartCount"] > restarts(pod))
     event.notes.append(f"{name}: its container restarted, the pod stayed")

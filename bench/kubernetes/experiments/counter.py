@@ -13,14 +13,12 @@ from harness.build import ROOT
 from harness.processes import HarnessError
 from harness.vegeta import Attack
 
-from .. import manifests
+from .. import images, manifests
 from ..case import GO, HARD, LASTCALL, Server, Shape
 from ..commands import output
 from ..experiment import Done, Experiment, Plan, Row, Variant
 from ..kubectl import find
 from ..runner import Course, row_of, run_once
-from ..images import REDIS
-from ..tools import other_image
 from ..trial import DEPLOYMENT, Action, Cluster, Event, Run, Trial, trial
 
 REDIS_NAME = "lastcall-redis"
@@ -74,7 +72,7 @@ def start_redis(cluster: Cluster) -> None:
     One whose image an interrupted run has taken away goes first.
     """
     for pod in cluster.kubectl.pods(f"app.kubernetes.io/name={REDIS_NAME}"):
-        if pod["spec"]["containers"][0]["image"] != REDIS:
+        if pod["spec"]["containers"][0]["image"] != images.REDIS:
             now = ("--grace-period=0", "--force")
             cluster.kubectl.run("delete", "pod", pod["metadata"]["name"], *now)
     cluster.kubectl.apply(redis(cluster))
@@ -118,11 +116,11 @@ def run_way(standing: Trial, plan: Plan, server: Server, way: Way) -> Row:
 def act(way: Way) -> Action:
     def change(standing: Trial, _event: Event) -> None:
         if way.redis == "away":
-            change_redis(standing, f"{REDIS}-away")
+            change_redis(standing, f"{images.REDIS}-away")
         old = standing.names()
         deployment = find(standing.kubectl.objects("get", DEPLOYMENT), "Deployment")
         container = deployment["spec"]["template"]["spec"]["containers"][0]
-        image = f"{container['name']}={other_image(container['image'])}"
+        image = f"{container['name']}={images.other(container['image'])}"
         standing.kubectl.run("set", "image", DEPLOYMENT, image)
         if way.redis == "restarts":
             time.sleep(JOB_SECONDS)
@@ -137,7 +135,7 @@ def change_redis(standing: Trial, image: str) -> None:
     """To an image that there is not, and Redis is away; its volume stays, which is the pod's."""
     change = {"spec": {"containers": [{"name": "redis", "image": image}]}}
     standing.kubectl.patch("pod", f"{REDIS_NAME}-0", change)
-    standing.wait_until_ready(f"{REDIS_NAME}-0", image == REDIS)
+    standing.wait_until_ready(f"{REDIS_NAME}-0", image == images.REDIS)
 
 
 def ask_redis(standing: Trial, *command: str) -> str:
@@ -177,7 +175,7 @@ def counter(standing: Trial) -> int:
 
 def judge_away(standing: Trial, run: Run) -> None:
     """Exit 3 with the jobs named, and what was not named is counted when Redis is back."""
-    change_redis(standing, REDIS)
+    change_redis(standing, images.REDIS)
     standing.kubectl.run("rollout", "status", STATEFUL, "--timeout=60s", seconds=70)
     event, promised, named = run.event, run.tally.answered, 0
     for life in event.lives:

@@ -11,8 +11,8 @@ from harness.vegeta import ATTACKS
 from ..case import LASTCALL, Shape
 from ..experiment import Done, Experiment, Plan, Variant
 from ..runner import Course, run_all
-from . import in_flight
 from ..trial import DEPLOYMENT, Cluster, Event, Trial
+from . import in_flight
 
 SECONDS, LEAD_SECONDS = 30, 4
 HAND_SECONDS = 5  # `kubectl delete --grace-period`: nobody tells the process of it

@@ -17,7 +17,8 @@ from kubernetes.experiment import Plan, Row, Variant
 from kubernetes.load import NO_ROUTE, tally
 from kubernetes.pods import Container, Life
 from kubernetes.runner import judge
-from kubernetes.trial import Cluster, Event, Run, ready_throughout, share_out, since, waits_for
+from kubernetes.strays import ready_throughout
+from kubernetes.trial import Cluster, Event, Run, share_out, since, waits_for
 
 BODY = ATTACKS["post"].expected
 

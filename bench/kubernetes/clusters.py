@@ -1,39 +1,16 @@
-"""What experiments need beside the cluster: images, the load, kubectl."""
+"""The cluster that experiments run in: the one made here, or one that somebody has."""
 
 import shutil
 from pathlib import Path
 
-from harness.processes import Children, HarnessError
+from harness.processes import HarnessError
 
-from . import images, lifecycle, manifests, places
+from . import manifests, places
 from .case import Images
 from .kubectl import Kubectl
 from .trial import Cluster, namespace
 
 SECCOMP = ("RuntimeDefault", "Localhost", "Unconfined")
-TAG = "v1"
-OTHER_TAG = "v2"  # the same image again, for what a new version is wanted
-
-
-def build_images(children: Children, say) -> Images:
-    lastcall = images.build_lastcall(children, TAG, say)
-    peer = images.build_peer(children, TAG, places.TOOLS / "peer")
-    for name in (lastcall, peer):
-        images.retag(name, other_image(name))
-    redis, installer = images.build_redis(children), images.build_busybox(children)
-    return Images(lastcall, peer, redis, installer)
-
-
-def other_image(name: str) -> str:
-    """v1 for v2 and back: the same server under another name."""
-    base, _, tag = name.rpartition(":")
-    return f"{base}:{TAG if tag == OTHER_TAG else OTHER_TAG}"
-
-
-def load_images() -> None:
-    """Into the nodes of our cluster: there is no registry to pull from."""
-    for archive in sorted(places.ARCHIVES.glob("*.tar")):
-        lifecycle.import_image(archive)
 
 
 def ours(made: Images) -> Cluster:
