@@ -60,6 +60,9 @@ inline constexpr std::size_t admin_connections_max = 128;
 inline constexpr Ms accept_retry_ms = 100;  // after EMFILE and its kin
 inline constexpr unsigned workers_max = 256;
 
+// A worker's turn on a busy CPU: the least that Linux grants. It sleeps long before it is over.
+inline constexpr std::uint64_t slice_ns = 100'000;
+
 // Time.
 inline constexpr Ms tick_ms = 4;                  // of the timer wheel
 inline constexpr Ms heartbeat_ms = 1000;          // each worker turns at least this often

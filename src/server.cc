@@ -19,6 +19,7 @@
 #include "io_uring.h"
 #include "log.h"
 #include "signals.h"
+#include "slice.h"
 #include "sockets.h"
 #include "worker.h"
 
@@ -321,6 +322,7 @@ bool Server::Impl::open_admin_listener(std::string& why) {
 }
 
 void Server::Impl::serve_on(unsigned index, Io& io) {
+  ask_for_short_slices();
   Worker worker(io, configs[index], *shared, index);
   const bool leader = index == 0;
   worker.start(listeners[index], leader ? admin_fd : -1, leader ? signal_fd : -1,
