@@ -65,6 +65,8 @@ def up() -> int:
     with lifecycle.ended_by_failure():
         lifecycle.up(say)
         images.load()
+        say("waiting for the addresses of Services")
+        lifecycle.wait_until_routed()
     say("bench/cluster shell for kubectl, bench/cluster down to end it")
     return 0
 
@@ -74,7 +76,7 @@ def build_all() -> Images:
         children.run("./setup --cluster", [str(places.ROOT / "setup"), "--cluster"])
         components.build(children, say)
         build.compile_go(children, places.TOOLS)
-        return images.build_all(children, say)
+    return images.build_all(say)
 
 
 @contextlib.contextmanager

@@ -66,5 +66,6 @@ def compile_go(children: Children, programs: Path) -> None:
     # git refuses to speak of a clone that another user owns; no version is wanted of it.
     argv = [find_go(), "build", "-mod=readonly", "-buildvcs=false", "-ldflags", "-s -w"]
     argv += ["-o", f"{programs}/", "./peer", VEGETA]
-    environment = os.environ | {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}  # for scratch, too
+    environment = children.temporary
+    environment |= {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}  # for scratch, too
     children.run("go build", argv, cwd=ROOT / "bench", env=environment)

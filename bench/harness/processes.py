@@ -3,7 +3,7 @@
 Every process is started by `Children` and ended by it, on every way out:
 
 1. the block ends, or an exception leaves it: SIGKILL to each child's process group, then wait;
-2. Ctrl-C, SIGTERM or SIGHUP: `end_on_signals` turns it into an exception, and 1 follows;
+2. Ctrl-C, SIGTERM, SIGHUP or SIGQUIT: `end_on_signals` turns it into an exception, and 1 follows;
 3. the harness itself is killed: the kernel sends the children SIGKILL (PR_SET_PDEATHSIG).
 
 PR_SET_PDEATHSIG watches the *thread* that forked, so the harness has one thread only.
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO
 
 PR_SET_PDEATHSIG = 1
-ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 POLL_SECONDS = 0.01
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -122,6 +122,11 @@ class Children:
 
     def __enter__(self) -> "Children":
         return self
+
+    @property
+    def temporary(self) -> dict[str, str]:
+        """An environment in which what they leave when killed lies in the block's own folder."""
+        return os.environ | {name: str(self._folder) for name in ("TMPDIR", "GOTMPDIR")}
 
     def __exit__(self, *_exception: object) -> None:
         with uninterrupted():

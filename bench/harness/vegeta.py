@@ -1,7 +1,8 @@
 """The load: vegeta, an open-loop generator that sends on time whatever the servers do.
 
 Go's HTTP client, and so vegeta, sends a GET again without a word when the kept connection it
-chose turns out to be dead. A POST it does not: the POST attacks are the honest ones.
+chose turns out to be dead. A POST only if not one byte of it had been written, which no server can
+have lost: the POST attacks are the honest ones.
 """
 
 import base64

@@ -137,7 +137,7 @@ def compare(groups: list[list[Row]]) -> list[str]:
     alone = {(r.experiment, r.way, r.attack.name, r.title): r for (r, *more) in groups if not more}
     for (name, *where, _), mine in alone.items():
         theirs = alone.get((name, *where, GO.title))
-        if not ALL[name].compared or mine.variant.must_lose is not False or theirs is None:
+        if mine.way != ALL[name].compared or mine.variant.must_lose is not False or theirs is None:
             continue
         ratios = {key: mine.typical[key] / theirs.typical[key] for key in PERCENTS}
         told = ", ".join(f"{key} {ratio:.2f}" for key, ratio in ratios.items())
@@ -156,6 +156,8 @@ def verdict(groups: list[list[Row]], failures: list[str]) -> int:
         for row in rows:
             if bound := row.bound():
                 print(f"{row.experiment}, {row.label}: {bound}.")
+            if row.strays:
+                print(f"{row.experiment}, {row.label}: {row.strays} of them were led to no pod.")
             found = judged(row.variant, row.problems())
             failures += [f"{row.experiment}, {row.label}: {each}" for each in found]
         found = judged(rows[0].variant, common_problems(rows))
@@ -183,4 +185,6 @@ def judgement(rows: list[Row]) -> str:
     if all(row.variant.must_lose is not False or row.can_hide for row in rows):
         return "nothing was judged"
     beside = "each control lost something" if judges else "without a control"
-    return f"what must lose nothing lost nothing; {beside}"
+    excused = sum(row.strays for row in rows if row.variant.must_lose is False)
+    but = f", but for {excused} that no rule of the nodes led to a pod" if excused else ""
+    return f"what must lose nothing lost nothing{but}; {beside}"

@@ -46,7 +46,7 @@ def _compile(children: Children) -> None:
     argv += ["-ldflags", " ".join(["-s", "-w", *stamps]), "-o", str(places.COMPONENTS), "."]
     places.BUILT.mkdir(parents=True, exist_ok=True)
     STAMP.unlink(missing_ok=True)
-    environment = os.environ | {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
+    environment = children.temporary | {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
     children.run("the build of Kubernetes", argv, cwd=SOURCE, env=environment)
 
 

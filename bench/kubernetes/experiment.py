@@ -141,4 +141,4 @@ class Experiment:
     quick: bool  # part of --quick
     run: Callable[[Cluster, Plan, Done], None]
     needs_nodes: bool = False  # cannot be had in a cluster of somebody else
-    compared: bool = False  # its latencies are judged beside Go's
+    compared: str | None = None  # the way whose latencies are judged beside Go's

@@ -1,15 +1,15 @@
 """Follows pods while they live, for a pod that is gone tells nothing: each change of theirs, and
 what each container says.
 
-    python3 -m kubernetes.follow KUBECTL KUBECONFIG NAMESPACE SELECTOR FOLDER
+    python3 -m kubernetes.follow KUBECTL KUBECONFIG NAMESPACE SELECTOR FOLDER ERRORS
 
-FOLDER gets `changes`, the apiserver's events as they come, and a log for each run of a container.
+FOLDER gets `changes`, the apiserver's events as they come, and a log for each run of a container;
+ERRORS, a folder too, what kubectl complains of.
 """
 
 import json
 import os
 import sys
-import tempfile
 from pathlib import Path
 from subprocess import PIPE
 
@@ -27,11 +27,8 @@ def log_name(pod: str, run: int) -> str:
     return f"{pod}-{run}.log"
 
 
-def main(kubectl: Kubectl, selector: str, folder: Path) -> None:
-    with (
-        tempfile.TemporaryDirectory(prefix="errors-", dir=folder) as errors,
-        Children(Path(errors)) as children,
-    ):
+def main(kubectl: Kubectl, selector: str, folder: Path, errors: Path) -> None:
+    with Children(errors) as children:
         argv = kubectl.argv("get", "pods", "--selector", selector, "--watch")
         argv += ["--output-watch-events", "-o", "json"]
         followed: set[tuple[str, int]] = set()
@@ -63,5 +60,5 @@ def follow(kubectl: Kubectl, children: Children, folder: Path, pod: str, run: in
 
 
 if __name__ == "__main__":
-    binary, config, namespace, wanted, place = sys.argv[1:]
-    main(Kubectl(Path(binary), Path(config), namespace), wanted, Path(place))
+    binary, config, namespace, wanted, place, complaints = sys.argv[1:]
+    main(Kubectl(Path(binary), Path(config), namespace), wanted, Path(place), Path(complaints))

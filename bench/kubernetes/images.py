@@ -32,14 +32,14 @@ TAG = "v1"
 OTHER_TAG = "v2"  # the same image again, for what a new version is wanted
 
 
-def build_all(children: Children, say) -> Images:
+def build_all(say) -> Images:
     remove_scratch()
-    build_pause(children)
-    lastcall = build_lastcall(children, TAG, say)
-    peer = build_peer(children, TAG, places.TOOLS / "peer")
+    build_pause()
+    lastcall = build_lastcall(TAG, say)
+    peer = build_peer(TAG, places.TOOLS / "peer")
     for name in (lastcall, peer):
         retag(name, other(name))
-    return Images(lastcall, peer, build_redis(children), build_busybox(children))
+    return Images(lastcall, peer, build_redis(), build_busybox())
 
 
 def other(name: str) -> str:
@@ -60,11 +60,11 @@ def remove_scratch() -> None:
         shutil.rmtree(folder)
 
 
-def build_pause(children: Children) -> None:
+def build_pause() -> None:
     """The process that holds a pod's namespaces: it sleeps, and reaps."""
     if not (places.ARCHIVES / "pause.tar").exists():
         text = 'FROM scratch\nCOPY catatonit /catatonit\nENTRYPOINT ["/catatonit", "-P"]\n'
-        build_of_files(children, PAUSE, text, {"catatonit": Path(CATATONIT)})
+        build_of_files(PAUSE, text, {"catatonit": Path(CATATONIT)})
         export(PAUSE, "pause")
 
 
@@ -82,7 +82,7 @@ def build_base(say) -> None:
         argv = ["tar", "-C", str(root), "-cf", str(folder / "root.tar"), "."]
         output(argv, STEP_SECONDS_MAX)
         text = 'FROM scratch\nADD root.tar /\nCMD ["bash"]\n'
-        build_of_files(children, BASE, text, {"root.tar": folder / "root.tar"})
+        build_of_files(BASE, text, {"root.tar": folder / "root.tar"})
 
 
 def mirror() -> str:
@@ -95,11 +95,11 @@ def mirror() -> str:
     raise HarnessError("no mirror of Debian 12 or 13 in this machine's package sources")
 
 
-def build_lastcall(children: Children, tag: str, say) -> str:
+def build_lastcall(tag: str, say) -> str:
     build_base(say)
     say("building the image of lastcall: minutes the first time")
     name = f"{LASTCALL}:{tag}"
-    _build(children, name, ["--layers", "--file", str(ROOT / "Containerfile"), str(ROOT)])
+    _build(name, ["--layers", "--file", str(ROOT / "Containerfile"), str(ROOT)])
     archive = export(name, f"lastcall-{tag}")
     size = archive.stat().st_size
     if size > LASTCALL_BYTES_MAX:
@@ -111,16 +111,16 @@ def build_lastcall(children: Children, tag: str, say) -> str:
     return name
 
 
-def build_peer(children: Children, tag: str, binary: Path) -> str:
+def build_peer(tag: str, binary: Path) -> str:
     """Go's server, on nothing as well."""
     name = f"{PEER}:{tag}"
     text = 'FROM scratch\nCOPY peer /peer\nUSER 65532:65532\nENTRYPOINT ["/peer"]\n'
-    build_of_files(children, name, text, {"peer": binary})
+    build_of_files(name, text, {"peer": binary})
     export(name, f"peer-{tag}")
     return name
 
 
-def build_redis(children: Children) -> str:
+def build_redis() -> str:
     """The machine's own redis-server with the libraries it is linked to, and nothing else."""
     if not (places.ARCHIVES / "redis-1.tar").exists():
         binary = Path(shutil.which("redis-server") or "/usr/bin/redis-server").resolve()
@@ -130,7 +130,7 @@ def build_redis(children: Children) -> str:
             files[library.name] = library
             lines.append(f"COPY {library.name} {library}")
         lines.append("ENV PATH=/usr/local/bin")
-        build_of_files(children, REDIS, "\n".join(lines) + "\n", files)
+        build_of_files(REDIS, "\n".join(lines) + "\n", files)
         export(REDIS, "redis-1")
     return REDIS
 
@@ -141,35 +141,37 @@ def libraries(binary: Path) -> list[Path]:
     return sorted({Path(word) for word in words if word.startswith("/")})
 
 
-def build_busybox(children: Children) -> str:
+def build_busybox() -> str:
     """What installs the seccomp profile (k8s/seccomp)."""
     if not (places.ARCHIVES / "installer.tar").exists():
         text = "FROM scratch\nCOPY busybox /bin/busybox\nENV PATH=/bin\n"
         links = 'RUN ["/bin/busybox", "--install", "-s", "/bin"]\n'
-        build_of_files(children, BUSYBOX, text + links, {"busybox": Path("/bin/busybox")})
+        build_of_files(BUSYBOX, text + links, {"busybox": Path("/bin/busybox")})
         export(BUSYBOX, "installer")
     return BUSYBOX
 
 
-def build_of_files(children: Children, name: str, text: str, files: dict[str, Path]) -> None:
+def build_of_files(name: str, text: str, files: dict[str, Path]) -> None:
     with scratch() as folder:
         for file, source in files.items():
             shutil.copy(source, folder / file)
         (folder / "Containerfile").write_text(text)
-        _build(children, name, ["--file", str(folder / "Containerfile"), str(folder)])
+        _build(name, ["--file", str(folder / "Containerfile"), str(folder)])
 
 
-def _build(children: Children, name: str, arguments: list[str]) -> None:
+def _build(name: str, arguments: list[str]) -> None:
     # chroot: a build needs no container of its own, which this machine may not be able to give.
     output([*buildah(), "rm", "--all"], STEP_SECONDS_MAX)  # what a killed build has left
     argv = [*buildah(), "build", "--isolation", "chroot", "--quiet", "--tag", name]
     argv += [*limits(), *arguments]
     log = places.LOGS / "images.log"
     places.LOGS.mkdir(parents=True, exist_ok=True)
-    with open(log, "wb") as output_of_build:
-        child = children.start("buildah", ["nice", "-n", "5", *argv], stdout=output_of_build)
-    if child.process.wait() != 0:
-        raise HarnessError(f"the image {name} cannot be built, {child.how_it_ended()}; see {log}")
+    with scratch() as folder, Children(folder) as mine, open(log, "wb") as said:
+        argv = ["nice", "-n", "5", *argv]
+        child = mine.start("buildah", argv, stdout=said, env=mine.temporary)
+        if child.process.wait() != 0:
+            why = f"{child.how_it_ended()}; see {log}"
+            raise HarnessError(f"the image {name} cannot be built, {why}")
 
 
 def limits() -> list[str]:

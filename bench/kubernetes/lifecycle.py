@@ -30,6 +30,7 @@ from .room import door
 
 START_SECONDS_MAX = 90
 READY_SECONDS_MAX = 90
+ROUTED_SECONDS_MAX = 60
 END_SECONDS_MAX = 20
 POLL_SECONDS = 0.1
 CLONE_NEWNET = 0x40000000
@@ -68,7 +69,11 @@ def _start() -> None:
             preexec_fn=_with_default_signals,
         )
         state = {"pid": process.pid, "started": _start_time(process.pid)}
-        places.STATE.write_text(json.dumps(state))
+        try:
+            places.STATE.write_text(json.dumps(state))
+        except OSError as error:  # nobody could end it later
+            _end(process.pid)
+            raise HarnessError(f"cannot write {places.STATE}: {error.strerror}") from error
 
 
 def _with_default_signals() -> None:
@@ -135,20 +140,21 @@ def down() -> bool:
                 remove_cgroups()
                 places.STATE.unlink()
             return False
-        # unshare that has just been started is about to fork; killed now, it might leave its child.
-        pid = state["pid"]
-        _reap(pid, lambda: _init(pid) is not None)
-        if found := _init(pid):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(found, signal.SIGKILL)
-        # It ends when the kernel has ended all of the namespace with its child.
-        if not _reap(pid):
-            raise HarnessError(
-                f"the cluster (process {pid}) did not end within {END_SECONDS_MAX} s"
-            )
+        _end(state["pid"])
         places.STATE.unlink(missing_ok=True)
         remove_cgroups()
         return True
+
+
+def _end(pid: int) -> None:
+    # unshare that has just been started is about to fork; killed now, it might leave its child.
+    _reap(pid, lambda: _init(pid) is not None)
+    if found := _init(pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(found, signal.SIGKILL)
+    # It ends when the kernel has ended all of the namespace with its child.
+    if not _reap(pid):
+        raise HarnessError(f"the cluster (process {pid}) did not end within {END_SECONDS_MAX} s")
 
 
 def _reap(pid: int, enough: Callable[[], bool] = lambda: False) -> bool:
@@ -178,7 +184,7 @@ def ended_by_failure() -> Iterator[None]:
 
 
 def remove_cgroups() -> None:
-    """Empty ones only: the kernel refuses the others, which would be somebody else's."""
+    """Empty ones only: the kernel refuses the others, which are in use."""
     hierarchies = [CGROUPS, *(path for path in CGROUPS.iterdir() if path.is_dir())]
     deadline = time.monotonic() + 2
     while True:
@@ -190,6 +196,16 @@ def remove_cgroups() -> None:
                     os.rmdir(path)
         if not left or time.monotonic() > deadline:
             return
+        time.sleep(POLL_SECONDS)
+
+
+def wait_until_routed() -> None:
+    """Until the Services have their addresses where the load runs. kube-proxy there is no node's,
+    and begins when it has waited half a minute for one of its name."""
+    deadline = time.monotonic() + ROUTED_SECONDS_MAX
+    while "kube-proxy" not in output(enter_network(["nft", "list", "tables"])):
+        if time.monotonic() > deadline:
+            raise HarnessError(f"no rules within {ROUTED_SECONDS_MAX} s: see {places.LOGS}")
         time.sleep(POLL_SECONDS)
 
 

@@ -79,9 +79,10 @@ class Clients:
 
     def shortfall(self, tally: outcome.Tally) -> str | None:
         """A closed loop owes no number, but for the curls that were asked for."""
-        if tally.requests >= self._load.curls:
+        if tally.requests >= max(1, self._load.curls):
             return None
-        return f"{tally.requests:,} curls of {self._load.curls:,} in {self._load.seconds:.0f} s"
+        wanted = f"curls of {self._load.curls:,}" if self._load.curls else "requests"
+        return f"{tally.requests:,} {wanted} in {self._load.seconds:.0f} s"
 
 
 Running = Attacking | Clients

@@ -27,6 +27,7 @@ class Container:
     exit_code: int | None = None
     message: str = ""  # what it left in its termination log
     last_words: str = ""  # the audit as its log has it
+    identity: str = ""  # the runtime's: two runs may begin in the same second
 
     @property
     def audit(self) -> dict:
@@ -45,6 +46,7 @@ class Life:
     containers: list[Container] = field(default_factory=list)
     grace_seconds: float = 0.0  # that it has from its deletion on
     gone: bool = False  # from the apiserver
+    unready_at: float | None = None  # the first time that it was not ready any more
 
     @property
     def ended_at(self) -> float | None:
@@ -68,10 +70,10 @@ class Life:
 class Watch:
     """Follows the pods of a case from its beginning (follow.py)."""
 
-    def __init__(self, kubectl: Kubectl, children: Children, folder: Path):
+    def __init__(self, kubectl: Kubectl, children: Children, folder: Path, errors: Path):
         self._folder = folder
         argv = [sys.executable, "-B", "-m", "kubernetes.follow", str(kubectl.binary)]
-        argv += [str(kubectl.kubeconfig), kubectl.namespace, SELECTOR, str(folder)]
+        argv += [str(kubectl.kubeconfig), kubectl.namespace, SELECTOR, str(folder), str(errors)]
         (folder / follow.CHANGES).touch()
         self._child: Child = children.start("following the pods", argv, cwd=places.BENCH)
 
@@ -104,8 +106,13 @@ def see(found: dict[str, Life], pod: dict, change: str = "MODIFIED") -> None:
     life = found.setdefault(name, Life(name, unix(metadata["creationTimestamp"])))
     life.gone = change == "DELETED"
     for condition in status.get("conditions", ()):
-        if condition["type"] == "Ready" and condition["status"] == "True" and not life.ready_at:
-            life.ready_at = unix(condition["lastTransitionTime"])
+        if condition["type"] != "Ready":
+            continue
+        changed_at = unix(condition["lastTransitionTime"])
+        if condition["status"] == "True":
+            life.ready_at = life.ready_at or changed_at
+        elif life.ready_at:
+            life.unready_at = life.unready_at or changed_at
     if "deletionTimestamp" in metadata:  # when its grace period will be over
         grace = metadata.get("deletionGracePeriodSeconds") or 0
         if life.deleted_at is None:
@@ -113,17 +120,19 @@ def see(found: dict[str, Life], pod: dict, change: str = "MODIFIED") -> None:
             life.grace_seconds = grace
     for container in status.get("containerStatuses", ()):
         for state in (container.get("lastState", {}), container.get("state", {})):
-            see_container(life, state)
+            see_container(life, state, container.get("containerID", ""))
 
 
-def see_container(life: Life, state: dict) -> None:
+def see_container(life: Life, state: dict, current: str) -> None:
+    """`current`: the identity of what runs; what has ended names its own."""
     told = state.get("running") or state.get("terminated")
     if not told or not told.get("startedAt"):
         return
-    started_at = unix(told["startedAt"])
-    container = next((each for each in life.containers if each.started_at == started_at), None)
+    run = unix(told["startedAt"]), told.get("containerID", current)
+    runs = ((each.started_at, each.identity) for each in life.containers)
+    container = dict(zip(runs, life.containers, strict=True)).get(run)
     if container is None:
-        container = Container(started_at)
+        container = Container(run[0], identity=run[1])
         life.containers.append(container)
     if "terminated" in state:
         container.ended_at = unix(told["finishedAt"])

@@ -31,7 +31,13 @@ class Course:
     exact: bool = False  # not one request fewer than rate times seconds
     curls: int = 0  # so many in all, each a curl of its own; `seconds` is then the longest
     exits_meant: tuple[int, ...] = ()  # other than 0, and as it should be: nothing is judged
+    refusals_meant: tuple[int, ...] = ()  # likewise, of pods that never were ready
     together: int = len(ATTACKS)  # attacks at the same time, upon the same event
+
+
+def roll(standing: Trial, _event: Event) -> None:
+    """The usual action."""
+    standing.roll()
 
 
 def usual(cluster: Cluster, shape: Shape, plan: Plan) -> list[Variant]:
@@ -101,15 +107,16 @@ def run_once(
     ]
     runs = standing.attack(together, course.lead, course.action, url)
     if standing.server is LASTCALL:
-        judge(runs[0].event, sum(run.tally.lost for run in runs), course.exits_meant)
+        judge(runs[0].event, sum(run.tally.lost for run in runs), course)
     return runs
 
 
-def judge(event: Event, lost: int, exits_meant: tuple[int, ...] = ()) -> None:
+def judge(event: Event, lost: int, course: Course) -> None:
     """lastcall's own account of its end must agree with what its clients saw."""
     for life in event.lives:
+        refused = course.refusals_meant if life.ready_at is None else ()
         for container in life.containers:
-            if container.exit_code in exits_meant:
+            if container.exit_code in (*course.exits_meant, *refused):
                 continue
             if container.exit_code is None:
                 if life.gone or life.is_overdue(event.over_at):

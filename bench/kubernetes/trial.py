@@ -28,7 +28,7 @@ DEPLOY_SECONDS_MAX = 120
 DEPLOY_LOOK_SECONDS = 10  # then it is asked what the pods wait for
 HOPELESS = ("ImagePull", "ImageNeverPull", "InvalidImageName")  # of the kubelet's reasons
 GONE_SECONDS_MAX = 120
-ANSWER_SECONDS_MAX = 20
+ANSWER_SECONDS_MAX = 45  # kube-proxy beside the load waits half a minute for a node of its name
 POLL_SECONDS = 0.2
 LATE_SECONDS_MAX = 1.0  # that an action may go on after the load: nobody is asked any more
 SETTLE_SECONDS = 1.0  # after the last exit, for the watch to hear of it
@@ -66,7 +66,7 @@ class Run:
 
     tally: outcome.Tally
     event: Event
-    strays: int = 0  # of the refused ones: by a node, no rule of which led to any pod
+    strays: int = 0  # of the lost ones: what no rule led to any pod
     invalid: list[str] = field(default_factory=list)
 
 
@@ -87,7 +87,7 @@ class Trial:
         self.running: list[loads.Running] = []
         applied = objects(self.kubectl, server, shape, cluster.images, cluster.address)
         self.kubectl.apply(applied)
-        self.watch = Watch(self.kubectl, children, log_folder(server))
+        self.watch = Watch(self.kubectl, children, log_folder(server), folder)
         self.wait_until_deployed()
         self.check_nodes()
         self.url = cluster.address.rstrip("/") or f"http://{self.service_address()}"
@@ -197,7 +197,7 @@ class Trial:
         at_nodes, at_clients = (now - then for now, then in counts)
         if not strays.ready_throughout(event.lives, began, event.over_at):
             at_clients = 0  # there may have been no pod to lead them to
-        share_out(at_nodes + at_clients, runs, event)
+        share_out(at_nodes + at_clients, runs, event, behind_proxy=bool(url))
         late = event.at + event.seconds - began - max(load.seconds for load in together)
         if late > LATE_SECONDS_MAX:
             event.invalid.append(f"it went on for {late:.1f} s after the load")
@@ -301,12 +301,18 @@ def since(lives: list[Life], moment: float) -> list[Life]:
     return found
 
 
-def share_out(count: int, runs: list[Run], event: Event) -> None:
-    """Strays among the runs that met a refusal: whose they were nobody knows."""
-    if count:
-        event.notes.append(f"{count} connections were led to no pod by rules that just changed")
+def share_out(count: int, runs: list[Run], event: Event, behind_proxy: bool = False) -> None:
+    """Strays among the runs that met a refusal: whose they were nobody knows. A proxy tells of a
+    refusal by a status."""
+    if not count:
+        return
+    if not strays.plausible(count, sum(run.tally.requests for run in runs)):
+        event.notes.append(f"{count} connections were led to no pod: too many to excuse one")
+        return
+    event.notes.append(f"{count} connections were led to no pod by rules that just changed")
+    told_as = outcome.STATUS_5XX if behind_proxy else outcome.REFUSED
     for run in runs:
-        run.strays = min(count, run.tally.lost_by[outcome.REFUSED])
+        run.strays = min(count, run.tally.lost_by[told_as])
         count -= run.strays
 
 

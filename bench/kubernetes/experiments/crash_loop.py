@@ -43,7 +43,7 @@ def has_ended(standing: Trial) -> bool:
 def run(cluster: Cluster, plan: Plan, done: Done) -> None:
     variant = Variant(LASTCALL, Shape(), must_lose=False)
     course = Course(
-        "crash-loop", SECONDS, roll_ten_times, lead=LEAD_SECONDS, exits_meant=(REFUSED,)
+        "crash-loop", SECONDS, roll_ten_times, lead=LEAD_SECONDS, refusals_meant=(REFUSED,)
     )
     run_all(cluster, plan, course, [variant], done)
 

@@ -10,15 +10,11 @@ from harness.vegeta import ATTACKS
 
 from ..case import GO, HARD, LASTCALL, Shape
 from ..experiment import Done, Experiment, Plan, Variant
-from ..runner import Course, run_all
-from ..trial import Cluster, Event, Trial
+from ..runner import Course, roll, run_all
+from ..trial import Cluster
 
 SECONDS, QUICK_SECONDS = 40, 30
 SHAPE = Shape(replicas=1, surge=0, unavailable=1, min_ready=0, window=15, grace=40, start_delay=8)
-
-
-def restart(standing: Trial, _event: Event) -> None:
-    standing.roll()
 
 
 def run(cluster: Cluster, plan: Plan, done: Done) -> None:
@@ -33,7 +29,7 @@ def run(cluster: Cluster, plan: Plan, done: Done) -> None:
         if cluster.images.peer:
             variants.append(Variant(GO, SHAPE))
     seconds = QUICK_SECONDS if plan.quick else SECONDS
-    course = Course("last-endpoint", seconds, restart, attacks=attacks)
+    course = Course("last-endpoint", seconds, roll, attacks=attacks)
     run_all(cluster, plan, course, variants, done)
 
 

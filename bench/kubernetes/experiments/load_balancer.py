@@ -12,8 +12,8 @@ from ..case import GO, HARD, LASTCALL, NAME, Shape
 from ..experiment import Done, Experiment, Plan, Variant
 from ..kubectl import find
 from ..places import NODES
-from ..runner import TOGETHER_MODEST, Course, run_variant
-from ..trial import Cluster, Event, Trial, trial
+from ..runner import TOGETHER_MODEST, Course, roll, run_variant
+from ..trial import Cluster, Trial, trial
 
 SECONDS, LEAD_SECONDS = 50, 4
 APART = {
@@ -36,10 +36,6 @@ SHAPE = Shape(
 )
 
 
-def restart(standing: Trial, _event: Event) -> None:
-    standing.roll()
-
-
 def balance(standing: Trial) -> str:
     spec = find(standing.kubectl.objects("get", "service", NAME), "Service")["spec"]
     port = spec["ports"][0]["nodePort"]
@@ -52,7 +48,7 @@ def run(cluster: Cluster, plan: Plan, done: Done) -> None:
     course = Course(
         "load-balancer",
         SECONDS,
-        restart,
+        roll,
         lead=LEAD_SECONDS,
         way="HAProxy",
         together=TOGETHER_MODEST,

@@ -12,21 +12,17 @@ from harness.vegeta import ATTACKS
 from .. import fronts
 from ..case import Shape
 from ..experiment import Done, Experiment, Plan
-from ..runner import TOGETHER_MODEST, Course, quickened, run_all, run_variant, usual
-from ..trial import Cluster, Event, Trial, trial
+from ..runner import TOGETHER_MODEST, Course, quickened, roll, run_all, run_variant, usual
+from ..trial import Cluster, trial
 
 SECONDS, LEAD_SECONDS = 60, 30
 QUICK_SECONDS, QUICK_LEAD_SECONDS = 20, 3
 FRONTS = {"HAProxy": fronts.haproxy, "nginx": fronts.nginx}
 
 
-def restart(standing: Trial, _event: Event) -> None:
-    standing.roll()
-
-
 def run(cluster: Cluster, plan: Plan, done: Done) -> None:
     course = Course(
-        "rollout", SECONDS, restart, lead=LEAD_SECONDS, exact=True, way="service", together=1
+        "rollout", SECONDS, roll, lead=LEAD_SECONDS, exact=True, way="service", together=1
     )
     shape = Shape()
     if plan.quick:
@@ -46,4 +42,4 @@ def run(cluster: Cluster, plan: Plan, done: Done) -> None:
                 run_variant(standing, plan, behind, variant, done, url)
 
 
-EXPERIMENT = Experiment("rollout", "A rollout in mid-attack", True, run, compared=True)
+EXPERIMENT = Experiment("rollout", "A rollout in mid-attack", True, run, compared="service")

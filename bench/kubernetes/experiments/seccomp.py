@@ -69,7 +69,7 @@ def run(cluster: Cluster, plan: Plan, done: Done) -> None:
         SECONDS,
         roll_and_be_denied,
         lead=LEAD_SECONDS,
-        exits_meant=(REFUSED,),
+        refusals_meant=(REFUSED,),
     )
     variant = Variant(LASTCALL, SHAPE, must_lose=False)
     for each in plan.of([variant]):

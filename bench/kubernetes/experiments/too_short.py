@@ -63,7 +63,7 @@ def run(cluster: Cluster, plan: Plan, done: Done) -> None:
     )  # fmt: skip
     wanting = Course(
         "too-short", SECONDS, ask_too_much, (ATTACKS["post"],), LEAD_SECONDS,
-        way="window 60 s, grace 30 s", exits_meant=(REFUSED,),
+        way="window 60 s, grace 30 s", refusals_meant=(REFUSED,),
     )  # fmt: skip
     run_all(cluster, plan, hasty, [Variant(LASTCALL, Shape())], done)
     run_all(cluster, plan, wanting, [Variant(LASTCALL, Shape(), must_lose=False)], done)

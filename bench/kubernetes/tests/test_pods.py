@@ -62,6 +62,22 @@ class Lives(unittest.TestCase):
         life = self.see(pod({"running": {"startedAt": READY}}, ended(0, started=CREATED)))
         self.assertEqual([each.exit_code for each in life.containers], [0, None])
 
+    def test_so_is_one_that_began_in_the_same_second(self):
+        killed = ended(137)
+        killed["terminated"]["containerID"] = "runtime://1"
+        self.see(pod(killed))
+        again = pod(ended(0), killed)
+        again["status"]["containerStatuses"][0]["state"]["terminated"]["containerID"] = "runtime://2"
+        self.assertEqual(self.see(again).exit_codes, [137, 0])
+
+    def test_a_pod_that_was_ready_and_is_not_any_more_says_so(self):
+        self.assertIsNone(self.see(pod()).unready_at)
+        stalled = pod()
+        stalled["status"]["conditions"][0] |= {"status": "False", "lastTransitionTime": ENDED}
+        life = self.see(stalled)
+        self.assertEqual(life.unready_at - life.created_at, 72)
+        self.assertEqual(self.see(pod()).unready_at, life.unready_at)
+
 
 class Stream(unittest.TestCase):
     def test_objects_follow_each_other_and_a_half_one_is_left(self):

@@ -8,7 +8,7 @@ import xml.etree.ElementTree as xml
 from dataclasses import replace
 from unittest import mock
 
-from harness.outcome import Result
+from harness.outcome import STATUS_5XX, Result
 from harness.processes import HarnessError
 from harness.vegeta import ATTACKS
 from kubernetes import campaign, picture, report, runner
@@ -21,6 +21,7 @@ from kubernetes.strays import ready_throughout
 from kubernetes.trial import Cluster, Event, Run, share_out, since, waits_for
 
 BODY = ATTACKS["post"].expected
+COURSE = runner.Course("x", 1, runner.roll)
 
 
 def results(lost: str = "", count: int = 10) -> list[Result]:
@@ -49,10 +50,29 @@ class Losses(unittest.TestCase):
         self.assertEqual(len(mine.events[0].notes), 1)
         self.assertEqual(report.as_object(mine, [])["strays"], 1)
 
+    def test_too_many_of_them_are_no_race_and_excuse_nothing(self):
+        mine = row(LASTCALL, False, lost="connection refused")
+        share_out(4, mine.runs, mine.events[0])
+        self.assertEqual(mine.strays, 0)
+        self.assertTrue(mine.problems())
+
+    def test_behind_a_proxy_they_are_a_status_and_no_loss_of_the_controls_either(self):
+        mine = row(HARD, True)
+        mine.runs[0].tally.lost_by[STATUS_5XX] += 1
+        share_out(1, mine.runs, mine.events[0], behind_proxy=True)
+        self.assertEqual(mine.strays, 1)
+
+    def test_what_was_excused_is_said_in_the_end(self):
+        mine = row(LASTCALL, False, lost="connection refused")
+        share_out(1, mine.runs, mine.events[0])
+        self.assertIn("but for 1 that no rule", campaign.judgement([mine]))
+
     def test_rotation_is_surely_never_empty_only_where_ready_pods_overlap(self):
-        def pod(ready_at: float | None, deleted_at: float | None, runs: int = 1) -> Life:
+        def pod(
+            ready_at: float | None, deleted_at: float | None, runs: int = 1, unready=None
+        ) -> Life:
             containers = [Container(1.0) for _ in range(runs)]
-            return Life("x", 1.0, ready_at, deleted_at, containers)
+            return Life("x", 1.0, ready_at, deleted_at, containers=containers, unready_at=unready)
 
         for lives, expected in (
             ([pod(90, None)], True),
@@ -63,6 +83,8 @@ class Losses(unittest.TestCase):
             ([pod(101, None)], False),
             ([pod(90, None, runs=2)], False),
             ([pod(90, 149)], False),
+            ([pod(90, None, unready=120)], False),
+            ([pod(90, None, unready=120), pod(110, None)], True),
             ([], False),
         ):
             self.assertEqual(ready_throughout(lives, 100, 150), expected, lives)
@@ -89,13 +111,21 @@ class Lives(unittest.TestCase):
     def test_an_audit_that_names_what_no_client_lost_is_told(self):
         named = Container(0, 60.0, 0, '{"requests_cut": 1}')
         event = Event(0, lives=[Life("a", 0, 1, 2, [named])])
-        judge(event, lost=0)
+        judge(event, 0, COURSE)
         self.assertEqual(event.broken, ["a names 1 lost, its clients none"])
 
     def test_a_pod_that_is_gone_and_whose_end_was_not_seen_is_told(self):
         event = Event(0, lives=[Life("a", 0, 1, 2, [Container(0)], gone=True)])
-        judge(event, lost=0)
+        judge(event, 0, COURSE)
         self.assertEqual(event.broken, ["a was told to go, and its end was not seen"])
+
+
+    def test_an_exit_that_a_refused_pod_may_have_is_no_ready_ones(self):
+        course = replace(COURSE, refusals_meant=(1,))
+        for ready_at, expected in ((None, 0), (1, 2)):  # the code, and no audit
+            event = Event(0, lives=[Life("a", 0, ready_at, None, [Container(0, 60.0, 1)])])
+            judge(event, 0, course)
+            self.assertEqual(len(event.broken), expected)
 
 
 class Waiting(unittest.TestCase):
@@ -178,9 +208,14 @@ class Judged(unittest.TestCase):
 class Compared(unittest.TestCase):
     """Latencies beside those of Go."""
 
-    def worse(self, factor: float) -> list[str]:
-        mine, theirs = row(LASTCALL, False), row(GO, None)
-        mine.experiment = theirs.experiment = "rollout"
+    def rows(self, way: str = "service") -> tuple[Row, Row]:
+        found = row(LASTCALL, False), row(GO, None)
+        for each in found:
+            each.experiment, each.way = "rollout", way
+        return found
+
+    def worse(self, factor: float, way: str = "service") -> list[str]:
+        mine, theirs = self.rows(way)
         slow = (replace(each, latency=each.latency * factor) for each in results())
         mine.runs[0].tally = tally(slow, BODY)
         with contextlib.redirect_stdout(io.StringIO()):
@@ -190,8 +225,7 @@ class Compared(unittest.TestCase):
         self.assertEqual(self.worse(1), [])
 
     def test_a_row_of_go_that_is_invalid_compares_nothing(self):
-        mine, theirs = row(LASTCALL, False), row(GO, None)
-        mine.experiment = theirs.experiment = "rollout"
+        mine, theirs = self.rows()
         theirs.runs[0].invalid = ["too slow"]
         with contextlib.redirect_stdout(io.StringIO()):
             self.assertEqual(len(campaign.compare([[mine], [theirs]])), 1)
@@ -201,6 +235,9 @@ class Compared(unittest.TestCase):
         (problem,) = self.worse(100)
         self.assertIn("p99 is 100.00 of Go's", problem)
         self.assertEqual(len(self.worse(200)), 2)
+
+    def test_only_where_attacks_come_one_by_one_for_it(self):
+        self.assertEqual(self.worse(200, "HAProxy"), [])
 
 
 class Flags(unittest.TestCase):
