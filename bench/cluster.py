@@ -32,6 +32,7 @@ from kubernetes.case import GO, HARD, LASTCALL, Images
 PROGRAM = Program("cluster")
 FILES_MAX = 65_536  # one for each connection of the load that waits
 COMMANDS = ("run", "build", "up", "shell", "down")
+OF_RUNS = ("quick", "full", "attack", "variant", "repeat", "rate", "json", "svg")
 SERVERS = [each.name for each in (LASTCALL, HARD, GO)]
 ADDRESS = "a node's address and a free node port, such as http://172.18.0.2:30080"
 
@@ -135,6 +136,7 @@ def shell() -> int:
         "KUBECONFIG": str(places.KUBECONFIG),
     }
     say("kubectl, vegeta, `node-1 COMMAND`; exit leaves the cluster up")
+    say(f"the nodes reach no registry, but have {', '.join(images.NAMES)}")
     os.execvpe(argv[0], argv, environment)
 
 
@@ -147,7 +149,8 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     add = parser.add_argument
     add("command", nargs="?", choices=COMMANDS, default="run", help="what to do (all of it)")
     add("experiments", nargs="*", metavar="EXPERIMENT", help=", ".join(campaign.NAMES))
-    add("--quick", action="store_true", help="three experiments, lastcall and its control")
+    quick = ", ".join(each.name for each in campaign.ALL.values() if each.quick)
+    add("--quick", action="store_true", help=f"{quick}; lastcall and its control: 6 minutes")
     add("--full", action="store_true", help="the loop of one-replica 100,000 requests long")
     attacks = values.names(ATTACKS)
     add("--attack", type=attacks, default=[], metavar="NAME,...", help=", ".join(ATTACKS))
@@ -156,8 +159,11 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     add("--repeat", type=values.whole(1, 100), default=1, help="runs that a row adds up (1)")
     add("--rate", type=values.whole(1, 20_000), default=1000, help="requests a second (1000)")
     parser.add_json()
-    add("--svg", type=Path, metavar="DIR", default=places.BUILT / "pictures", help="for pictures")
-    add("--kubeconfig", type=Path, metavar="FILE", help="of a cluster of your own")
+    pictures = places.BUILT / "pictures"
+    what = f"a picture for each experiment goes there ({pictures.relative_to(places.ROOT)})"
+    add("--svg", type=values.output_folder, metavar="DIR", default=pictures, help=what)
+    what = "of a cluster of your own"
+    add("--kubeconfig", type=values.input_file, metavar="FILE", help=what)
     add("--address", metavar="URL", default="", help=f"{ADDRESS}: its Service gets that port")
     add("--image", metavar="REF", default="", help="lastcall's image, as that cluster pulls it")
     what = f"of pods in that cluster: {', '.join(clusters.SECCOMP)} ({clusters.SECCOMP[0]})"
@@ -167,6 +173,9 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         parser.error(f"{chosen.command} takes no experiments: they go with run")
     if chosen.command != "run" and chosen.kubeconfig:
         parser.error(f"{chosen.command} is for a cluster of ours: --kubeconfig goes with run")
+    for option in OF_RUNS:
+        if chosen.command != "run" and getattr(chosen, option) != parser.get_default(option):
+            parser.error(f"{chosen.command} measures nothing: --{option} goes with run")
     if chosen.kubeconfig and not (chosen.address and chosen.image):
         parser.error("--kubeconfig needs --address and --image")
     for option in ("address", "image", "seccomp"):

@@ -136,6 +136,8 @@ class PretendIo final : public lastcall::Io {
   void shut_both(int) override {}
   void close(int) override {}
   std::size_t bytes_waiting(int) override { return 0; }
+  [[nodiscard]] bool may_have_received(Ticket) const override { return false; }
+  std::size_t receive_now(int, std::span<char>) override { return 0; }
   std::size_t bytes_unacked(int) override { return 0; }
   std::uint64_t bytes_acked(int) override { return 0; }
   int unlisten(int) override { return 0; }

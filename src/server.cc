@@ -144,6 +144,12 @@ int Server::run() {
   if (const std::string wrong = self.bound_connections(workers); !wrong.empty())
     return self.refuse(exit_bad_option, wrong);
 
+  const bool lead_given = options.serving_lead != Options{}.serving_lead;
+  if (lead_given && options.serving_lead > options.drain_window) {
+    log::warning("--serving-lead {} is longer than --drain-window {}: /servingz says no at once",
+                 format_duration(options.serving_lead.count()),
+                 format_duration(options.drain_window.count()));
+  }
   self.shared = make_shared_for_ever(workers, budget_of(options));
   Shared& shared = *self.shared;
   add_health_routes(self.router, shared);

@@ -502,11 +502,16 @@ void Worker::report_progress() {
   for (const JobSum& sum : shared_.job_sums()) {
     if (sum.running > 0) by_name += fmt::format(" {}: {}", sum.name, sum.running);
   }
-  log::info("{}: waiting for {} requests, {} jobs{}{}{}, {} connections", name(phase()),
+  std::string window;
+  if (phase() == Phase::draining) {
+    const Ms seconds = (drain_.window_end() - now_ + 999) / 1000;
+    window = fmt::format("; new ones are taken for {}s more", seconds);
+  }
+  log::info("{}: waiting for {} requests, {} jobs{}{}{}, {} connections{}", name(phase()),
             std::max(shared_.sum(Count::requests_in_flight), shared_.sum(Count::handlers_waiting)),
             shared_.sum(Count::jobs_running), by_name.empty() ? "" : " (",
             by_name.empty() ? "" : by_name.substr(1), by_name.empty() ? "" : ")",
-            shared_.sum(Count::connections_open));
+            shared_.sum(Count::connections_open), window);
 }
 
 void Worker::stop() {

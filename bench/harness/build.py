@@ -21,6 +21,7 @@ VEGETA = "github.com/tsenart/vegeta/v12"
 def build(build_dir: Path, setup: bool, variants: Iterable[Variant]) -> Binaries:
     """`setup`: install what the machine lacks first. lastcall is built if a variant is."""
     programs = build_dir / "bench"
+    check_writable(programs)
     with (
         tempfile.TemporaryDirectory(prefix="lastcall-") as folder,
         Children(Path(folder)) as children,
@@ -33,6 +34,13 @@ def build(build_dir: Path, setup: bool, variants: Iterable[Variant]) -> Binaries
     return Binaries(
         lastcall=build_dir / "lastcall", peer=programs / "peer", vegeta=programs / "vegeta"
     )
+
+
+def check_writable(folder: Path) -> None:
+    """Known before minutes of installing and compiling: a clone may be another user's."""
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    if not os.access(there, os.W_OK):
+        raise HarnessError(f"{there} cannot be written: run it as its owner, or in your own clone")
 
 
 def _run_setup(children: Children) -> None:

@@ -115,6 +115,24 @@ def folder(text: str) -> Path:
     return Path(text).absolute()
 
 
+def input_file(text: str) -> Path:
+    path = Path(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"'{text}' is no file")
+    if not os.access(path, os.R_OK):
+        raise argparse.ArgumentTypeError(f"'{text}' cannot be read")
+    return path.absolute()
+
+
+def output_folder(text: str) -> Path:
+    """One that is there, or could be made."""
+    path = Path(text).absolute()
+    there = next(each for each in (path, *path.parents) if each.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise argparse.ArgumentTypeError(f"'{text}' is no folder, and cannot be made one")
+    return path
+
+
 def output_file(text: str) -> Path:
     """A file that could be written: better to know before the minutes of load than after."""
     path = Path(text)

@@ -30,6 +30,8 @@ STEP_SECONDS_MAX = 600  # it may have to make do with what others leave of the p
 CATATONIT = "/usr/bin/catatonit"  # Debian's is static
 TAG = "v1"
 OTHER_TAG = "v2"  # the same image again, for what a new version is wanted
+NAMES = [f"{name}:{tag}" for name in (LASTCALL, PEER) for tag in (TAG, OTHER_TAG)]
+NAMES += [REDIS, BUSYBOX]  # what the nodes have
 
 
 def build_all(say) -> Images:

@@ -160,7 +160,7 @@ def _end(pid: int) -> None:
 def _reap(pid: int, enough: Callable[[], bool] = lambda: False) -> bool:
     """Waits until that process has gone, or until it is `enough`. False when it took too long."""
     deadline = time.monotonic() + END_SECONDS_MAX
-    while Path(f"/proc/{pid}").exists() and not enough():
+    while _start_time(pid) and not enough():  # or it is a zombie that its parent does not want
         with contextlib.suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)
         if time.monotonic() > deadline:

@@ -126,7 +126,7 @@ class Server:
         self.port = None
         if serving:
             try:
-                self.wait_for("serving")
+                self.wait_for("serving", ends_with=True)
                 self.port = self._port_in("listening on ")
             except BaseException:
                 self.stop()
@@ -162,13 +162,14 @@ class Server:
         with self.changed:
             return [line for line in self.lines if text in line["message"]]
 
-    def wait_for(self, text, seconds=10):
-        """The first log line with `text` in it, once it has come."""
+    def wait_for(self, text, seconds=10, ends_with=False):
+        """The first log line with `text` in it, or at its end, once it has come."""
         end = time.monotonic() + patience(seconds)
         with self.changed:
             while True:
                 for line in self.lines:
-                    if text in line["message"]:
+                    message = line["message"]
+                    if message.endswith(text) if ends_with else text in message:
                         return line
                 over = self.lines and self.lines[-1].get("end")
                 if over or not self.changed.wait(max(0, end - time.monotonic())):

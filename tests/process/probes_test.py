@@ -75,6 +75,14 @@ class Probes(TestCase):
         self.assertEqual(client.get("/servingz").status, 503)
         client.close()
         self.assert_ends(server, 0)
+        self.assertFalse(server.find("is longer than --drain-window"), "it is the default")
+
+    def test_one_that_was_asked_for_is_warned_of(self):
+        server = self.start("--drain-window", "1s", "--serving-lead", "6s")
+        self.assertTrue(server.find("--serving-lead 6s is longer than --drain-window 1s"))
+        server.terminate()
+        server.wait_for("new ones are taken for 1s more")
+        self.assert_ends(server, 0)
 
 
 class AdminListener(TestCase):

@@ -6,7 +6,7 @@ import unittest
 
 import cluster
 
-THEIRS = ["--kubeconfig", "x", "--address", "http://x:30000", "--image", "x"]
+THEIRS = ["--kubeconfig", __file__, "--address", "http://x:30000", "--image", "x"]
 
 
 class Options(unittest.TestCase):
@@ -38,11 +38,22 @@ class Options(unittest.TestCase):
         self.assertIn("--image", self.refused("run", *THEIRS[:4]))
         self.assertIn("goes with run", self.refused("up", *THEIRS))
 
+    def test_what_cannot_be_read_or_written_is_told_before_anything_is_built(self):
+        there = ["--address", "http://x:30000", "--image", "x"]
+        self.assertIn("is no file", self.refused("run", "--kubeconfig", "/nowhere", *there))
+        for path in (__file__, f"{__file__}/below"):
+            self.assertIn("cannot be made", self.refused("--svg", path))
+
+    def test_what_is_for_a_measurement_goes_with_run(self):
+        for command in ("build", "up", "down", "shell"):
+            for option in (["--quick"], ["--rate", "5"], ["--json", "/tmp/x"]):
+                self.assertIn(f"{option[0]} goes with run", self.refused(command, *option))
+
     def test_an_address_is_a_node_port(self):
         for url in ("http://172.18.0.2:30080", "http://[fd00::2]:32767/"):
-            argv = ["--kubeconfig", "x", "--address", url, "--image", "x"]
+            argv = ["--kubeconfig", __file__, "--address", url, "--image", "x"]
             self.assertEqual(cluster.parse(argv).address, url)
         hosts = ("http://x", "http://x:80", "http://x:29999", "http://x:32768", "http://:30080")
         for url in (*hosts, "https://x:30080", "http://x:30080/path", "x:30080", "http://x:port"):
-            argv = ["--kubeconfig", "x", "--address", url, "--image", "x"]
+            argv = ["--kubeconfig", __file__, "--address", url, "--image", "x"]
             self.assertIn("such as http://172.18.0.2:30080", self.refused(*argv))
