@@ -169,13 +169,8 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     what = f"of pods in that cluster: {', '.join(clusters.SECCOMP)} ({clusters.SECCOMP[0]})"
     add("--seccomp", choices=clusters.SECCOMP, help=what)
     chosen = parser.parse_intermixed_args(argv)
-    if chosen.command != "run" and chosen.experiments:
-        parser.error(f"{chosen.command} takes no experiments: they go with run")
-    if chosen.command != "run" and chosen.kubeconfig:
-        parser.error(f"{chosen.command} is for a cluster of ours: --kubeconfig goes with run")
-    for option in OF_RUNS:
-        if chosen.command != "run" and getattr(chosen, option) != parser.get_default(option):
-            parser.error(f"{chosen.command} measures nothing: --{option} goes with run")
+    if chosen.command != "run":
+        check_no_run(parser, chosen)
     if chosen.kubeconfig and not (chosen.address and chosen.image):
         parser.error("--kubeconfig needs --address and --image")
     for option in ("address", "image", "seccomp"):
@@ -188,6 +183,16 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         if name not in campaign.NAMES:
             parser.error(f"experiment '{name}' is none of {', '.join(campaign.NAMES)}")
     return chosen
+
+
+def check_no_run(parser: values.Parser, chosen: argparse.Namespace) -> None:
+    if chosen.experiments:
+        parser.error(f"{chosen.command} takes no experiments: they go with run")
+    if chosen.kubeconfig:
+        parser.error(f"{chosen.command} is for a cluster of ours: --kubeconfig goes with run")
+    for option in OF_RUNS:
+        if getattr(chosen, option) != parser.get_default(option):
+            parser.error(f"{chosen.command} measures nothing: --{option} goes with run")
 
 
 def is_node_port(url: str) -> bool:

@@ -219,8 +219,12 @@ void Connection::call_plain(const Route& route) {
 
 void Connection::answer_failure() {
   worker_.counters().add(Count::handler_failed);
+  answer_instead(500);
+}
+
+void Connection::answer_instead(int status) {
   exchange_->response.clear();
-  exchange_->response.status(500).body("Internal Server Error");
+  exchange_->response.status(status).body(reason_phrase(status));
 }
 
 // A handler that waits outlives the receive buffer, and perhaps the connection: its request moves
@@ -245,7 +249,7 @@ void Connection::start_waiting(const Route& route) {
   } else {
     worker_.counters().add(Count::body_denied);
   }
-  exchange.response.status(503).body("Service Unavailable");
+  answer_instead(503);
   respond(true);
 }
 
@@ -302,8 +306,7 @@ void Connection::respond(bool more_buffered) {
   const bool head = request.method() == Method::head;
   if (!head && !out_.has_room(exchange_->response.body().size())) {
     worker_.counters().add(Count::body_denied);
-    exchange_->response.clear();
-    exchange_->response.status(503).body("Service Unavailable");
+    answer_instead(503);
   }
   const bool drained = parser_.keep_alive() && drain_says_close(more_buffered);
   if (drained) worker_.counters().add(Count::closes_announced);

@@ -38,9 +38,14 @@ def build(build_dir: Path, setup: bool, variants: Iterable[Variant]) -> Binaries
 
 def check_writable(folder: Path) -> None:
     """Known before minutes of installing and compiling: a clone may be another user's."""
+    if not could_be_made(folder):
+        raise HarnessError(f"{folder} cannot be written: run it as its owner, or in your own clone")
+
+
+def could_be_made(folder: Path) -> bool:
+    """Or is there already, and can be written."""
     there = next(each for each in (folder, *folder.parents) if each.exists())
-    if not os.access(there, os.W_OK):
-        raise HarnessError(f"{there} cannot be written: run it as its owner, or in your own clone")
+    return there.is_dir() and os.access(there, os.W_OK)
 
 
 def _run_setup(children: Children) -> None:

@@ -123,16 +123,16 @@ class Children:
     def __enter__(self) -> "Children":
         return self
 
-    @property
-    def temporary(self) -> dict[str, str]:
-        """An environment in which what they leave when killed lies in the block's own folder."""
-        return os.environ | {name: str(self._folder) for name in ("TMPDIR", "GOTMPDIR")}
-
     def __exit__(self, *_exception: object) -> None:
         with uninterrupted():
             for child in self._children:
                 child.kill()
             self._children.clear()
+
+    @property
+    def temporary(self) -> dict[str, str]:
+        """An environment in which what they leave when killed lies in the block's own folder."""
+        return os.environ | {name: str(self._folder) for name in ("TMPDIR", "GOTMPDIR")}
 
     def start(self, name: str, argv: list[str], **options) -> Child:
         """Starts `argv` with stderr in a file of its own. `options` go to Popen."""

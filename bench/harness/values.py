@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from .build import ROOT
+from .build import ROOT, could_be_made
 
 UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 
@@ -127,8 +127,7 @@ def input_file(text: str) -> Path:
 def output_folder(text: str) -> Path:
     """One that is there, or could be made."""
     path = Path(text).absolute()
-    there = next(each for each in (path, *path.parents) if each.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
+    if not could_be_made(path):
         raise argparse.ArgumentTypeError(f"'{text}' is no folder, and cannot be made one")
     return path
 

@@ -23,8 +23,7 @@ def theirs(kubeconfig: Path, address: str, image: str, seccomp: str) -> Cluster:
     vegeta, profile = places.TOOLS / "vegeta", {"type": seccomp}
     if seccomp == "Localhost":
         profile["localhostProfile"] = "lastcall/lastcall.json"  # k8s/seccomp puts it there
-    ask = kubectl(kubeconfig.absolute())
-    return Cluster(ask, vegeta, wanted, address, is_ours=False, seccomp=profile)
+    return Cluster(kubectl(kubeconfig), vegeta, wanted, address, is_ours=False, seccomp=profile)
 
 
 def leave(theirs: Cluster) -> None:

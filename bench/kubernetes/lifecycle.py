@@ -160,13 +160,14 @@ def _end(pid: int) -> None:
 def _reap(pid: int, enough: Callable[[], bool] = lambda: False) -> bool:
     """Waits until that process has gone, or until it is `enough`. False when it took too long."""
     deadline = time.monotonic() + END_SECONDS_MAX
-    while _start_time(pid) and not enough():  # or it is a zombie that its parent does not want
+    while True:
         with contextlib.suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)
+        if not _start_time(pid) or enough():  # gone, or a zombie that its parent does not want
+            return True
         if time.monotonic() > deadline:
             return False
         time.sleep(POLL_SECONDS / 10)
-    return True
 
 
 @contextlib.contextmanager

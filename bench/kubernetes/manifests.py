@@ -24,13 +24,14 @@ DEFAULT = "default"  # where kubectl puts what names no namespace
 
 def check(cluster: Cluster, say) -> None:
     names = ["base", *(f"overlays/{path.name}" for path in overlays())]
-    base = options(everywhere(cluster), "base")
-    for name in names:
-        if forgotten := base - options(everywhere(cluster), name):
+    kubectl = everywhere(cluster)
+    made = {name: kubectl.kustomize(FOLDER / name) for name in names}
+    for name, objects in made.items():
+        if forgotten := options(made["base"]) - options(objects):
             raise HarnessError(f"k8s/{name} has lost {', '.join(sorted(forgotten))} of the base")
-        dry_run(everywhere(cluster), name)
+        dry_run(kubectl, objects)
         if cluster.is_ours:
-            start(cluster, name)
+            start(cluster, objects)
     done = "takes and starts" if cluster.is_ours else "takes"
     say(f"the cluster {done} {', '.join(names)}")
 
@@ -39,9 +40,9 @@ def overlays() -> list:
     return sorted(path for path in (FOLDER / "overlays").iterdir() if path.is_dir())
 
 
-def options(kubectl: Kubectl, name: str) -> set[str]:
+def options(objects: list[dict]) -> set[str]:
     """Of lastcall. A patch replaces the list of them as a whole."""
-    pod = find(kubectl.kustomize(FOLDER / name), "Deployment")["spec"]["template"]["spec"]
+    pod = find(objects, "Deployment")["spec"]["template"]["spec"]
     return {option(flag) for flag in pod["containers"][0]["args"]}
 
 
@@ -50,8 +51,7 @@ def everywhere(cluster: Cluster) -> Kubectl:
     return Kubectl(cluster.kubectl.binary, cluster.kubectl.kubeconfig, "")
 
 
-def dry_run(kubectl: Kubectl, name: str) -> None:
-    objects = kubectl.kustomize(FOLDER / name)
+def dry_run(kubectl: Kubectl, objects: list[dict]) -> None:
     there = set(kubectl.run("get", "namespaces", "-o", "name").split())
     wanted = [each for each in objects if each["kind"] == "Namespace"]
     made = [each for each in wanted if f"namespace/{each['metadata']['name']}" not in there]
@@ -63,10 +63,10 @@ def dry_run(kubectl: Kubectl, name: str) -> None:
         remove_namespaces(kubectl, made)
 
 
-def start(cluster: Cluster, name: str) -> None:
+def start(cluster: Cluster, shipped: list[dict]) -> None:
     """Its pods get ready with the arguments that the manifest has."""
     kubectl = everywhere(cluster)
-    objects = adapted(kubectl.kustomize(FOLDER / name), cluster.images)
+    objects = adapted(shipped, cluster.images)
     namespaces = [each for each in objects if each["kind"] == "Namespace"]
     try:
         kubectl.apply([namespace(), *namespaces])

@@ -129,8 +129,8 @@ def see_container(life: Life, state: dict, current: str) -> None:
     if not told or not told.get("startedAt"):
         return
     run = unix(told["startedAt"]), told.get("containerID", current)
-    runs = ((each.started_at, each.identity) for each in life.containers)
-    container = dict(zip(runs, life.containers, strict=True)).get(run)
+    known = (each for each in life.containers if (each.started_at, each.identity) == run)
+    container = next(known, None)
     if container is None:
         container = Container(run[0], identity=run[1])
         life.containers.append(container)

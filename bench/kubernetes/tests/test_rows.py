@@ -119,7 +119,6 @@ class Lives(unittest.TestCase):
         judge(event, 0, COURSE)
         self.assertEqual(event.broken, ["a was told to go, and its end was not seen"])
 
-
     def test_an_exit_that_a_refused_pod_may_have_is_no_ready_ones(self):
         course = replace(COURSE, refusals_meant=(1,))
         for ready_at, expected in ((None, 0), (1, 2)):  # the code, and no audit
