@@ -97,6 +97,7 @@ Audit make_audit(const Shared& shared) {
               {"requests_undelivered", Count::requests_undelivered},
               {"requests_cut", Count::requests_cut},
               {"requests_rejected", Count::requests_rejected},
+              {"answers_denied", Count::answers_denied},
               {"partial_cut", Count::partial_cut},
               {"queue_lost", Count::queue_lost},
               {"handshakes_abandoned", Count::handshakes_abandoned},

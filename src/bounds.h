@@ -28,6 +28,7 @@ inline constexpr std::size_t slab_bytes = 4096;
 inline constexpr std::size_t slabs_kept = 1024;
 inline constexpr std::size_t output_bytes_max = 256 * 1024;
 inline constexpr std::size_t small_answer_bytes = 16 * 1024;  // may be sent whatever --body-memory
+inline constexpr std::size_t body_memory_kept_for_requests = 4;  // a quarter of it: not for answers
 
 // Bytes received while a handler runs or an answer is on its way, per connection. Beyond it the
 // receive is cancelled and TCP's own window holds the client back.
@@ -68,8 +69,8 @@ inline constexpr Ms tick_ms = 4;                  // of the timer wheel
 inline constexpr Ms heartbeat_ms = 1000;          // each worker turns at least this often
 inline constexpr Ms heartbeat_stale_ms = 10'000;  // liveness fails beyond it
 inline constexpr Ms linger_ms = 2000;             // reading on after our FIN
-inline constexpr Ms unread_poll_ms = 50;          // has a half-closed client its answer by now?
 inline constexpr Ms admin_linger_ms = 250;        // the same for probes, at the very end
+inline constexpr Ms unread_poll_ms = 50;          // what has arrived: is it read by now?
 inline constexpr Ms duration_ms_max = 24 * 3600 * 1000;
 inline constexpr Ms wait_ms_max = 365 * duration_ms_max;  // of what a coroutine awaits
 

@@ -55,14 +55,10 @@ class OutBuffer {
   }
   void clear();  // gives the memory back
 
-  // May an answer with a body of so many bytes be added? A small one always may: probes, metrics,
-  // and what says no to the large ones. Asked before an answer is written, never in its midst.
-  [[nodiscard]] bool has_room(std::size_t body_bytes) const {
-    return body_bytes <= limits::small_answer_bytes || pool_.budget().has_room(body_bytes);
-  }
   // No more answers should be added to it, until these are sent.
   [[nodiscard]] bool full() const {
-    return size_ >= (pool_.budget().has_room(1) ? limits::output_bytes_max : limits::slab_bytes);
+    const bool room = pool_.budget().has_room_for_answer(limits::small_answer_bytes + 1);
+    return size_ >= (room ? limits::output_bytes_max : limits::slab_bytes);
   }
 
   [[nodiscard]] bool empty() const { return size_ == 0; }

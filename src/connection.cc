@@ -222,6 +222,12 @@ void Connection::answer_failure() {
   answer_instead(500);
 }
 
+// The handler has run, and what it did is done: only its answer is lost.
+void Connection::deny_answer() {
+  worker_.counters().add(Count::answers_denied);
+  answer_instead(503);
+}
+
 void Connection::answer_instead(int status) {
   exchange_->response.clear();
   exchange_->response.status(status).body(reason_phrase(status));
@@ -255,7 +261,10 @@ void Connection::start_waiting(const Route& route) {
 
 void Connection::on_handled() noexcept {
   handled_ = true;
-  if (send_in_flight_) return;  // on_send comes back to it
+  if (send_in_flight_) {  // on_send comes back to it
+    if (!exchange_->body.charge_answer(exchange_->response.body().size())) deny_answer();
+    return;
+  }
   answer_handled();
   proceed();
 }
@@ -304,17 +313,14 @@ void Connection::reject(int status) {
 void Connection::respond(bool more_buffered) {
   const Request& request = exchange_->request;
   const bool head = request.method() == Method::head;
-  if (!head && !out_.has_room(exchange_->response.body().size())) {
-    worker_.counters().add(Count::body_denied);
-    answer_instead(503);
-  }
+  exchange_->body.clear();  // the handler has read it: room for the answer, which is a copy
+  const std::size_t bytes = content(exchange_->response, head).size();
+  if (!worker_.slabs().budget().has_room_for_answer(bytes)) deny_answer();
   const bool drained = parser_.keep_alive() && drain_says_close(more_buffered);
   if (drained) worker_.counters().add(Count::closes_announced);
   const bool close = drained || !parser_.keep_alive();
   write_response(out_, exchange_->response,
-                 {.head = head,
-                  .close = close,
-                  .http_1_0 = request.minor_version() == 0},
+                 {.head = head, .close = close, .http_1_0 = request.minor_version() == 0},
                  worker_.date());
   answer_ends_.push_back(out_.bytes().size());
   if (close) state_ = State::finishing;

@@ -82,6 +82,7 @@ class Connection {
   void answer_without_route();
   void call_plain(const Route& route);
   void answer_failure();  // of a handler: 500
+  void deny_answer();     // no room for it: 503
   void answer_instead(int status);
   void start_waiting(const Route& route);
   void answer_handled();

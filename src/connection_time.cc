@@ -23,12 +23,13 @@ Ms Connection::deadline() const {
   return std::min(last_activity_at_, request_started_at_ + earned) + config.body_timeout;
 }
 
-// Deadlines move with each request; the timer stays where it is unless it would be late.
+// Deadlines move with each request; the timer stays where it is unless it would be late. One that
+// has passed waits for bytes that are here already (on_timeout), and is asked again soon.
 void Connection::arm_timer() {
   const Ms at = deadline();
   if (at == never || (timer_.armed() && timer_at_ <= at)) return;
-  timer_at_ = at;
-  worker_.timers().arm(timer_, at);
+  timer_at_ = at > worker_.now() ? at : worker_.now() + limits::unread_poll_ms;
+  worker_.timers().arm(timer_, timer_at_);
 }
 
 void Connection::on_timer() {
@@ -43,16 +44,12 @@ void Connection::on_timeout(Ms now) {
     on_linger_timeout(now);
   } else if (send_in_flight_) {
     on_write_timeout(now);
+  } else if (more_has_arrived()) {
+    return;  // it is us who are late: no buffer was free, or this turn comes after a long stop
   } else if (exchange_ == nullptr) {
-    if (more_has_arrived()) {
-      last_activity_at_ = now;
-      return;
-    }
     counters.add(Count::idle_timeouts);
     counters.add(Count::idle_closed);
     linger(false);
-  } else if (recv_parked_ && more_has_arrived()) {
-    return;  // it is us who have no buffer: asked again at the next tick
   } else {
     const bool body = parser_.stage() == Parser::Stage::body;
     counters.add(body ? Count::body_timeouts : Count::header_timeouts);

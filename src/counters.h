@@ -35,7 +35,8 @@ enum class Count : std::uint8_t {
   partial_cut,           // by the deadline, with part of a request received
   handler_failed,        // an exception: 500
   frame_denied,          // no memory for a coroutine's frame: 503
-  body_denied,           // --body-memory used up: 503
+  body_denied,           // --body-memory used up by others: 503, no handler saw the request
+  answers_denied,        // the same for its answer: 503 after the handler has run
   // background work and outbound connections
   jobs_started,
   jobs_finished,

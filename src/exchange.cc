@@ -24,6 +24,14 @@ bool BodyBuffer::append(std::string_view bytes) {
   return true;
 }
 
+bool BodyBuffer::charge_answer(std::size_t bytes) {
+  clear();
+  if (!budget_.has_room_for_answer(bytes)) return false;
+  budget_.used += bytes;
+  capacity_ = bytes;
+  return true;
+}
+
 void BodyBuffer::clear() {
   budget_.used -= capacity_;
   data_.reset();

@@ -126,6 +126,10 @@ std::string_view reason_phrase(int status) {
   }
 }
 
+std::string_view content(const Response& response, bool head) {
+  return head || !has_content(response.status()) ? std::string_view{} : response.body();
+}
+
 void write_response(OutBuffer& out, const Response& response, Framing framing,
                     const DateCache& date) {
   const std::string_view body = response.body();
@@ -152,7 +156,7 @@ void write_response(OutBuffer& out, const Response& response, Framing framing,
   }
   at = put(put(at, fields), "\r\n");
   out.commit(static_cast<std::size_t>(at - begin));
-  if (!framing.head && has_content(response.status())) out.append(body);
+  out.append(content(response, framing.head));
 }
 
 }  // namespace lastcall

@@ -29,6 +29,24 @@ namespace {
 constexpr int exit_failed = 1;
 constexpr int exit_bad_option = 2;
 
+// What is allowed, and hardly meant.
+void warn_of(const Options& options, unsigned workers) {
+  const bool lead_given = options.serving_lead != Options{}.serving_lead;
+  if (lead_given && options.serving_lead > options.drain_window) {
+    log::warning("--serving-lead {} is longer than --drain-window {}: /servingz says no at once",
+                 format_duration(options.serving_lead.count()),
+                 format_duration(options.drain_window.count()));
+  }
+  const std::uint64_t share = options.body_memory / workers;
+  if (share < options.max_body_bytes) {
+    log::warning(
+        "--body-memory {} is {} for each of {} workers, less than --max-body-bytes {}: such "
+        "a body gets 503; raise the one, or lower the other, or --workers",
+        format_size(options.body_memory), format_size(share), workers,
+        format_size(options.max_body_bytes));
+  }
+}
+
 Budget budget_of(const Options& options) {
   return {.window = options.drain_window.count(),
           .timeout = options.shutdown_timeout.count(),
@@ -144,12 +162,7 @@ int Server::run() {
   if (const std::string wrong = self.bound_connections(workers); !wrong.empty())
     return self.refuse(exit_bad_option, wrong);
 
-  const bool lead_given = options.serving_lead != Options{}.serving_lead;
-  if (lead_given && options.serving_lead > options.drain_window) {
-    log::warning("--serving-lead {} is longer than --drain-window {}: /servingz says no at once",
-                 format_duration(options.serving_lead.count()),
-                 format_duration(options.drain_window.count()));
-  }
+  warn_of(options, workers);
   self.shared = make_shared_for_ever(workers, budget_of(options));
   Shared& shared = *self.shared;
   add_health_routes(self.router, shared);

@@ -148,7 +148,19 @@ Ms Worker::next_instant() const {
 void Worker::on_heartbeat(void* self) noexcept {
   auto& worker = *static_cast<Worker*>(self);
   worker.timers_.arm(worker.heartbeat_, worker.now_ + limits::heartbeat_ms);
+  worker.report_denied();
   if (worker.leader() && worker.phase() > Phase::serving) worker.report_progress();
+}
+
+// Once a second at most: it may be every answer.
+void Worker::report_denied() {
+  const std::uint64_t denied = counters().get(Count::answers_denied);
+  if (denied == denied_reported_) return;
+  log::warning(
+      "{} answers became 503 after their handlers had run: --body-memory is used up by "
+      "bodies that are being received, or that clients do not read",
+      denied - denied_reported_);
+  denied_reported_ = denied;
 }
 
 void Worker::on_wake(const Completion&) {
@@ -248,14 +260,16 @@ void Worker::park(Connection& connection) {
 // First come, first served, and no more than there are buffers.
 void Worker::resume_parked() {
   if (parked_.empty()) return;
-  const std::size_t free = limits::receive_buffers - io_.buffers_lent();
-  const std::size_t count = std::min(free, parked_.size());
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto [index, generation] = parked_[i];
+  std::size_t free = limits::receive_buffers - io_.buffers_lent();
+  std::size_t seen = 0;
+  for (; seen < parked_.size() && free > 0; ++seen) {
+    const auto [index, generation] = parked_[seen];
     Connection& connection = *connections_[index];
-    if (connection.in_use() && connection.generation() == generation) connection.resume_receive();
+    if (!connection.in_use() || connection.generation() != generation) continue;
+    connection.resume_receive();
+    --free;
   }
-  parked_.erase(parked_.begin(), parked_.begin() + static_cast<std::ptrdiff_t>(count));
+  parked_.erase(parked_.begin(), parked_.begin() + static_cast<std::ptrdiff_t>(seen));
 }
 
 std::string Worker::take_spill() {
@@ -504,7 +518,7 @@ void Worker::report_progress() {
   }
   std::string window;
   if (phase() == Phase::draining) {
-    const Ms seconds = (drain_.window_end() - now_ + 999) / 1000;
+    const Ms seconds = std::max<Ms>(0, drain_.window_end() - now_ + 999) / 1000;
     window = fmt::format("; new ones are taken for {}s more", seconds);
   }
   log::info("{}: waiting for {} requests, {} jobs{}{}{}, {} connections{}", name(phase()),

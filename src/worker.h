@@ -103,6 +103,7 @@ class Worker {
   void on_signal(const Completion& completion);
   void on_wake(const Completion& completion);
   static void on_heartbeat(void* worker) noexcept;
+  void report_denied();
   Connection* find(const Completion& completion);
   void adopt(int fd, bool admin, bool swept);
   void run_coroutines();
@@ -163,6 +164,7 @@ class Worker {
   std::vector<std::string> spills_;
   std::size_t waiting_ = 0;    // coroutines that have not ended
   std::size_t abandoned_ = 0;  // those of them whose client has gone, or was cut
+  std::uint64_t denied_reported_ = 0;
   std::uint64_t random_;
   int signal_fd_ = -1;
   int wake_fd_ = -1;
@@ -174,7 +176,7 @@ class Worker {
   Ms settle_poll_at_ = 0;
   Ms close_poll_at_ = 0;
   Ms admin_cut_at_ = TimerWheel::never;
-  std::span<const Completion> undispatched_;  // of this turn
+  std::span<const Completion> undispatched_;               // of this turn
   alignas(8) std::array<std::byte, 128> signal_buffer_{};  // struct signalfd_siginfo
   alignas(8) std::array<std::byte, 8> wake_buffer_{};
 };

@@ -55,27 +55,40 @@ class Crowd:
 
 class ReadersOfNothing(TestCase):
     def test_their_answers_take_no_more_than_body_memory_and_the_others_are_served(self):
-        memory = 16 << 20
-        server = self.start("--workers", "1", "--body-memory", "16MiB", "--drain-window", "0s",
-                            "--write-timeout", "60s")
+        memory = 64 << 20
+        server = self.start("--workers", "1", "--body-memory", "64MiB", "--drain-window", "0s",
+                            "--max-body-bytes", "8MiB", "--write-timeout", "60s")
         before = server.memory_bytes()
-        body = b"x" * (1 << 20)
+        body = b"x" * (8 << 20)  # more than the kernel takes from us for a client
         clients = []
-        for _ in range(60):
+        for _ in range(20):
             clients.append(self.client(server.port, receive_buffer=4096))
             clients[-1].ask("/echo", "POST", body)
-        wait_until(lambda: server.metrics()["requests_received_total"] >= 60, 20, "all requests")
-        self.assertGreater(server.metrics()["body_denied_total"], 10)
+        wait_until(lambda: server.metrics()["requests_received_total"] >= 20, 20, "all requests")
+        self.assertGreater(server.metrics()["answers_denied_total"], 10, "of 20")
         if not is_sanitized():
-            self.assertLess(server.memory_bytes() - before, memory + (4 << 20))
+            # And one exchange: its body grows by copies, the answer is made, and written.
+            self.assertLess(server.memory_bytes() - before, memory + 3 * len(body))
         self.assertEqual(get(server.port, "/").body, b"hello world")
         answers = [client.answer() for client in clients]
         self.assertEqual({answer.status for answer in answers}, {200, 503})
         for client, answer in zip(clients, answers):
             self.assertEqual(answer.body, body if answer.status == 200 else b"Service Unavailable")
             client.close()
+        self.assertTrue(server.wait_for("answers became 503 after their handlers had run"))
         server.terminate()
-        self.assert_ends(server, 0)
+        audit = self.assert_ends(server, 0)
+        denied = sum(answer.status == 503 for answer in answers)
+        self.assertEqual(audit["answers_denied"], denied)
+
+    def test_a_share_of_body_memory_too_small_for_one_body_is_warned_of(self):
+        told = "--body-memory 2MiB is 1MiB for each of 2 workers, less than --max-body-bytes"
+        for most, warned in (("1MiB", False), ("2MiB", True)):
+            server = self.start("--workers", "2", "--drain-window", "0s", "--body-memory", "2MiB",
+                                "--max-body-bytes", most)
+            self.assertEqual(bool(server.find(told)), warned)
+            server.terminate()
+            self.assert_ends(server, 0)
 
 
 class TestBounds(TestCase):

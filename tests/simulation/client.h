@@ -60,8 +60,8 @@ class Client {
   State state_ = State::waiting;
   Ms acts_at_;
   int socket_ = -1;
-  std::string unsent_;               // of the request being sent, or the burst
-  std::deque<std::string> awaited_;  // bodies of answers, in order
+  std::string unsent_;                    // of the request being sent, or the burst
+  std::deque<std::string> awaited_;       // bodies of answers, in order
   std::deque<std::size_t> awaited_ends_;  // where each of their requests ends, of all bytes made
   std::size_t made_bytes_ = 0;
   unsigned complete_ = 0;  // of `awaited_`, requests sent in full

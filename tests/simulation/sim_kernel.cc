@@ -366,7 +366,10 @@ void SimIo::close(int fd) {
   if (!socket.to_server.empty()) socket.server_reset = true;
 }
 
-std::size_t SimIo::bytes_waiting(int socket) { return kernel_.sockets[socket].to_server.size(); }
+std::size_t SimIo::bytes_waiting(int socket) {
+  ++kernel_.looks;
+  return kernel_.sockets[socket].to_server.size();
+}
 
 std::size_t SimIo::receive_now(int socket, std::span<char> into) {
   std::string& waiting = kernel_.sockets[socket].to_server;

@@ -117,6 +117,7 @@ class Kernel {
   int signal_fd = 3;
   int next_fd = 10;
   std::size_t abandoned_handshakes = 0;
+  std::size_t looks = 0;  // at how many bytes wait in a socket
 };
 
 class SimIo final : public Io {

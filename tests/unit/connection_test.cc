@@ -21,6 +21,11 @@ std::size_t answers(std::string_view text) {
     ++count;
   return count;
 }
+std::string post(std::string_view path, std::size_t body_bytes) {
+  return "POST " + std::string(path) +
+         " HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(body_bytes) + "\r\n\r\n" +
+         std::string(body_bytes, 'x');
+}
 WorkerConfig with_timeouts(Ms ms) {
   WorkerConfig config;
   config.header_timeout = config.body_timeout = config.idle_timeout = config.write_timeout = ms;
@@ -158,6 +163,27 @@ TEST_CASE("a head that no buffer was free for in time is no slow client's") {
   CHECK(wire.take(socket).find("200") == 9);
 }
 
+TEST_CASE(
+    "nor is one that has arrived and waits to be received, however long; it is looked for now "
+    "and then") {
+  Wire wire(with_timeouts(1000));
+  const int socket = wire.connect();
+  wire.send(socket, hello.substr(0, 9));
+  wire.kernel.faults.late = 1;
+  wire.kernel.looks = 0;
+  wire.kernel.now += 10'000;  // stopped, and continued
+  wire.send(socket, hello.substr(9));
+  CHECK(wire.kernel.looks == 1);
+  wire.pass(1000);
+  CHECK(wire.kernel.looks > 10);
+  CHECK(wire.kernel.looks <= 1 + 1000 / limits::unread_poll_ms);
+  CHECK(wire.count(Count::header_timeouts) == 0);
+  wire.kernel.faults.late = 0;
+  wire.turn();
+  CHECK(wire.take(socket).find("200") == 9);
+  CHECK_FALSE(wire.closed(socket));
+}
+
 TEST_CASE("a body that moves slowly but above the least rate is awaited, a drip is not") {
   Wire wire(with_timeouts(1000));
   const int steady = wire.connect();
@@ -232,7 +258,7 @@ TEST_CASE("all bodies together stay within their memory: 503 beyond, and the bud
 
 TEST_CASE("answers that nobody reads stay within it, too; probes and small answers go on") {
   WorkerConfig config;
-  config.body_memory = 350 * 1024;
+  config.body_memory = 450 * 1024;
   Wire wire(config);
   std::vector<int> readers_of_nothing;
   for (int i = 0; i < 10; ++i) {
@@ -240,11 +266,13 @@ TEST_CASE("answers that nobody reads stay within it, too; probes and small answe
     wire.kernel.sockets[socket].window = 1000;
     wire.send(socket, "GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
   }
-  CHECK(wire.count(Count::body_denied) == 7);
+  CHECK(wire.count(Count::answers_denied) == 7);
   const int socket = wire.connect();
   CHECK(wire.ask(socket, hello).find("200") == 9);
   CHECK(wire.ask(socket, "GET /livez HTTP/1.1\r\nHost: a\r\n\r\n").find("200") == 9);
   CHECK(wire.ask(socket, "HEAD /large HTTP/1.1\r\nHost: a\r\n\r\n").find("200") == 9);
+  CHECK(wire.ask(socket, "GET /large-and-unsent HTTP/1.1\r\nHost: a\r\n\r\n").find("204") == 9);
+  CHECK(wire.ask(socket, post("/nowhere", 60'000)).find("404") == 9);  // the quarter of requests
   int whole = 0;
   for (const int reader : readers_of_nothing) {
     wire.kernel.sockets[reader].window = 1 << 24;
@@ -258,7 +286,40 @@ TEST_CASE("answers that nobody reads stay within it, too; probes and small answe
   }
   CHECK(whole == 3);
   CHECK(wire.ask(socket, "GET /large HTTP/1.1\r\nHost: a\r\n\r\n").find("200") == 9);
-  CHECK(wire.count(Count::body_denied) == 7);
+  CHECK(wire.count(Count::answers_denied) == 7);
+  CHECK(wire.count(Count::body_denied) == 0);
+}
+
+TEST_CASE("a body that is done with makes room for its answer") {
+  WorkerConfig config;
+  config.body_memory = 160 * 1024;
+  Wire wire(config);
+  CHECK(wire.ask(wire.connect(), post("/echo", 100'000)).find("200") == 9);
+  CHECK(wire.count(Count::answers_denied) + wire.count(Count::body_denied) == 0);
+}
+
+TEST_CASE("an answer that waits behind another is charged as well; given up, it is not") {
+  WorkerConfig config;
+  config.body_memory = 300 * 1024;
+  Wire wire(config);
+  const std::string both =
+      "GET /large HTTP/1.1\r\nHost: a\r\n\r\nGET /wait-large HTTP/1.1\r\nHost: a\r\n\r\n";
+  std::vector<int> readers_of_nothing;
+  for (int i = 0; i < 2; ++i) {
+    const int socket = readers_of_nothing.emplace_back(wire.connect());
+    wire.kernel.sockets[socket].window = 1000;
+    wire.send(socket, both);
+    wire.pass(20);
+    CHECK(wire.count(Count::answers_denied) == (i == 0 ? 0 : 2));
+  }
+  wire.reset(readers_of_nothing[0]);
+  wire.pass(100);
+  CHECK(wire.count(Count::requests_undelivered) == 2);
+  const int socket = wire.connect();
+  wire.send(socket, both);
+  wire.pass(100);
+  CHECK(answers(wire.take(socket)) == 2);
+  CHECK(wire.count(Count::answers_denied) == 2);
 }
 
 TEST_CASE("while it is used up, pipelined answers go out a slab at a time, and all of them do") {

@@ -21,6 +21,11 @@ Task<> wait(Request& request, Response& response, void*) {
   response.body("waited");
 }
 
+Task<> wait_for_large(Request&, Response& response, void*) {
+  co_await sleep(std::chrono::milliseconds(1));
+  response.body(std::string(100'000, 'x'));
+}
+
 Task<> throw_before_waiting(Request&, Response&, void*) { throw std::runtime_error("too soon"); }
 
 Task<> wait_and_throw(Request&, Response&, void*) {
@@ -43,11 +48,15 @@ Wire::Wire(WorkerConfig given, Budget budget)
   router.add({Method::get, "/large",
               [](Request&, Response& r, void*) { r.body(std::string(100'000, 'x')); }, nullptr,
               nullptr});
+  router.add({Method::get, "/large-and-unsent",
+              [](Request&, Response& r, void*) { r.status(204).body(std::string(100'000, 'x')); },
+              nullptr, nullptr});
   router.add({Method::get, "/throw",
               [](Request&, Response&, void*) { throw std::runtime_error("no"); }, nullptr,
               nullptr});
   router.add({Method::get, "/wait", nullptr, wait, nullptr});
   router.add({Method::get, "/slow", nullptr, wait, nullptr});
+  router.add({Method::get, "/wait-large", nullptr, wait_for_large, nullptr});
   router.add({Method::get, "/wait-and-throw", nullptr, wait_and_throw, nullptr});
   router.add({Method::get, "/throw-and-wait", nullptr, throw_before_waiting, nullptr});
   add_health_routes(router, shared);
