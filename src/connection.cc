@@ -138,10 +138,9 @@ void Connection::on_broken() {
 void Connection::consume(std::string_view bytes) {
   while (!bytes.empty() && state_ == State::open && !out_.full()) {
     if (exchange_ == nullptr && !begin_request(bytes)) break;
+    const Parser::Stage stage = parser_.stage();
     switch (parser_.feed(bytes)) {
-      case Parser::Result::incomplete:
-        if (parser_.expects_continue()) answer_continue();
-        break;
+      case Parser::Result::incomplete: await_rest(stage); break;
       case Parser::Result::complete: handle(!bytes.empty() || !spill_.empty()); break;
       case Parser::Result::failed: reject(parser_.status()); break;
     }
@@ -279,6 +278,12 @@ void Connection::answer_handled() {
   state_ = State::open;
   respond(!spill_.empty());
   consume_spill();
+}
+
+void Connection::await_rest(Parser::Stage before) {
+  if (parser_.stage() == Parser::Stage::body && before != Parser::Stage::body)
+    body_started_at_ = worker_.now();
+  if (parser_.expects_continue()) answer_continue();
 }
 
 // Not when the answer is final already: a body that nobody wants is not asked for.

@@ -87,6 +87,7 @@ class Connection {
   void start_waiting(const Route& route);
   void answer_handled();
   void abandon_exchange();
+  void await_rest(Parser::Stage before);
   void answer_continue();
   void reject(int status);
   void respond(bool more_buffered);
@@ -145,6 +146,7 @@ class Connection {
   Ms accepted_at_ = 0;
   Ms last_activity_at_ = 0;
   Ms request_started_at_ = 0;
+  Ms body_started_at_ = 0;  // when its head was known
   Ms write_deadline_ = 0;
   Ms linger_deadline_ = 0;
   Ms silent_ms_ = 0;  // before our FIN

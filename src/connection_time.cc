@@ -20,7 +20,7 @@ Ms Connection::deadline() const {
   if (parser_.stage() != Parser::Stage::body) return request_started_at_ + config.header_timeout;
   // A body must move, and must not drip: a minimum rate over the whole of it.
   const auto earned = static_cast<Ms>(parser_.body_bytes() * 1000 / limits::body_rate_min);
-  return std::min(last_activity_at_, request_started_at_ + earned) + config.body_timeout;
+  return std::min(last_activity_at_, body_started_at_ + earned) + config.body_timeout;
 }
 
 // Deadlines move with each request; the timer stays where it is unless it would be late. One that

@@ -238,6 +238,23 @@ TEST_CASE("connections above the bound wait in the queue and are served as other
   }
 }
 
+TEST_CASE("a body has its own time, however long its head took") {
+  WorkerConfig config = with_timeouts(1000);
+  config.body_timeout = 200;
+  Wire wire(config);
+  const std::string request = post("/echo", 100);
+  const int socket = wire.connect();
+  wire.send(socket, request.substr(0, 9));
+  wire.pass(900);
+  wire.send(socket, request.substr(9, request.size() - 20));
+  wire.pass(150);
+  wire.send(socket, request.substr(request.size() - 11));
+  CHECK(wire.take(socket).find("200") == 9);
+  wire.send(socket, request.substr(0, request.size() - 1));
+  wire.pass(250);
+  CHECK(wire.take(socket).find("408") == 9);
+}
+
 TEST_CASE("all bodies together stay within their memory: 503 beyond, and the budget comes back") {
   WorkerConfig config;
   config.body_memory = 64 * 1024;
