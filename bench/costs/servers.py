@@ -3,11 +3,11 @@
 import os
 import shutil
 import socket
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.network import LOOPBACK, free_ports
+from harness.polls import polls
 from harness.processes import Child, Children, HarnessError
 
 FLOOR, LASTCALL, NGINX = "floor", "lastcall", "nginx"
@@ -117,12 +117,11 @@ def _nginx(binary: str, folder: Path, port: int) -> list[str]:
 
 
 def _wait_until_ready(server: Server) -> None:
-    deadline = time.monotonic() + READY_SECONDS_MAX
-    while not server.answer().endswith(BODY):
+    for _ in polls(READY_SECONDS_MAX, POLL_SECONDS):
+        if server.answer().endswith(BODY):
+            return
         server.child.check_running()
-        if time.monotonic() > deadline:
-            raise HarnessError(f"{server.name} does not answer after {READY_SECONDS_MAX} s")
-        time.sleep(POLL_SECONDS)
+    raise HarnessError(f"{server.name} does not answer after {READY_SECONDS_MAX} s")
 
 
 def _check_answers(servers: list[Server]) -> None:

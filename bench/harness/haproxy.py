@@ -11,12 +11,12 @@ import re
 import resource
 import shutil
 import socket
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 from .network import LOOPBACK
+from .polls import polls
 from .processes import Child, Children, HarnessError
 
 CHECK_MS = 500
@@ -110,12 +110,13 @@ class Haproxy:
         self._wait_until(lambda seen: name in seen, f"{name} up")
 
     def _wait_until(self, reached: Callable[[set[str]], bool], wanted: str) -> None:
-        deadline = time.monotonic() + CHANGE_SECONDS_MAX
-        while (seen := self.up()) is None or not reached(seen):
+        seen = None
+        for _ in polls(CHANGE_SECONDS_MAX, POLL_SECONDS):
+            seen = self.up()
+            if seen is not None and reached(seen):
+                return
             self.child.check_running()
-            if time.monotonic() > deadline:
-                raise HarnessError(f"HAProxy does not see {wanted}: it sees {sorted(seen or ())}")
-            time.sleep(POLL_SECONDS)
+        raise HarnessError(f"HAProxy does not see {wanted}: it sees {sorted(seen or ())}")
 
     def up(self) -> set[str] | None:
         """The replicas that it sends requests to; None while it is not there yet itself."""

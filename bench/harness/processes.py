@@ -15,10 +15,11 @@ import ctypes
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
+
+from .polls import polls
 
 PR_SET_PDEATHSIG = 1
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
@@ -94,12 +95,10 @@ class Child:
 
     def wait(self, seconds: float) -> int:
         """The exit code. Polls closely: the moment of the exit is part of the result."""
-        deadline = time.monotonic() + seconds
-        while self.running():
-            if time.monotonic() > deadline:
-                raise HarnessError(f"{self.name} did not end within {seconds:.0f} s")
-            time.sleep(POLL_SECONDS)
-        return self.process.returncode
+        for _ in polls(seconds, POLL_SECONDS):
+            if not self.running():
+                return self.process.returncode
+        raise HarnessError(f"{self.name} did not end within {seconds:.0f} s")
 
     def kill(self) -> None:
         """SIGKILL to the whole group. The id is ours until the leader has been waited for."""

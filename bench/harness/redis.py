@@ -12,6 +12,7 @@ from pathlib import Path
 from subprocess import DEVNULL
 
 from .network import LOOPBACK
+from .polls import polls
 from .processes import Child, Children, HarnessError
 
 KEY = "counter"
@@ -104,11 +105,10 @@ class Redis:
             return False
 
     def wait_until_answering(self) -> None:
-        deadline = time.monotonic() + READY_SECONDS_MAX
-        while not self.is_answering():
-            if time.monotonic() > deadline:
-                raise HarnessError(f"redis does not answer after {READY_SECONDS_MAX} s")
-            time.sleep(POLL_SECONDS)
+        for _ in polls(READY_SECONDS_MAX, POLL_SECONDS):
+            if self.is_answering():
+                return
+        raise HarnessError(f"redis does not answer after {READY_SECONDS_MAX} s")
 
     def signal(self, number: signal.Signals) -> None:
         self._child.check_running()

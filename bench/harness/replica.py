@@ -4,12 +4,12 @@ import http.client
 import json
 import os
 import signal
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from .network import LOOPBACK
+from .polls import polls
 from .processes import Child, Children, HarnessError
 
 READY_SECONDS_MAX = 10
@@ -154,12 +154,11 @@ class Replica:
         self._child: Child = children.start(name, argv, env=environment())
 
     def wait_until_ready(self) -> None:
-        deadline = time.monotonic() + READY_SECONDS_MAX
-        while not self.is_ready():
+        for _ in polls(READY_SECONDS_MAX, POLL_SECONDS):
+            if self.is_ready():
+                return
             self._child.check_running()
-            if time.monotonic() > deadline:
-                raise HarnessError(f"{self.name} is not ready after {READY_SECONDS_MAX} s")
-            time.sleep(POLL_SECONDS)
+        raise HarnessError(f"{self.name} is not ready after {READY_SECONDS_MAX} s")
 
     def is_ready(self) -> bool:
         connection = http.client.HTTPConnection(LOOPBACK, self._port, timeout=1)

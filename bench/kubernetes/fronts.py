@@ -4,16 +4,18 @@ One that retried would hide what the servers lose; one that closed the load's id
 would lose requests of its own.
 """
 
+import contextlib
 import shutil
 import socket
-import time
 from pathlib import Path
 
+from harness.polls import polls
 from harness.processes import Child, Children, HarnessError
 
 from .places import LAN
 
 START_SECONDS_MAX = 5
+POLL_SECONDS = 0.05
 SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"
 PORT = 8088  # the namespace is ours alone, and this is no ephemeral port in it
 
@@ -103,15 +105,9 @@ def start(children: Children, name: str, arguments: list[str]) -> str:
 
 
 def wait_until_listening(child: Child) -> None:
-    deadline = time.monotonic() + START_SECONDS_MAX
-    while True:
+    for _ in polls(START_SECONDS_MAX, POLL_SECONDS):
         child.check_running()
-        try:
+        with contextlib.suppress(OSError):
             socket.create_connection((LAN, PORT), timeout=1).close()
             return
-        except OSError:
-            if time.monotonic() > deadline:
-                raise HarnessError(
-                    f"{child.name} does not listen after {START_SECONDS_MAX} s"
-                ) from None
-            time.sleep(0.05)
+    raise HarnessError(f"{child.name} does not listen after {START_SECONDS_MAX} s")

@@ -2,7 +2,7 @@
 
     bench/cluster ── unshare (network, mounts, processes, cgroups) ── inside.py, PID 1 in there
                                                                        ├─ etcd, apiserver, …
-                                                                       └─ two nodes (room.py, lan.py)
+                                                                       └─ nodes (room.py, lan.py)
 
 Everything hangs on that one process: `down` kills it, and the kernel takes the processes, mounts,
 network devices and rules along. What is left are empty cgroups, which are removed one by one.
@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from harness.polls import polls
 from harness.processes import LIBC, HarnessError, Interrupted, uninterrupted
 
 from . import places
@@ -32,6 +33,7 @@ START_SECONDS_MAX = 90
 READY_SECONDS_MAX = 90
 ROUTED_SECONDS_MAX = 60
 END_SECONDS_MAX = 20
+CGROUPS_SECONDS_MAX = 2  # to get empty
 POLL_SECONDS = 0.1
 CLONE_NEWNET = 0x40000000
 CGROUPS = Path("/sys/fs/cgroup")
@@ -81,15 +83,15 @@ def _with_default_signals() -> None:
 
 
 def _wait_until_started() -> None:
-    deadline = time.monotonic() + START_SECONDS_MAX
-    while "started" not in (lines := _progress()):
+    for _ in polls(START_SECONDS_MAX, POLL_SECONDS):
+        lines = _progress()
+        if "started" in lines:
+            return
         if failure := next((line for line in lines if line.startswith("failed")), None):
             raise HarnessError(f"the cluster {failure}")
         if not is_up():
             raise HarnessError(f"the cluster ended early: {_last_line('cluster')}")
-        if time.monotonic() > deadline:
-            raise HarnessError(f"no control plane within {START_SECONDS_MAX} s: see {places.LOGS}")
-        time.sleep(POLL_SECONDS)
+    raise HarnessError(f"no control plane within {START_SECONDS_MAX} s: see {places.LOGS}")
 
 
 def _progress() -> list[str]:
@@ -105,19 +107,16 @@ def _last_line(name: str) -> str:
 
 
 def _wait_until_ready(say) -> None:
-    deadline = time.monotonic() + READY_SECONDS_MAX
     seen: set[str] = set()
-    while len(seen) < len(NODES):
+    for _ in polls(READY_SECONDS_MAX, POLL_SECONDS):
         ready = _ready_nodes()
         for name in sorted(ready - seen):
             say(f"{name} is ready")
         seen |= ready
-        if time.monotonic() > deadline:
-            missing = ", ".join(node.name for node in NODES if node.name not in seen)
-            raise HarnessError(
-                f"not ready within {READY_SECONDS_MAX} s: {missing}; see {places.LOGS}"
-            )
-        time.sleep(POLL_SECONDS)
+        if len(seen) == len(NODES):
+            return
+    missing = ", ".join(node.name for node in NODES if node.name not in seen)
+    raise HarnessError(f"not ready within {READY_SECONDS_MAX} s: {missing}; see {places.LOGS}")
 
 
 def _ready_nodes() -> set[str]:
@@ -159,15 +158,12 @@ def _end(pid: int) -> None:
 
 def _reap(pid: int, enough: Callable[[], bool] = lambda: False) -> bool:
     """Waits until that process has gone, or until it is `enough`. False when it took too long."""
-    deadline = time.monotonic() + END_SECONDS_MAX
-    while True:
+    for _ in polls(END_SECONDS_MAX, POLL_SECONDS / 10):
         with contextlib.suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)
         if not _start_time(pid) or enough():  # gone, or a zombie that its parent does not want
             return True
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(POLL_SECONDS / 10)
+    return False
 
 
 @contextlib.contextmanager
@@ -187,27 +183,24 @@ def ended_by_failure() -> Iterator[None]:
 def remove_cgroups() -> None:
     """Empty ones only: the kernel refuses the others, which are in use."""
     hierarchies = [CGROUPS, *(path for path in CGROUPS.iterdir() if path.is_dir())]
-    deadline = time.monotonic() + 2
-    while True:
+    for _ in polls(CGROUPS_SECONDS_MAX, POLL_SECONDS):
         left = [top / name for top in hierarchies for name in CGROUPS_OF_OURS]
         left = [folder for folder in left if folder.is_dir()]
         for folder in left:
             for path, _, _ in os.walk(folder, topdown=False):
                 with contextlib.suppress(OSError):
                     os.rmdir(path)
-        if not left or time.monotonic() > deadline:
+        if not left:
             return
-        time.sleep(POLL_SECONDS)
 
 
 def wait_until_routed() -> None:
     """Until the Services have their addresses where the load runs. kube-proxy there is no node's,
     and begins when it has waited half a minute for one of its name."""
-    deadline = time.monotonic() + ROUTED_SECONDS_MAX
-    while "kube-proxy" not in output(enter_network(["nft", "list", "tables"])):
-        if time.monotonic() > deadline:
-            raise HarnessError(f"no rules within {ROUTED_SECONDS_MAX} s: see {places.LOGS}")
-        time.sleep(POLL_SECONDS)
+    for _ in polls(ROUTED_SECONDS_MAX, POLL_SECONDS):
+        if "kube-proxy" in output(enter_network(["nft", "list", "tables"])):
+            return
+    raise HarnessError(f"no rules within {ROUTED_SECONDS_MAX} s: see {places.LOGS}")
 
 
 # ---- the way in

@@ -1,4 +1,4 @@
-"""What most experiments do: each variant once in the cluster, attacks upon it, and an event meanwhile."""
+"""What most experiments do: each variant once in the cluster, attacks on it, an event meanwhile."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace

@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from harness import outcome
+from harness.polls import polls
 from harness.processes import Children, HarnessError
 
 from . import load as loads
@@ -104,16 +105,15 @@ class Trial:
 
     def wait_until_deployed(self) -> None:
         """The first time: an image that cannot be pulled is told at once."""
-        deadline = time.monotonic() + DEPLOY_SECONDS_MAX
-        while True:
+        why = ""
+        for _ in polls(DEPLOY_SECONDS_MAX, POLL_SECONDS):
             try:
                 return self.wait_until_rolled_out(DEPLOY_LOOK_SECONDS)
             except HarnessError as error:
-                why = "; ".join(sorted(set(map(waits_for, self.pods())) - {""}))
-                if any(word in why for word in HOPELESS) or time.monotonic() > deadline:
-                    raise HarnessError(
-                        f"pods of {self.server.title} do not get ready: {why or error}"
-                    ) from error
+                why = "; ".join(sorted(set(map(waits_for, self.pods())) - {""})) or str(error)
+                if any(word in why for word in HOPELESS):
+                    break
+        raise HarnessError(f"pods of {self.server.title} do not get ready: {why}")
 
     def check_nodes(self) -> None:
         """Two replicas are on our two nodes, or no request would cross from one to the other."""
@@ -123,11 +123,10 @@ class Trial:
 
     def wait_until_answered(self) -> None:
         """kube-proxy hears of a new Service a moment later."""
-        deadline = time.monotonic() + ANSWER_SECONDS_MAX
-        while not answers(self.url):
-            if time.monotonic() > deadline:
-                raise HarnessError(f"{self.url} does not answer within {ANSWER_SECONDS_MAX} s")
-            time.sleep(POLL_SECONDS)
+        for _ in polls(ANSWER_SECONDS_MAX, POLL_SECONDS):
+            if answers(self.url):
+                return
+        raise HarnessError(f"{self.url} does not answer within {ANSWER_SECONDS_MAX} s")
 
     def pods(self) -> list[dict]:
         return self.kubectl.pods(SELECTOR)
@@ -141,11 +140,10 @@ class Trial:
         return {pod["name"] for pod in pods if "deletionTimestamp" not in pod}
 
     def wait_until_staying(self, replicas: int) -> None:
-        deadline = time.monotonic() + DEPLOY_SECONDS_MAX
-        while len(self.staying()) != replicas:
-            if time.monotonic() > deadline:
-                raise HarnessError(f"not {replicas} pods within {DEPLOY_SECONDS_MAX} s")
-            time.sleep(POLL_SECONDS)
+        for _ in polls(DEPLOY_SECONDS_MAX, POLL_SECONDS):
+            if len(self.staying()) == replicas:
+                return
+        raise HarnessError(f"not {replicas} pods within {DEPLOY_SECONDS_MAX} s")
 
     def wait_until_ready(self, pod: str, ready: bool) -> None:
         """Or until it is not."""
@@ -154,13 +152,12 @@ class Trial:
         self.kubectl.run("wait", wanted, "pod", pod, limit, seconds=DEPLOY_SECONDS_MAX + 10)
 
     def wait_until_gone(self, names: set[str]) -> None:
-        deadline = time.monotonic() + GONE_SECONDS_MAX
-        while left := names & self.names():
-            if time.monotonic() > deadline:
-                raise HarnessError(
-                    f"not gone within {GONE_SECONDS_MAX} s: {', '.join(sorted(left))}"
-                )
-            time.sleep(POLL_SECONDS)
+        left = names
+        for _ in polls(GONE_SECONDS_MAX, POLL_SECONDS):
+            left = names & self.names()
+            if not left:
+                return
+        raise HarnessError(f"not gone within {GONE_SECONDS_MAX} s: {', '.join(sorted(left))}")
 
     def attack(
         self, together: list[loads.Load], lead: float, action: Action, url: str = ""
@@ -254,15 +251,13 @@ class Trial:
 
     def wait_for_ends(self, exit_code: int, seconds: float) -> str:
         """Until a container has ended so; the message it left in its pod's status."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+        for _ in polls(seconds, POLL_SECONDS):
             for pod in self.pods():
                 for status in pod["status"].get("containerStatuses", ()):
                     for state in (status.get("lastState", {}), status.get("state", {})):
                         ended = state.get("terminated", {})
                         if ended.get("exitCode") == exit_code:
                             return ended.get("message", "").strip()
-            time.sleep(POLL_SECONDS)
         raise HarnessError(f"no container ended with exit code {exit_code} within {seconds} s")
 
     def life(self, pod: str) -> Life:
@@ -360,12 +355,11 @@ def clear(cluster: Cluster) -> None:
     names = [DEPLOYMENT] if cluster.address else [DEPLOYMENT, f"service/{NAME}"]
     kubectl.run("delete", *names, "--ignore-not-found", "--cascade=foreground", "--wait=false")
     kubectl.run("delete", "pods", "--selector", SELECTOR, "--grace-period=0", "--force")
-    deadline = time.monotonic() + GONE_SECONDS_MAX
     kinds = "deployments,replicasets,pods" + ("" if cluster.address else ",services")
-    while kubectl.objects("get", kinds, "--selector", SELECTOR):
-        if time.monotonic() > deadline:
-            raise HarnessError(f"pods of the case before are there after {GONE_SECONDS_MAX} s")
-        time.sleep(POLL_SECONDS)
+    for _ in polls(GONE_SECONDS_MAX, POLL_SECONDS):
+        if not kubectl.objects("get", kinds, "--selector", SELECTOR):
+            return
+    raise HarnessError(f"pods of the case before are there after {GONE_SECONDS_MAX} s")
 
 
 @contextlib.contextmanager

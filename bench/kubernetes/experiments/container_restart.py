@@ -8,6 +8,7 @@ import copy
 import time
 from collections.abc import Callable
 
+from harness.polls import polls
 from harness.processes import HarnessError
 
 from .. import images
@@ -65,15 +66,12 @@ def break_one(standing: Trial, event: Event) -> None:
 
 def wait_for(standing: Trial, pod: str, is_so: Callable[[dict], bool]) -> None:
     """Its container is as asked, and ready."""
-    deadline = time.monotonic() + RESTART_SECONDS_MAX
-    while True:
+    for _ in polls(RESTART_SECONDS_MAX, POLL_SECONDS):
         (found,) = standing.kubectl.objects("get", "pod", pod)
         statuses = found["status"].get("containerStatuses", [])
         if any(status["ready"] and is_so(status) for status in statuses):
             return
-        if time.monotonic() > deadline:
-            raise HarnessError(f"{pod} is not back within {RESTART_SECONDS_MAX} s")
-        time.sleep(POLL_SECONDS)
+    raise HarnessError(f"{pod} is not back within {RESTART_SECONDS_MAX} s")
 
 
 def restarts(pod: dict) -> int:

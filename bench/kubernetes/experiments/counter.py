@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass, replace
 
 from harness.build import ROOT
+from harness.polls import polls
 from harness.processes import HarnessError
 from harness.vegeta import Attack
 
@@ -27,6 +28,7 @@ KEY = "counter"
 INCREMENTS = Attack("incr", "POST", "/incr", b"", None, True, "POST /incr, keep-alive")
 JOB_SECONDS = 5  # of each increment, after its answer
 EXACT_SECONDS_MAX = 30  # after the last answer, for the last increments
+COUNT_POLL_SECONDS = 0.5
 SHAPE = Shape(flags=(f"--counter={URL}",))
 STATEFUL = f"statefulset/{REDIS_NAME}"
 
@@ -156,12 +158,10 @@ def judge_count(standing: Trial, server: Server, run: Run) -> None:
 
 def wait_for_count(standing: Trial, count: int, seconds: float = EXACT_SECONDS_MAX) -> int:
     """What Redis has, some seconds after it has `count`: whatever comes twice has come by then."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    for _ in polls(seconds, COUNT_POLL_SECONDS):
         with contextlib.suppress(HarnessError):  # it is starting
             if counter(standing) >= count:
                 break
-        time.sleep(0.5)
     time.sleep(JOB_SECONDS)
     return counter(standing)
 

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 
+from harness.polls import polls
 from harness.processes import HarnessError
 
 from .. import lifecycle
@@ -31,12 +32,10 @@ def roll_and_kill(standing: Trial, event: Event) -> None:
 
 def wait_for_leaving(standing: Trial) -> str:
     """The node of the first pod that has been told to go."""
-    deadline = time.monotonic() + DELETED_SECONDS_MAX
-    while time.monotonic() < deadline:
+    for _ in polls(DELETED_SECONDS_MAX, POLL_SECONDS):
         for pod in standing.pods():
             if "deletionTimestamp" in pod["metadata"]:
                 return pod["spec"]["nodeName"]
-        time.sleep(POLL_SECONDS)
     raise HarnessError(f"no pod was told to go within {DELETED_SECONDS_MAX} s")
 
 
