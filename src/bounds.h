@@ -70,7 +70,8 @@ inline constexpr Ms heartbeat_ms = 1000;          // each worker turns at least 
 inline constexpr Ms heartbeat_stale_ms = 10'000;  // liveness fails beyond it
 inline constexpr Ms linger_ms = 2000;             // reading on after our FIN
 inline constexpr Ms admin_linger_ms = 250;        // the same for probes, at the very end
-inline constexpr Ms unread_poll_ms = 50;          // what has arrived: is it read by now?
+inline constexpr Ms last_ack_ms = 200;    // for answers in the kernel's hands at the deadline
+inline constexpr Ms unread_poll_ms = 50;  // what has arrived: is it read by now?
 inline constexpr Ms duration_ms_max = 24 * 3600 * 1000;
 inline constexpr Ms wait_ms_max = 365 * duration_ms_max;  // of what a coroutine awaits
 

@@ -26,8 +26,9 @@ void Connection::open(int fd, bool admin) {
   recv_armed_ = recv_parked_ = recv_cancel_sent_ = recv_paused_ = send_in_flight_ = false;
   eof_ = late_ = arrival_seen_ = handled_ = false;
   fresh_ = fin_announced_ = true;
-  cut_ = discards_ = answered_last_ = false;
+  cut_ = discards_ = fin_in_drain_ = false;
   acked_ = 0;
+  sent_.clear();
   close_draw_ = worker_.draw();
   accepted_at_ = last_activity_at_ = worker_.now();
   parser_.reset();
@@ -76,15 +77,16 @@ void Connection::on_recv(const Completion& completion) noexcept {
   proceed();
 }
 
-void Connection::resume_receive() noexcept {
-  if (!recv_parked_) return;
+bool Connection::resume_receive() noexcept {
+  if (!recv_parked_) return false;
   recv_parked_ = false;
   const bool wanted = state_ != State::closing && !eof_ && !recv_paused_ && !recv_armed_;
   if (wanted) arm_recv(true);
+  return wanted;
 }
 
 void Connection::on_bytes(std::string_view bytes) {
-  last_activity_at_ = worker_.now();
+  if (state_ != State::lingering) last_activity_at_ = worker_.now();
   fresh_ = false;
   switch (state_) {
     case State::open:
@@ -98,11 +100,10 @@ void Connection::on_bytes(std::string_view bytes) {
     case State::finishing:
     case State::lingering:
       worker_.counters().add(Count::late_bytes, bytes.size());
-      if (!fin_announced_) on_late_bytes();
+      if (!fin_announced_) on_late_bytes(bytes);
       return;
     case State::closing:
-      // Cut: what had arrived in full by then is counted (close_join).
-      if (cut_ && !discards_ && spill_.size() < limits::spill_bytes) spill_.append(bytes);
+      if (cut_) cut_bytes(bytes);
       return;
   }
 }
@@ -155,10 +156,14 @@ bool Connection::begin_request(std::string_view& bytes) {
     return false;
   }
   if (bytes.empty()) return false;
+  take_exchange();
+  return true;
+}
+
+void Connection::take_exchange() {
   exchange_ = worker_.exchanges().take();
   parser_.begin(*exchange_);
   request_started_at_ = worker_.now();
-  return true;
 }
 
 void Connection::handle(bool more_buffered) {
@@ -221,8 +226,11 @@ void Connection::answer_failure() {
   answer_instead(500);
 }
 
-// The handler has run, and what it did is done: only its answer is lost.
-void Connection::deny_answer() {
+// Where there is no room for it: the handler has run, and what it did is done, but its answer is
+// lost.
+void Connection::charge_answer() {
+  const bool head = exchange_->request.method() == Method::head;
+  if (exchange_->body.charge_answer(content(exchange_->response, head).size())) return;
   worker_.counters().add(Count::answers_denied);
   answer_instead(503);
 }
@@ -260,20 +268,18 @@ void Connection::start_waiting(const Route& route) {
 
 void Connection::on_handled() noexcept {
   handled_ = true;
-  if (send_in_flight_) {  // on_send comes back to it
-    if (!exchange_->body.charge_answer(exchange_->response.body().size())) deny_answer();
-    return;
-  }
-  answer_handled();
-  proceed();
-}
-
-void Connection::answer_handled() {
   try {
     exchange_->task.result();
   } catch (...) {
     answer_failure();
   }
+  charge_answer();
+  if (send_in_flight_) return;  // on_send comes back to it
+  answer_handled();
+  proceed();
+}
+
+void Connection::answer_handled() {
   handled_ = false;
   state_ = State::open;
   respond(!spill_.empty());
@@ -318,9 +324,8 @@ void Connection::reject(int status) {
 void Connection::respond(bool more_buffered) {
   const Request& request = exchange_->request;
   const bool head = request.method() == Method::head;
-  exchange_->body.clear();  // the handler has read it: room for the answer, which is a copy
-  const std::size_t bytes = content(exchange_->response, head).size();
-  if (!worker_.slabs().budget().has_room_for_answer(bytes)) deny_answer();
+  charge_answer();
+  exchange_->body.clear();  // `out_` is charged from here on
   const bool drained = parser_.keep_alive() && drain_says_close(more_buffered);
   if (drained) worker_.counters().add(Count::closes_announced);
   const bool close = drained || !parser_.keep_alive();
@@ -394,6 +399,7 @@ void Connection::on_send(const Completion& completion) noexcept {
   const bool whole =
       completion.result >= 0 && static_cast<std::size_t>(completion.result) == out_.bytes().size();
   count_answers(static_cast<std::size_t>(std::max(completion.result, 0)));
+  if (write_deadline_ == TimerWheel::never) recount_unread(Count::requests_undelivered);
   out_.clear();
   if (!whole) on_broken();
   switch (state_) {
@@ -413,11 +419,15 @@ void Connection::on_send(const Completion& completion) noexcept {
 void Connection::count_answers(std::size_t bytes_sent) {
   Counters& counters = worker_.counters();
   std::uint64_t answered = 0;
-  for (const std::size_t end : answer_ends_) answered += end <= bytes_sent ? 1 : 0;
+  for (const std::size_t end : answer_ends_) {
+    if (end > bytes_sent) break;
+    sent_.add(end);
+    ++answered;
+  }
+  sent_.sent(bytes_sent);
   const std::uint64_t lost = answer_ends_.size() - answered;
   counters.subtract(Count::requests_in_flight, answer_ends_.size());
   counters.add(Count::requests_answered, answered);
-  answered_last_ = answered > 0;
   answer_ends_.clear();
   if (lost == 0) return;
   if (!cut_ || admin_) {  // a probe is no loss

@@ -23,6 +23,7 @@
 #include "exchange.h"
 #include "io.h"
 #include "parser.h"
+#include "sent_answers.h"
 #include "timers.h"
 
 namespace lastcall {
@@ -42,7 +43,7 @@ class Connection {
   void on_recv(const Completion& completion) noexcept;
   void on_send(const Completion& completion) noexcept;
   void on_handled() noexcept;      // the coroutine of `exchange` has ended
-  void resume_receive() noexcept;  // a buffer is free again
+  bool resume_receive() noexcept;  // a buffer is free again; false: none is wanted
 
   // ---- the drain's
   [[nodiscard]] bool silent() const;  // nothing received that is not answered, nothing on its way
@@ -77,12 +78,13 @@ class Connection {
   void consume_spill();
   void spill(std::string_view bytes);
   bool begin_request(std::string_view& bytes);
+  void take_exchange();
   void handle(bool more_buffered);
   [[nodiscard]] const Router& routes() const;  // of the listener it came by
   void answer_without_route();
   void call_plain(const Route& route);
   void answer_failure();  // of a handler: 500
-  void deny_answer();     // no room for it: 503
+  void charge_answer();   // no room for it: 503
   void answer_instead(int status);
   void start_waiting(const Route& route);
   void answer_handled();
@@ -99,16 +101,18 @@ class Connection {
   void count_answers(std::size_t bytes_sent);
   // close
   void linger(bool announced);
-  void on_late_bytes();
+  void on_late_bytes(std::string_view bytes);
   void close_after_them();
   void end_linger();
   void on_linger_timeout(Ms now);
+  void poll_unread(Ms now);
   [[nodiscard]] bool answer_unread() const;  // once our FIN is sent
-  void recount_last_answer(Count instead);
+  std::size_t recount_unread(Count instead);
   void close();
   void close_join();
-  void read_unread();
-  void cut_spill();
+  void cut_bytes(std::string_view bytes);
+  void cut_received();
+  void end_cut();
   // The only place that decides what is outstanding next.
   void proceed();
 
@@ -136,13 +140,13 @@ class Connection {
   bool handled_ = false;  // the coroutine has ended; its answer waits for that send
   bool eof_ = false;      // their FIN has come
   bool fresh_ = true;
-  bool fin_announced_ = true;   // an answer said close before our FIN
-  bool late_ = false;           // bytes came after it; counted once
-  bool arrival_seen_ = false;   // its first request is known
-  bool cut_ = false;            // by the deadline: what came in full is counted at the end
-  bool discards_ = false;       // but not behind a close that was said or done
-  float close_draw_ = 0;        // where in the ramp this connection is told to close
-  bool answered_last_ = false;  // the latest send carried an answer whole
+  bool fin_announced_ = true;  // an answer said close before our FIN
+  bool fin_in_drain_ = false;  // nor by the client: the drain's, or of an idle time-out in it
+  bool late_ = false;          // bytes came after it; counted once
+  bool arrival_seen_ = false;  // its first request is known
+  bool cut_ = false;           // by the deadline: what came in full is counted at the end
+  bool discards_ = false;      // but not behind a close that was said or done, nor a probe
+  float close_draw_ = 0;       // where in the ramp this connection is told to close
   Ms accepted_at_ = 0;
   Ms last_activity_at_ = 0;
   Ms request_started_at_ = 0;
@@ -155,6 +159,7 @@ class Connection {
   Exchange* exchange_ = nullptr;  // of the request being received or handled
   OutBuffer out_;
   std::vector<std::size_t> answer_ends_;  // in `out_`, of each request's answer
+  SentAnswers sent_;
   std::string spill_;
   Timer timer_;
   Parser parser_;

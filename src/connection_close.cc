@@ -2,6 +2,7 @@
 // deadline's cut, straight to close.
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "connection.h"
 #include "log.h"
@@ -13,6 +14,7 @@ namespace lastcall {
 
 void Connection::linger(bool announced) {
   fin_announced_ = announced;
+  fin_in_drain_ = worker_.phase() > Phase::serving;
   silent_ms_ = worker_.now() - last_activity_at_;
   worker_.io().shut_send(fd_);
   state_ = State::lingering;
@@ -37,12 +39,12 @@ void Connection::close_silent() {
 }
 
 // A request met a FIN that no answer had announced. The one loss that HTTP/1.1 leaves possible.
-void Connection::on_late_bytes() {
-  if (late_ || admin_) return;
+void Connection::on_late_bytes(std::string_view bytes) {
+  const bool blank = bytes.find_first_not_of("\r\n") == std::string_view::npos;  // no request's
+  if (late_ || admin_ || blank) return;
   late_ = true;
-  const bool draining = worker_.phase() >= Phase::closing;
   worker_.counters().add(Count::lost_after_fin);
-  if (draining) worker_.counters().add(Count::lost_in_drain);
+  if (fin_in_drain_) worker_.counters().add(Count::lost_in_drain);
   log::warning("lost: bytes from {} after our close; it had been silent for {} ms before it",
                worker_.io().peer(fd_), silent_ms_);
 }
@@ -76,24 +78,32 @@ void Connection::on_linger_timeout(Ms now) {
   if (acked > acked_) last_activity_at_ = now;
   acked_ = acked;
   if (unread && now - last_activity_at_ < worker_.config().write_timeout) {
-    linger_deadline_ = now + (eof_ ? limits::unread_poll_ms : limits::linger_ms);
+    poll_unread(now);
     return;
   }
   if (!eof_) worker_.counters().add(Count::linger_timeouts);
-  if (unread) recount_last_answer(Count::requests_undelivered);
+  if (unread) recount_unread(Count::requests_undelivered);
   close();
+}
+
+// The rarer, the longer nothing has moved: thousands may read nothing.
+void Connection::poll_unread(Ms now) {
+  const Ms still = (now - last_activity_at_) / 4;
+  linger_deadline_ = now + (eof_ ? std::clamp(still, limits::unread_poll_ms, limits::linger_ms)
+                                 : limits::linger_ms);
 }
 
 // Our FIN is one of what is to be acknowledged: a client that vanished when it had all of its
 // answer lacks nothing else.
 bool Connection::answer_unread() const { return worker_.io().bytes_unacked(fd_) > 1; }
 
-// It was counted as answered when the kernel took it.
-void Connection::recount_last_answer(Count instead) {
-  if (!answered_last_) return;
-  answered_last_ = false;
-  worker_.counters().subtract(Count::requests_answered);
-  worker_.counters().add(instead);
+// They were counted as answered when the kernel took them. Returns how many there are.
+std::size_t Connection::recount_unread(Count instead) {
+  const std::size_t unread = sent_.unread(worker_.io().bytes_acked(fd_));
+  sent_.forget();
+  worker_.counters().subtract(Count::requests_answered, unread);
+  worker_.counters().add(instead, unread);
+  return unread;
 }
 
 // ---- close(2)
@@ -113,9 +123,15 @@ void Connection::close() {
 void Connection::close_join() {
   if (recv_armed_ || send_in_flight_) return;
   if (cut_) {
-    if (!discards_) read_unread();
-    cut_spill();
+    cut_received();
+    const bool unread = !admin_ && sent_.unread(worker_.io().bytes_acked(fd_)) > 0;
+    if (unread && worker_.now() < linger_deadline_) {
+      worker_.timers().arm(timer_, worker_.now() + limits::unread_poll_ms);
+      return;
+    }
+    end_cut();
   }
+  worker_.timers().disarm(timer_);
   out_.clear();
   worker_.io().close(fd_);
   fd_ = -1;
@@ -128,53 +144,63 @@ void Connection::close_join() {
 
 void Connection::cut() {
   if (state_ == State::closing) return;
-  Counters& counters = worker_.counters();
   cut_ = true;  // answers on their way are judged when their send ends
+  linger_deadline_ = worker_.now() + limits::last_ack_ms;
+  discards_ = admin_ || state_ == State::finishing || state_ == State::lingering;
+  if (state_ != State::lingering) worker_.counters().add(Count::forced_closes);
   if (state_ == State::handling) {
     log::warning("cut: {}", describe());
     abandon_exchange();
-    counters.add(Count::requests_cut);
-    counters.subtract(Count::requests_in_flight);
+    worker_.counters().add(Count::requests_cut);
+    worker_.counters().subtract(Count::requests_in_flight);
+    discards_ = discards_ || !parser_.keep_alive();
     parser_.reset();
   }
-  if (state_ != State::lingering) counters.add(Count::forced_closes);
-  if (state_ == State::lingering && !admin_ && answer_unread()) {
-    log::warning("cut: an answer that {} has not read to its end", worker_.io().peer(fd_));
-    recount_last_answer(Count::requests_cut);
-  }
-  discards_ = state_ == State::finishing || state_ == State::lingering;
+  parser_.discard_content();
+  cut_bytes(std::exchange(spill_, {}));
+  worker_.io().shut_both(fd_);  // our FIN asks for a last acknowledgment
   close();
   proceed();
 }
 
-// Where no buffer was free for what had arrived: it is counted like all else.
-void Connection::read_unread() {
-  std::array<char, limits::receive_buffer_bytes> piece{};
-  while (spill_.size() < limits::spill_bytes) {
-    const std::size_t bytes = worker_.io().receive_now(fd_, piece);
-    if (bytes == 0) return;
-    spill_.append(piece.data(), bytes);
-  }
-}
-
-// Requests that had come in full, behind one that was being answered or in the kernel's memory.
-void Connection::cut_spill() {
-  std::string_view rest = admin_ ? std::string_view{} : spill_;
-  while (!rest.empty()) {
+// What had come in full is a loss, each request named; nothing of it is kept.
+void Connection::cut_bytes(std::string_view bytes) {
+  while (!bytes.empty() && !discards_) {
     if (exchange_ == nullptr) {
-      if (!parser_.skip_blank(rest) || rest.empty()) break;
-      exchange_ = worker_.exchanges().take();
-      parser_.begin(*exchange_);
+      discards_ = !parser_.skip_blank(bytes);
+      if (discards_ || bytes.empty()) return;
+      take_exchange();
     }
-    if (parser_.feed(rest) != Parser::Result::complete) break;
+    switch (parser_.feed(bytes)) {
+      case Parser::Result::incomplete: return;
+      case Parser::Result::failed: discards_ = true; return;
+      case Parser::Result::complete: break;
+    }
     worker_.counters().add(Count::requests_received);
     worker_.counters().add(Count::requests_cut);
     log::warning("cut: {}", describe());
+    discards_ = !parser_.keep_alive();  // nobody would have read on
     release_exchange();
   }
+}
+
+// Where no buffer was free for what had arrived. Once the socket is shut nothing is added to it.
+void Connection::cut_received() {
+  std::array<char, limits::receive_buffer_bytes> piece;
+  while (!discards_) {
+    const std::size_t bytes = worker_.io().receive_now(fd_, piece);
+    if (bytes == 0) return;
+    cut_bytes({piece.data(), bytes});
+  }
+}
+
+void Connection::end_cut() {
   if (exchange_ != nullptr) worker_.counters().add(Count::partial_cut);
   release_exchange();
-  spill_.clear();
+  if (admin_) return;
+  if (const std::size_t unread = recount_unread(Count::requests_cut); unread > 0)
+    log::warning("cut: {} answers that {} has not read to their end", unread,
+                 worker_.io().peer(fd_));
 }
 
 }  // namespace lastcall

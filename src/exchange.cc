@@ -25,10 +25,12 @@ bool BodyBuffer::append(std::string_view bytes) {
 }
 
 bool BodyBuffer::charge_answer(std::size_t bytes) {
+  if (is_answers_) return true;
   clear();
   if (!budget_.has_room_for_answer(bytes)) return false;
   budget_.used += bytes;
   capacity_ = bytes;
+  is_answers_ = true;
   return true;
 }
 
@@ -36,6 +38,7 @@ void BodyBuffer::clear() {
   budget_.used -= capacity_;
   data_.reset();
   size_ = capacity_ = 0;
+  is_answers_ = false;
 }
 
 void Exchange::own_head(std::string_view raw, std::size_t capacity) {

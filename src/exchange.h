@@ -27,7 +27,7 @@ class BodyBuffer {
   ~BodyBuffer() { clear(); }
 
   [[nodiscard]] bool append(std::string_view bytes);  // false: the budget is used up
-  // Lets the body go and is charged as much for an answer instead. False: no room for it.
+  // Lets the body go and is charged as much for an answer instead, once. False: no room for it.
   [[nodiscard]] bool charge_answer(std::size_t bytes);
   [[nodiscard]] std::string_view bytes() const { return {data_.get(), size_}; }
   void clear();
@@ -36,7 +36,8 @@ class BodyBuffer {
   BodyBudget& budget_;
   std::unique_ptr<char[]> data_;
   std::size_t size_ = 0;
-  std::size_t capacity_ = 0;
+  std::size_t capacity_ = 0;  // as charged
+  bool is_answers_ = false;
 };
 
 struct Exchange {

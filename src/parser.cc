@@ -126,6 +126,7 @@ void Parser::reset() {
   status_ = 0;
   blank_bytes_ = 0;
   blank_cr_ = false;
+  discards_content_ = false;
   exchange_ = nullptr;
 }
 
@@ -362,6 +363,7 @@ int Parser::on_head_end() {
 int Parser::on_body(std::string_view piece) {
   body_bytes_ += piece.size();
   if (body_bytes_ > limits_.body_bytes_max) return fail(413);
+  if (discards_content_) return 0;
   std::string_view& body = exchange_->request.body_;
   const bool joins =
       !body.empty() && exchange_->body.bytes().empty() && body.data() + body.size() == piece.data();

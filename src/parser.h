@@ -49,6 +49,9 @@ class Parser {
   Parser& operator=(const Parser&) = delete;
 
   void reset();  // for a new connection
+  // Content is counted from here on, and not kept: whether a request is complete is all that
+  // matters.
+  void discard_content() { discards_content_ = true; }
   // Skips blank lines before a request (RFC 9112 section 2.2). False: too many.
   [[nodiscard]] bool skip_blank(std::string_view& bytes);
   // Starts a request at the first byte of `bytes`, into `exchange`.
@@ -127,6 +130,7 @@ class Parser {
   bool last_chunk_ = false;
   bool expects_continue_ = false;
   bool complete_ = false;
+  bool discards_content_ = false;
 };
 
 }  // namespace lastcall

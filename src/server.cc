@@ -38,11 +38,13 @@ void warn_of(const Options& options, unsigned workers) {
                  format_duration(options.drain_window.count()));
   }
   const std::uint64_t share = options.body_memory / workers;
-  if (share < options.max_body_bytes) {
+  const std::uint64_t answers = share - share / limits::body_memory_kept_for_requests;
+  if (answers < options.max_body_bytes) {
     log::warning(
-        "--body-memory {} is {} for each of {} workers, less than --max-body-bytes {}: such "
-        "a body gets 503; raise the one, or lower the other, or --workers",
-        format_size(options.body_memory), format_size(share), workers,
+        "--body-memory {} is {} for each of {} workers, {} of it for answers: less than "
+        "--max-body-bytes {}, and what has no room gets 503; raise the one, or lower the other, or "
+        "--workers",
+        format_size(options.body_memory), format_size(share), workers, format_size(answers),
         format_size(options.max_body_bytes));
   }
 }

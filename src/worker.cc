@@ -139,7 +139,8 @@ void Worker::dispatch(const Completion& completion) noexcept {
 }
 
 Ms Worker::next_instant() const {
-  if (!finished_.empty() || !ready_.empty() || jobs_.waits_for_turn()) return now_;
+  if (!finished_.empty() || !ready_.empty() || !parked_.empty() || jobs_.waits_for_turn())
+    return now_;
   return std::min(
       {timers_.next(), drain_.next(now_), listener_.retry_at(), admin_listener_.retry_at()});
 }
@@ -266,8 +267,7 @@ void Worker::resume_parked() {
     const auto [index, generation] = parked_[seen];
     Connection& connection = *connections_[index];
     if (!connection.in_use() || connection.generation() != generation) continue;
-    connection.resume_receive();
-    --free;
+    if (connection.resume_receive()) --free;
   }
   parked_.erase(parked_.begin(), parked_.begin() + static_cast<std::ptrdiff_t>(seen));
 }
@@ -474,6 +474,9 @@ void Worker::close_silent_slice() {
 }
 
 void Worker::cut() {
+  // Hands over the answers of this turn; then those to what had come meanwhile, which after a long
+  // stop may be much.
+  for (int i = 0; i < 2; ++i) take(io_.harvest(now_));
   cut_ = true;
   for (const auto& connection : connections_) {
     if (connection->in_use() && !connection->admin()) connection->cut();

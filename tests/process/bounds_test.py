@@ -82,8 +82,8 @@ class ReadersOfNothing(TestCase):
         self.assertEqual(audit["answers_denied"], denied)
 
     def test_a_share_of_body_memory_too_small_for_one_body_is_warned_of(self):
-        told = "--body-memory 2MiB is 1MiB for each of 2 workers, less than --max-body-bytes"
-        for most, warned in (("1MiB", False), ("2MiB", True)):
+        told = "--body-memory 2MiB is 1MiB for each of 2 workers, 768KiB of it for answers: less"
+        for most, warned in (("768KiB", False), ("1MiB", True)):
             server = self.start("--workers", "2", "--drain-window", "0s", "--body-memory", "2MiB",
                                 "--max-body-bytes", most)
             self.assertEqual(bool(server.find(told)), warned)

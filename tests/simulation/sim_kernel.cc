@@ -378,7 +378,11 @@ std::size_t SimIo::receive_now(int socket, std::span<char> into) {
   return size;
 }
 
-std::uint64_t SimIo::bytes_acked(int socket) { return kernel_.sockets[socket].acked; }
+std::uint64_t SimIo::bytes_acked(int fd) {
+  const Socket& socket = kernel_.sockets[fd];
+  const std::uint64_t sent = socket.acked + (socket.server_fin ? 1 : 0);
+  return sent - std::min<std::uint64_t>(sent, socket.unacked);
+}
 
 int SimIo::unlisten(int listener) {
   kernel_.listeners[listener].unlistened = true;

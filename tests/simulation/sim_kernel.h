@@ -62,7 +62,7 @@ struct Socket {
   std::string to_server;  // sent, not yet received
   std::string to_client;
   std::size_t window = 256 * 1024;  // what `to_client` may hold: a client that reads slowly
-  std::uint64_t acked = 0;
+  std::uint64_t acked = 0;          // but for `unacked`
   std::size_t unacked = 0;      // of a client that has vanished; from others what is sent arrives
   std::size_t received = 0;     // by the server, of what was sent to it
   std::size_t answered_at = 0;  // of that, what it had when it handed its latest answers over
@@ -117,7 +117,7 @@ class Kernel {
   int signal_fd = 3;
   int next_fd = 10;
   std::size_t abandoned_handshakes = 0;
-  std::size_t looks = 0;  // at how many bytes wait in a socket
+  std::size_t looks = 0;  // at how many bytes wait in a socket, in or out
 };
 
 class SimIo final : public Io {
@@ -152,7 +152,10 @@ class SimIo final : public Io {
   void close(int fd) override;
   std::size_t bytes_waiting(int socket) override;
   std::size_t receive_now(int socket, std::span<char> into) override;
-  std::size_t bytes_unacked(int socket) override { return kernel_.sockets[socket].unacked; }
+  std::size_t bytes_unacked(int socket) override {
+    ++kernel_.looks;
+    return kernel_.sockets[socket].unacked;
+  }
   std::uint64_t bytes_acked(int socket) override;
   int unlisten(int listener) override;
   unsigned accept_queue_length(int listener) override;

@@ -339,6 +339,21 @@ TEST_CASE("an answer that waits behind another is charged as well; given up, it 
   CHECK(wire.count(Count::answers_denied) == 2);
 }
 
+TEST_CASE("one that will have no content needs no room while it waits") {
+  WorkerConfig config;
+  config.body_memory = 160 * 1024;
+  Wire wire(config);
+  const int socket = wire.connect();
+  wire.kernel.sockets[socket].window = 1000;
+  wire.send(socket,
+            "GET /large HTTP/1.1\r\nHost: a\r\n\r\nHEAD /wait-large HTTP/1.1\r\nHost: a\r\n\r\n");
+  wire.pass(20);
+  wire.kernel.sockets[socket].window = 1 << 20;
+  wire.pass(20);
+  CHECK(answers(wire.take(socket)) == 2);
+  CHECK(wire.count(Count::answers_denied) == 0);
+}
+
 TEST_CASE("while it is used up, pipelined answers go out a slab at a time, and all of them do") {
   WorkerConfig config;
   config.body_memory = 0;
@@ -481,6 +496,54 @@ TEST_CASE("at the deadline a request that no buffer was free for is cut, too") {
   CHECK(wire.count(Count::partial_cut) == 0);
 }
 
+TEST_CASE("so is a large one, whatever the budget; what is behind a close never was one") {
+  WorkerConfig config;
+  config.body_memory = 0;
+  Wire wire(config, Budget{.window = 0, .timeout = 500});
+  const int large = wire.connect();
+  const int closing = wire.connect();
+  wire.send(closing, "GET /wait?ms=60000 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" +
+                         std::string(hello));
+  wire.send(large, hello.substr(0, 9));
+  wire.signal(SIGTERM);
+  wire.pass(400);
+  wire.kernel.now += 200;
+  wire.kernel.faults.no_buffers = 1;
+  wire.send(large, std::string(hello.substr(9)) + post("/echo", 60'000) +
+                       post("/echo", 100).substr(0, 80));
+  wire.pass(20);
+  CHECK(wire.worker.stopped());
+  CHECK(wire.count(Count::requests_cut) == 3);
+  CHECK(wire.count(Count::partial_cut) == 1);
+}
+
+TEST_CASE("an answer that is ready in the turn of the deadline goes out") {
+  Wire wire(WorkerConfig{}, Budget{.window = 0, .timeout = 500});
+  const int socket = wire.connect();
+  wire.send(socket, "GET /wait?ms=400 HTTP/1.1\r\nHost: a\r\n\r\n");
+  wire.signal(SIGTERM);
+  wire.kernel.now += 1000;
+  wire.turn();
+  CHECK(wire.worker.stopped());
+  CHECK(wire.take(socket).find("200") == 9);
+  CHECK(wire.count(Count::requests_answered) == 1);
+  CHECK(wire.count(Count::requests_cut) == 0);
+}
+
+TEST_CASE("a request that meets the FIN of an idle time-out in the window is lost; CRLF is none") {
+  for (const std::string_view late : {hello, std::string_view("\r\n")}) {
+    Wire wire(with_timeouts(1000));
+    const int socket = wire.connect();
+    (void)wire.ask(socket, hello);
+    wire.signal(SIGTERM);
+    wire.pass(1100);
+    REQUIRE(wire.closed(socket));
+    wire.send(socket, late);
+    CHECK(wire.count(Count::lost_in_drain) == (late == hello ? 1 : 0));
+    CHECK(wire.count(Count::lost_after_fin) == (late == hello ? 1 : 0));
+  }
+}
+
 TEST_CASE("a client that vanished with all of its answer is no loss, and not waited for") {
   Wire wire(WorkerConfig{}, Budget{.window = 0, .timeout = 9000});
   const int socket = wire.connect();
@@ -506,6 +569,69 @@ TEST_CASE("one that vanished without the end of it is") {
   CHECK(wire.count(Count::requests_cut) == 1);
 }
 
+TEST_CASE("nor is its loss hidden by a request that it has begun, or that was refused") {
+  const std::string begun = "GET / HTTP/1.1\r\nHo";
+  const std::string refused = "no request\r\n\r\n";
+  for (const std::string& behind : {std::string(), begun, refused}) {
+    CAPTURE(behind);
+    Wire wire(WorkerConfig{}, Budget{.window = 0, .timeout = 500});
+    const int socket = wire.connect();
+    const std::size_t answer_bytes = wire.ask(socket, hello).size();
+    (void)wire.ask(socket, hello);
+    wire.kernel.sockets[socket].unacked = answer_bytes;
+    wire.send(socket, behind);
+    wire.kernel.sockets[socket].unacked += wire.take(socket).size();
+    wire.signal(SIGTERM);
+    wire.pass(600 + limits::last_ack_ms);
+    CHECK(wire.worker.stopped());
+    CHECK(wire.count(Count::requests_answered) == 1);
+    CHECK(wire.count(Count::requests_cut) == 1);
+    CHECK(wire.count(Count::partial_cut) == (behind == begun ? 1 : 0));
+  }
+}
+
+TEST_CASE("an acknowledgment that is on its way at the deadline is waited for") {
+  Wire wire(WorkerConfig{}, Budget{.window = 0, .timeout = 500});
+  const int socket = wire.connect();
+  (void)wire.ask(socket, hello);
+  wire.kernel.sockets[socket].unacked = 1000;
+  wire.signal(SIGTERM);
+  wire.pass(500 + limits::last_ack_ms / 4);
+  CHECK_FALSE(wire.worker.stopped());
+  wire.kernel.sockets[socket].unacked = 0;
+  wire.pass(limits::unread_poll_ms + 20);
+  CHECK(wire.worker.stopped());
+  CHECK(wire.count(Count::requests_cut) == 0);
+}
+
+TEST_CASE("bytes sent to a closing connection are no progress in reading its answer") {
+  Wire wire(with_timeouts(5000));
+  const int socket = wire.connect();
+  (void)wire.ask(socket, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  wire.kernel.sockets[socket].unacked = 50;
+  for (int i = 0; i < 20; ++i) {
+    wire.send(socket, "z");
+    wire.pass(1000);
+  }
+  CHECK(wire.kernel.sockets[socket].server_closed);
+  CHECK(wire.count(Count::requests_undelivered) == 1);
+}
+
+TEST_CASE("clients that have closed their side and read nothing are looked at ever more rarely") {
+  Wire wire;
+  const int socket = wire.connect();
+  (void)wire.ask(socket, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  wire.kernel.sockets[socket].unacked = 50;
+  wire.hang_up(socket);
+  wire.kernel.looks = 0;
+  wire.pass(25'000);
+  CHECK(wire.kernel.looks > 20);
+  CHECK(wire.kernel.looks < 60);
+  CHECK_FALSE(wire.kernel.sockets[socket].server_closed);
+  wire.pass(10'000);
+  CHECK(wire.kernel.sockets[socket].server_closed);
+}
+
 TEST_CASE("one that has closed its side and still reads is waited for") {
   Wire wire;
   const int socket = wire.connect();
@@ -515,7 +641,7 @@ TEST_CASE("one that has closed its side and still reads is waited for") {
   wire.pass(5000);
   CHECK_FALSE(wire.kernel.sockets[socket].server_closed);
   wire.kernel.sockets[socket].unacked = 0;
-  wire.pass(2 * limits::unread_poll_ms);
+  wire.pass(limits::linger_ms);
   CHECK(wire.kernel.sockets[socket].server_closed);
   CHECK(wire.count(Count::requests_answered) == 1);
   CHECK(wire.count(Count::linger_timeouts) == 0);
