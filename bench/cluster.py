@@ -4,7 +4,7 @@
     bench/cluster                      up, every experiment, down
     bench/cluster up | shell | down    the cluster alone
     bench/cluster build                only what it is made of
-    bench/cluster run [EXPERIMENT...]  in the cluster that is up
+    bench/cluster run [EXPERIMENT...]  some, in the cluster that is up, or else in one for them
 
     bench/cluster run --kubeconfig FILE --address URL --image REF [EXPERIMENT...]
                                        in a cluster of your own
@@ -94,7 +94,8 @@ def run(chosen: argparse.Namespace) -> int:
     """Our cluster: as it is up, or else for the length of the run."""
     made = build_all()
     if lifecycle.is_up():
-        return run_in_ours(made, chosen)
+        with clusters.left_clean(clusters.ours(made), say):
+            return run_in_ours(made, chosen)
     with lifecycle.ended_by_failure():
         try:
             lifecycle.up(say)
@@ -118,14 +119,9 @@ def run_in_theirs(chosen: argparse.Namespace) -> int:
     program.raise_file_limit(FILES_MAX)
     seccomp = chosen.seccomp or clusters.SECCOMP[0]
     theirs = clusters.theirs(chosen.kubeconfig, chosen.address, chosen.image, seccomp)
-    try:
-        with network.many_ephemeral_ports(say):
-            return campaign.run(theirs, chosen, say)
-    finally:
-        try:
-            clusters.leave(theirs)
-        except HarnessError as error:  # what ended the run is to be told, too
-            say(f"the namespace of the experiments may be left: {error}")
+    clusters.reach(theirs)
+    with clusters.left_clean(theirs, say), network.many_ephemeral_ports(say):
+        return campaign.run(theirs, chosen, say)
 
 
 def shell() -> int:
@@ -147,11 +143,15 @@ def say(text: str) -> None:
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser = values.Parser("cluster", __doc__)
     add = parser.add_argument
-    add("command", nargs="?", choices=COMMANDS, default="run", help="what to do (all of it)")
+    commands = ", ".join(COMMANDS)
+    add("command", nargs="?", metavar="COMMAND", default="run", help=f"{commands} (run)")
     add("experiments", nargs="*", metavar="EXPERIMENT", help=", ".join(campaign.NAMES))
     quick = ", ".join(each.name for each in campaign.ALL.values() if each.quick)
-    add("--quick", action="store_true", help=f"{quick}; lastcall and its control: 6 minutes")
-    add("--full", action="store_true", help="the loop of one-replica 100,000 requests long")
+    how_much = parser.add_mutually_exclusive_group()
+    what = f"{quick}; lastcall and its control: 6 minutes, once all is built"
+    how_much.add_argument("--quick", action="store_true", help=what)
+    what = "the loop of one-replica 100,000 requests long"
+    how_much.add_argument("--full", action="store_true", help=what)
     attacks = values.names(ATTACKS)
     add("--attack", type=attacks, default=[], metavar="NAME,...", help=", ".join(ATTACKS))
     servers = values.names(SERVERS)
@@ -169,6 +169,10 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     what = f"of pods in that cluster: {', '.join(clusters.SECCOMP)} ({clusters.SECCOMP[0]})"
     add("--seccomp", choices=clusters.SECCOMP, help=what)
     chosen = parser.parse_intermixed_args(argv)
+    if chosen.command in campaign.NAMES:
+        parser.error(f"experiments go with run: bench/cluster run {chosen.command}")
+    if chosen.command not in COMMANDS:
+        parser.error(f"there is no command '{chosen.command}', but {commands}")
     if chosen.command != "run":
         check_no_run(parser, chosen)
     if chosen.kubeconfig and not (chosen.address and chosen.image):
@@ -182,6 +186,8 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     for name in chosen.experiments:
         if name not in campaign.NAMES:
             parser.error(f"experiment '{name}' is none of {', '.join(campaign.NAMES)}")
+        if chosen.kubeconfig and campaign.ALL[name].needs_nodes:
+            parser.error(f"{name} needs the nodes of bench/cluster itself: not with --kubeconfig")
     return chosen
 
 

@@ -199,8 +199,8 @@ void Connection::end_cut() {
   release_exchange();
   if (admin_) return;
   if (const std::size_t unread = recount_unread(Count::requests_cut); unread > 0)
-    log::warning("cut: {} answers that {} has not read to their end", unread,
-                 worker_.io().peer(fd_));
+    log::warning("cut: {} has not read {} of its answers to the end", worker_.io().peer(fd_),
+                 unread);
 }
 
 }  // namespace lastcall

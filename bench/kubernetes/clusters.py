@@ -1,14 +1,16 @@
 """The cluster that experiments run in: the one made here, or one that somebody has."""
 
+import contextlib
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from harness.processes import HarnessError
+from harness.processes import HarnessError, uninterrupted
 
 from . import manifests, places
 from .case import Images
 from .kubectl import Kubectl
-from .trial import Cluster, namespace
+from .trial import Cluster
 
 SECCOMP = ("RuntimeDefault", "Localhost", "Unconfined")
 
@@ -26,9 +28,28 @@ def theirs(kubeconfig: Path, address: str, image: str, seccomp: str) -> Cluster:
     return Cluster(kubectl(kubeconfig), vegeta, wanted, address, is_ours=False, seccomp=profile)
 
 
-def leave(theirs: Cluster) -> None:
-    """Nothing of ours stays in a cluster of somebody else."""
-    manifests.remove_namespaces(theirs.kubectl, [namespace()])
+def reach(theirs: Cluster) -> None:
+    """Told in one line, before anything is made there."""
+    file = theirs.kubectl.kubeconfig
+    try:
+        if not theirs.kubectl.run("config", "view", "--output", "jsonpath={.clusters[*].name}"):
+            raise HarnessError("it names no cluster")
+        theirs.kubectl.raw("/version")
+    except HarnessError as error:
+        raise HarnessError(f"no cluster is reached by --kubeconfig {file}: {error}") from None
+
+
+@contextlib.contextmanager
+def left_clean(cluster: Cluster, say: Callable[[str], None]) -> Iterator[None]:
+    """Nothing of ours stays in a cluster that goes on."""
+    try:
+        yield
+    finally:
+        with uninterrupted():
+            try:
+                manifests.remove_ours(cluster)
+            except HarnessError as error:  # what ended the run is to be told, too
+                say(f"the namespaces of the experiments may be left: {error}")
 
 
 def kubectl(kubeconfig: Path) -> Kubectl:

@@ -84,6 +84,13 @@ def start(cluster: Cluster, shipped: list[dict]) -> None:
         remove_namespaces(kubectl, namespaces)
 
 
+def remove_ours(cluster: Cluster) -> None:
+    """Those of the experiments, and of the seccomp profile's installer."""
+    kubectl = everywhere(cluster)
+    profile = [each for each in kubectl.kustomize(PROFILE) if each["kind"] == "Namespace"]
+    remove_namespaces(kubectl, [namespace(), *(profile if cluster.is_ours else ())])
+
+
 def remove_namespaces(kubectl: Kubectl, namespaces: list[dict]) -> None:
     for each in namespaces:
         name = each["metadata"]["name"]

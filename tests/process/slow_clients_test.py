@@ -1,6 +1,10 @@
 """Clients that do not read, or never finish their request: while serving, and at the deadline."""
 
+import fcntl
+import signal
 import socket
+import sys
+import termios
 import time
 import unittest
 
@@ -229,6 +233,61 @@ class NeverFinishesItsRequest(TestCase):
         client.eof_at()
         client.close()
         self.assert_ends(server, 0)
+
+
+class AtTheDeadline(TestCase):
+    """What its client sees lost is counted, whatever it was doing meanwhile."""
+
+    def test_an_unread_answer_is_cut_also_behind_a_request_that_has_begun(self):
+        server = self.start("--workers", "1", "--drain-window", "200ms",
+                            "--shutdown-timeout", "800ms")
+        reader = self.client(server.port, receive_buffer=4096)
+        sleeper = self.client(server.port, receive_buffer=4096)
+        body = b"x" * 100_000  # which the kernel takes from the server at once
+        for client in (reader, sleeper):
+            client.ask("/echo", "POST", body)
+        self.assertEqual(reader.answer().body, body)
+        for client in (reader, sleeper):
+            client.send(b"GET / HT")
+        server.terminate()
+        audit = self.assert_ends(server, 3)
+        self.assertEqual(audit["requests_answered"] - audit["probes_received"], 1)
+        self.assertEqual((audit["requests_cut"], audit["partial_cut"]), (1, 2))
+        (line,) = server.find("has not read 1 of its answers to the end")
+        self.assertIn(sleeper.name, line["message"])
+
+    def check_large_request(self, bytes_):
+        """Sent whole while the process stands still; it goes on when the deadline has passed."""
+        server = self.start("--workers", "1", "--drain-window", "200ms",
+                            "--shutdown-timeout", "800ms")
+        client = self.client(server.port)
+        body = b"x" * bytes_
+        self.assertEqual(client.get("/").status, 200)
+        server.terminate()
+        server.wait_for("SIGTERM: draining")
+        server.signal(signal.SIGSTOP)
+        client.ask("/echo", "POST", body)
+        wait_until(lambda: not unacknowledged(client.socket), 5, "the kernel to have all of it")
+        time.sleep(1.3)  # the deadline is 1 s after the signal, the watchdog's 2 s
+        server.signal(signal.SIGCONT)
+        code = server.wait()
+        try:
+            answered = client.answer().body == body
+        except OSError:
+            answered = False
+        audit = server.audit()
+        self.assertEqual((code, audit["requests_cut"]), (0, 0) if answered else (3, 1))
+        self.assertEqual((audit["requests_received"], audit["partial_cut"]), (2, 0))
+
+    def test_a_request_that_has_arrived_in_full_is_answered_or_cut_whatever_its_size(self):
+        for bytes_ in (1000, 20_000, 50_000):  # a first window is 64 KiB
+            with self.subTest(bytes=bytes_):
+                self.check_large_request(bytes_)
+
+
+def unacknowledged(client):
+    """Bytes that the other side's kernel has not taken yet (SIOCOUTQ of tcp(7))."""
+    return int.from_bytes(fcntl.ioctl(client, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
 
 
 if __name__ == "__main__":

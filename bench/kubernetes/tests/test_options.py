@@ -25,6 +25,14 @@ class Options(unittest.TestCase):
         self.assertEqual(cluster.parse(["run", "scale"]).experiments, ["scale"])
         for command in ("build", "up", "down", "shell"):
             self.assertIn("takes no experiments", self.refused(command, "scale"))
+        self.assertIn("bench/cluster run scale", self.refused("--quick", "scale"))
+        self.assertIn("no command 'rnu', but run", self.refused("rnu", "scale"))
+
+    def test_little_and_much_exclude_each_other(self):
+        self.assertIn("not allowed with", self.refused("run", "--quick", "--full"))
+
+    def test_what_needs_our_nodes_is_refused_in_another_cluster(self):
+        self.assertIn("node-drain needs the nodes", self.refused("run", *THEIRS, "node-drain"))
 
     def test_an_unknown_name_is_told_with_the_known_ones(self):
         self.assertIn("is none of rollout", self.refused("run", "rolout"))

@@ -9,7 +9,6 @@ from dataclasses import replace
 from unittest import mock
 
 from harness.outcome import STATUS_5XX, Result
-from harness.processes import HarnessError
 from harness.vegeta import ATTACKS
 from kubernetes import campaign, picture, report, runner
 from kubernetes.case import GO, HARD, LASTCALL, Images, Shape, lastcall_flags
@@ -162,10 +161,8 @@ class Chosen(unittest.TestCase):
         self.assertNotIn("node-drain", names)
         self.assertIn("node-drain", told)
 
-    def test_what_was_asked_for_and_cannot_be_had_is_refused(self):
+    def test_what_was_asked_for_is_had(self):
         self.assertEqual(self.select("rollout"), (["rollout"], []))
-        with self.assertRaisesRegex(HarnessError, "needed by node-drain"):
-            self.select("rollout", "node-drain")
 
 
 class Retries(unittest.TestCase):
