@@ -15,7 +15,6 @@ namespace limits {
 // overflows, so this bounds work per turn, not correctness.
 inline constexpr unsigned submission_entries = 2048;
 inline constexpr unsigned completion_entries = 4 * submission_entries;
-inline constexpr unsigned completions_per_turn = 512;
 
 // Receive buffers lent to the kernel, per worker. The ring is FIFO: its whole size is what the
 // cache sees, so it is small, and a buffer goes back right after it was parsed.
@@ -70,8 +69,10 @@ inline constexpr Ms heartbeat_ms = 1000;          // each worker turns at least 
 inline constexpr Ms heartbeat_stale_ms = 10'000;  // liveness fails beyond it
 inline constexpr Ms linger_ms = 2000;             // reading on after our FIN
 inline constexpr Ms admin_linger_ms = 250;        // the same for probes, at the very end
-inline constexpr Ms last_ack_ms = 200;    // for answers in the kernel's hands at the deadline
-inline constexpr Ms unread_poll_ms = 50;  // what has arrived: is it read by now?
+inline constexpr Ms last_look_ms = 50;  // at the deadline, for what has come and takes no waiting
+inline constexpr std::uint32_t cut_named = 8;  // of the requests that one client had sent by then
+inline constexpr Ms last_ack_ms = 200;         // for answers in the kernel's hands at the deadline
+inline constexpr Ms unread_poll_ms = 50;       // what has arrived: is it read by now?
 inline constexpr Ms duration_ms_max = 24 * 3600 * 1000;
 inline constexpr Ms wait_ms_max = 365 * duration_ms_max;  // of what a coroutine awaits
 

@@ -98,10 +98,7 @@ void Connection::on_bytes(std::string_view bytes) {
       return;
     case State::handling: spill(bytes); return;
     case State::finishing:
-    case State::lingering:
-      worker_.counters().add(Count::late_bytes, bytes.size());
-      if (!fin_announced_) on_late_bytes(bytes);
-      return;
+    case State::lingering: on_late_bytes(bytes); return;
     case State::closing:
       if (cut_) cut_bytes(bytes);
       return;
@@ -403,7 +400,11 @@ void Connection::on_send(const Completion& completion) noexcept {
   out_.clear();
   if (!whole) on_broken();
   switch (state_) {
-    case State::open: consume_spill(); break;
+    case State::open:
+      // What has begun behind these answers has its time from here on: nothing was read meanwhile.
+      request_started_at_ = body_started_at_ = worker_.now();
+      consume_spill();
+      break;
     case State::handling:
       if (handled_) answer_handled();
       break;

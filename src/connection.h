@@ -64,7 +64,7 @@ class Connection {
     handling,   // a coroutine prepares the answer; nothing is parsed
     finishing,  // the last answer is on its way; then our FIN
     lingering,  // our FIN is sent; reading until theirs, so that no RST destroys the answer
-    closing,    // waiting for the last completions, then close(2)
+    closing,    // waiting for the last completions, at the deadline for ACKs too, then close(2)
   };
 
   // receive
@@ -141,12 +141,13 @@ class Connection {
   bool eof_ = false;      // their FIN has come
   bool fresh_ = true;
   bool fin_announced_ = true;  // an answer said close before our FIN
-  bool fin_in_drain_ = false;  // nor by the client: the drain's, or of an idle time-out in it
+  bool fin_in_drain_ = false;  // our FIN was sent after the signal
   bool late_ = false;          // bytes came after it; counted once
   bool arrival_seen_ = false;  // its first request is known
-  bool cut_ = false;           // by the deadline: what came in full is counted at the end
-  bool discards_ = false;      // but not behind a close that was said or done, nor a probe
-  float close_draw_ = 0;       // where in the ramp this connection is told to close
+  bool cut_ = false;           // by the deadline: what has come in full is counted, not answered
+  bool discards_ = false;      // nor counted: behind a close that was said or done, or a probe
+  std::uint32_t cut_requests_ = 0;
+  float close_draw_ = 0;  // where in the ramp this connection is told to close
   Ms accepted_at_ = 0;
   Ms last_activity_at_ = 0;
   Ms request_started_at_ = 0;

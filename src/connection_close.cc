@@ -1,5 +1,5 @@
 // The end of a connection: linger (our FIN) -> end_linger (theirs) -> close -> close_join; or the
-// deadline's cut, straight to close.
+// deadline's: cut -> close -> close_join, with a moment for last acknowledgments -> end_cut.
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -40,8 +40,9 @@ void Connection::close_silent() {
 
 // A request met a FIN that no answer had announced. The one loss that HTTP/1.1 leaves possible.
 void Connection::on_late_bytes(std::string_view bytes) {
+  worker_.counters().add(Count::late_bytes, bytes.size());
   const bool blank = bytes.find_first_not_of("\r\n") == std::string_view::npos;  // no request's
-  if (late_ || admin_ || blank) return;
+  if (fin_announced_ || late_ || admin_ || blank) return;
   late_ = true;
   worker_.counters().add(Count::lost_after_fin);
   if (fin_in_drain_) worker_.counters().add(Count::lost_in_drain);
@@ -116,8 +117,8 @@ void Connection::close() {
     spill_.clear();
   }
   worker_.timers().disarm(timer_);
-  // What is outstanding ends by itself once the socket is shut.
-  if (recv_armed_ || send_in_flight_) worker_.io().shut_both(fd_);
+  // What is outstanding ends by itself once the socket is shut, and a FIN asks for a last ACK.
+  if (cut_ || recv_armed_ || send_in_flight_) worker_.io().shut_both(fd_);
 }
 
 void Connection::close_join() {
@@ -146,6 +147,7 @@ void Connection::cut() {
   if (state_ == State::closing) return;
   cut_ = true;  // answers on their way are judged when their send ends
   linger_deadline_ = worker_.now() + limits::last_ack_ms;
+  cut_requests_ = 0;
   discards_ = admin_ || state_ == State::finishing || state_ == State::lingering;
   if (state_ != State::lingering) worker_.counters().add(Count::forced_closes);
   if (state_ == State::handling) {
@@ -158,13 +160,13 @@ void Connection::cut() {
   }
   parser_.discard_content();
   cut_bytes(std::exchange(spill_, {}));
-  worker_.io().shut_both(fd_);  // our FIN asks for a last acknowledgment
   close();
   proceed();
 }
 
-// What had come in full is a loss, each request named; nothing of it is kept.
+// What had come in full is a loss, the first requests of it named; nothing is kept.
 void Connection::cut_bytes(std::string_view bytes) {
+  if (discards_) on_late_bytes(bytes);
   while (!bytes.empty() && !discards_) {
     if (exchange_ == nullptr) {
       discards_ = !parser_.skip_blank(bytes);
@@ -173,12 +175,15 @@ void Connection::cut_bytes(std::string_view bytes) {
     }
     switch (parser_.feed(bytes)) {
       case Parser::Result::incomplete: return;
-      case Parser::Result::failed: discards_ = true; return;
+      case Parser::Result::failed:
+        discards_ = true;
+        release_exchange();
+        return;
       case Parser::Result::complete: break;
     }
     worker_.counters().add(Count::requests_received);
     worker_.counters().add(Count::requests_cut);
-    log::warning("cut: {}", describe());
+    if (++cut_requests_ <= limits::cut_named) log::warning("cut: {}", describe());
     discards_ = !parser_.keep_alive();  // nobody would have read on
     release_exchange();
   }
@@ -187,17 +192,16 @@ void Connection::cut_bytes(std::string_view bytes) {
 // Where no buffer was free for what had arrived. Once the socket is shut nothing is added to it.
 void Connection::cut_received() {
   std::array<char, limits::receive_buffer_bytes> piece;
-  while (!discards_) {
-    const std::size_t bytes = worker_.io().receive_now(fd_, piece);
-    if (bytes == 0) return;
+  while (const std::size_t bytes = worker_.io().receive_now(fd_, piece))
     cut_bytes({piece.data(), bytes});
-  }
 }
 
 void Connection::end_cut() {
   if (exchange_ != nullptr) worker_.counters().add(Count::partial_cut);
   release_exchange();
   if (admin_) return;
+  if (cut_requests_ > limits::cut_named)
+    log::warning("cut: {} more from {}", cut_requests_ - limits::cut_named, worker_.io().peer(fd_));
   if (const std::size_t unread = recount_unread(Count::requests_cut); unread > 0)
     log::warning("cut: {} has not read {} of its answers to the end", worker_.io().peer(fd_),
                  unread);

@@ -26,10 +26,12 @@ Ms Connection::deadline() const {
 // Deadlines move with each request; the timer stays where it is unless it would be late. One that
 // has passed waits for bytes that are here already (on_timeout), and is asked again soon.
 void Connection::arm_timer() {
-  const Ms at = deadline();
-  if (at == never || (timer_.armed() && timer_at_ <= at)) return;
-  timer_at_ = at > worker_.now() ? at : worker_.now() + limits::unread_poll_ms;
-  worker_.timers().arm(timer_, timer_at_);
+  const Ms due = deadline();
+  if (due == never) return;
+  const Ms at = due > worker_.now() ? due : worker_.now() + limits::unread_poll_ms;
+  if (timer_.armed() && timer_at_ <= at) return;
+  timer_at_ = at;
+  worker_.timers().arm(timer_, at);
 }
 
 void Connection::on_timer() {
@@ -40,12 +42,14 @@ void Connection::on_timer() {
 
 void Connection::on_timeout(Ms now) {
   Counters& counters = worker_.counters();
-  if (state_ == State::lingering) {
+  // What counts has arrived: it is us who are late, without a buffer or after a long stop.
+  const bool lingering = state_ == State::lingering;
+  const bool reads = lingering ? !fin_announced_ && !late_ : !send_in_flight_;
+  if (reads && more_has_arrived()) return;
+  if (lingering) {
     on_linger_timeout(now);
   } else if (send_in_flight_) {
     on_write_timeout(now);
-  } else if (more_has_arrived()) {
-    return;  // it is us who are late: no buffer was free, or this turn comes after a long stop
   } else if (exchange_ == nullptr) {
     counters.add(Count::idle_timeouts);
     counters.add(Count::idle_closed);

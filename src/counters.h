@@ -26,7 +26,7 @@ enum class Count : std::uint8_t {
   queue_lost,            // still in the accept queue at the deadline
   handshakes_abandoned,  // half-way when settling had taken its longest
   // requests
-  requests_received,     // complete, handed to a handler or answered 404/405
+  requests_received,     // complete: handed to a handler, answered 404/405, or cut
   probes_received,       // those of them for a health path, or on the admin listener
   requests_answered,     // the whole answer is in the kernel's hands
   requests_undelivered,  // the client had gone

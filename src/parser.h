@@ -48,7 +48,7 @@ class Parser {
   Parser(const Parser&) = delete;
   Parser& operator=(const Parser&) = delete;
 
-  void reset();  // for a new connection
+  void reset();  // as for a new connection
   // Content is counted from here on, and not kept: whether a request is complete is all that
   // matters.
   void discard_content() { discards_content_ = true; }

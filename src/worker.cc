@@ -474,13 +474,20 @@ void Worker::close_silent_slice() {
 }
 
 void Worker::cut() {
-  // Hands over the answers of this turn; then those to what had come meanwhile, which after a long
-  // stop may be much.
-  for (int i = 0; i < 2; ++i) take(io_.harvest(now_));
+  // Answers of this turn are handed over; what has come by now, which after a long stop may be
+  // much, is answered where that takes no waiting.
+  const Ms until = io_.now() + limits::last_look_ms;
+  std::span<const Completion> completions = io_.harvest(now_);
+  while (!completions.empty() && io_.now() < until) {
+    take(completions);
+    run_coroutines();
+    completions = io_.harvest(now_);
+  }
   cut_ = true;
   for (const auto& connection : connections_) {
     if (connection->in_use() && !connection->admin()) connection->cut();
   }
+  take(completions);  // when there was no time for it: received, and cut
   jobs_.cancel(now_);
   operations_.cancel_all();
   resolver_.cancel();

@@ -105,4 +105,27 @@ void Wire::pass(Ms ms) {
   }
 }
 
+bool says_close(std::string_view answer) {
+  return answer.find("Connection: close\r\n") != std::string_view::npos;
+}
+
+std::size_t answers(std::string_view text) {
+  std::size_t count = 0;
+  for (std::size_t at = 0; (at = text.find("HTTP/1.1 ", at)) != std::string_view::npos; ++at)
+    ++count;
+  return count;
+}
+
+std::string post(std::string_view path, std::size_t body_bytes) {
+  return "POST " + std::string(path) +
+         " HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(body_bytes) + "\r\n\r\n" +
+         std::string(body_bytes, 'x');
+}
+
+WorkerConfig with_timeouts(Ms ms) {
+  WorkerConfig config;
+  config.header_timeout = config.body_timeout = config.idle_timeout = config.write_timeout = ms;
+  return config;
+}
+
 }  // namespace lastcall

@@ -42,4 +42,10 @@ class Wire {
   Worker worker;
 };
 
+inline constexpr std::string_view hello = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+[[nodiscard]] std::string post(std::string_view path, std::size_t body_bytes);
+[[nodiscard]] WorkerConfig with_timeouts(Ms ms);           // all of them
+[[nodiscard]] std::size_t answers(std::string_view text);  // how many begin in it
+[[nodiscard]] bool says_close(std::string_view answer);
+
 }  // namespace lastcall
