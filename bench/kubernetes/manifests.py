@@ -87,8 +87,11 @@ def start(cluster: Cluster, shipped: list[dict]) -> None:
 def remove_ours(cluster: Cluster) -> None:
     """Those of the experiments, and of the seccomp profile's installer."""
     kubectl = everywhere(cluster)
-    profile = [each for each in kubectl.kustomize(PROFILE) if each["kind"] == "Namespace"]
-    remove_namespaces(kubectl, [namespace(), *(profile if cluster.is_ours else ())])
+    namespaces = [namespace()]
+    if cluster.is_ours:  # no installer is started in others
+        profile = kubectl.kustomize(PROFILE)
+        namespaces += [each for each in profile if each["kind"] == "Namespace"]
+    remove_namespaces(kubectl, namespaces)
 
 
 def remove_namespaces(kubectl: Kubectl, namespaces: list[dict]) -> None:

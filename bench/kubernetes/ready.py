@@ -6,6 +6,7 @@ import tarfile
 import time
 from pathlib import Path
 
+from harness.polls import polls
 from harness.processes import Children, HarnessError
 
 BINARY = "lastcall"
@@ -50,11 +51,12 @@ def read(archive: tarfile.TarFile, name: str) -> bytes:
 def start(binary: Path, children: Children) -> float:
     child = children.start("lastcall", [str(binary), *ARGUMENTS])  # returns with its exec
     began = time.monotonic()
-    while SERVING not in child.stderr.read_bytes():
+    for _ in polls(START_SECONDS_MAX, POLL_SECONDS):
+        if SERVING in child.stderr.read_bytes():
+            break
         child.check_running()
-        if time.monotonic() > began + START_SECONDS_MAX:
-            raise HarnessError(f"it does not serve within {START_SECONDS_MAX} s")
-        time.sleep(POLL_SECONDS)
+    else:
+        raise HarnessError(f"it does not serve within {START_SECONDS_MAX} s")
     ready = (time.monotonic() - began) * 1000
     child.process.terminate()
     child.wait(START_SECONDS_MAX)
