@@ -1,1 +1,0 @@
-"""What bench/count is made of; a noun a file. START HERE: experiment.py."""

@@ -1,0 +1,1 @@
+"""What bench/count is made of; a noun a file. START HERE: run.py."""

@@ -1,0 +1,31 @@
+"""The results as a table for people and as objects for JSON."""
+
+from harness.table import align
+
+from .result import WAYS, Result
+
+
+def table(results: list[Result]) -> str:
+    head = ["listener closed by", "sample", "connected", "lost", "reset", "EOF", "per close"]
+    head += ["refused", "hung", "late", "seconds"]
+    return align([head, *map(cells, results)])
+
+
+def cells(result: Result) -> list[str]:
+    counts = (result.connected, result.lost, result.reset, result.cut)
+    late = result.accepted_after_unlisten + result.accepted_in_sweep
+    return [
+        WAYS[result.way],
+        f"{result.closes:,} closes",
+        *(f"{count:,}" for count in counts),
+        f"{result.lost / result.closes:.2f}",
+        f"{result.refused:,}",
+        f"{result.timed_out:,}",
+        f"{late:,}" if result.way == "unlisten" else ".",
+        f"{result.seconds:.0f}",
+    ]
+
+
+def as_object(result: Result) -> dict:
+    derived = {"title": WAYS[result.way], "connected": result.connected, "lost": result.lost}
+    return derived | vars(result) | {"broken_promises": result.broken_promises()}

@@ -1,0 +1,92 @@
+"""The command bench/throughput: measures every load, then user time without a kernel."""
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+from subprocess import PIPE
+
+from harness import program
+from harness.build import compile_targets
+from harness.processes import Children, HarnessError
+from harness.program import Program
+
+from . import cpus, rounds, servers
+from .options import parse
+from .servers import LASTCALL
+from .table import RATIO_MAX, Result, as_object, report
+from .wrk import LOADS, Wrk
+
+PROGRAM = Program("throughput")
+TARGETS = ("lastcall", "floor", "request_cost")
+COST_ROUNDS, QUICK_COST_ROUNDS = 15, 3
+COST_SECONDS_MAX = 120
+FILES_MAX = 16_384  # one for each connection, in wrk and in the server
+
+
+def main() -> int:
+    chosen = parse()
+    result = measure_all(chosen)
+    report(result)
+    PROGRAM.write_json(chosen.json, as_object(result))
+    return verdict(result, chosen.quick)
+
+
+def say(text: str) -> None:
+    PROGRAM.say(text)
+
+
+def measure_all(chosen: argparse.Namespace) -> Result:
+    build_dir = chosen.build_dir
+    pair = cpus.pair()
+    with (
+        tempfile.TemporaryDirectory(prefix="lastcall-") as folder_name,
+        Children(Path(folder_name)) as children,
+    ):
+        folder = Path(folder_name)
+        compile_targets(children, build_dir, TARGETS)
+        program.raise_file_limit(FILES_MAX)
+        costs = request_costs(children, build_dir, chosen.quick)
+        wrk = Wrk(children, folder, pair.load)
+        started = servers.start_all(children, folder, build_dir, pair.server)
+        say(f"{pair.describe()}; {', '.join(server.name for server in started)}")
+        if servers.find_nginx() is None:
+            say("nginx is not installed: no row for it")
+
+        def measure(load, count: int) -> rounds.Row:
+            return rounds.measure(wrk, started, load, count, chosen.seconds, say)
+
+        rows = [measure(load, chosen.rounds) for load in LOADS]
+        retried = not chosen.quick and rows[0].ratio(LASTCALL) > RATIO_MAX
+        if retried:
+            say(f"{LOADS[0].title}: {rows[0].ratio(LASTCALL):.3f}: once more, twice the rounds")
+            rows[0] = measure(LOADS[0], 2 * chosen.rounds)
+        return Result(pair, rows, costs, retried)
+
+
+def request_costs(children: Children, build_dir: Path, quick: bool) -> list[dict]:
+    say("user time per request, without a kernel")
+    argv = [str(build_dir / "request_cost"), str(QUICK_COST_ROUNDS if quick else COST_ROUNDS)]
+    child = children.start("request_cost", argv, stdout=PIPE, encoding="utf-8")
+    if child.wait(COST_SECONDS_MAX) != 0:  # its output, a few lines, fits the pipe
+        raise HarnessError(f"request_cost failed, {child.how_it_ended()}")
+    return [json.loads(line) for line in child.stdout]
+
+
+def verdict(result: Result, quick: bool) -> int:
+    failures = []
+    ratio = result.judged.ratio(LASTCALL)
+    if not quick and ratio > RATIO_MAX:
+        failures.append(f"{result.judged.load.title}: {ratio:.3f} of the floor, over {RATIO_MAX}")
+    failures += [
+        f"{cost['load']}: {cost['allocations']:,} heap allocations, not 0"
+        for cost in result.costs
+        if cost["allocations"]
+    ]
+    judged = "nothing judged" if quick else f"{ratio:.3f} of the floor, at most {RATIO_MAX}"
+    return program.verdict(failures, f"no heap allocation; {judged}")
+
+
+if __name__ == "__main__":
+    sys.exit(PROGRAM.run(main))

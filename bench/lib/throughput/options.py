@@ -1,0 +1,34 @@
+"""The command line of bench/throughput."""
+
+import argparse
+
+from harness import options, values
+
+ROUNDS, SECONDS = 7, 2
+QUICK_ROUNDS, QUICK_SECONDS = 1, 1
+
+DESCRIPTION = """\
+What a request costs: CPU time of lastcall against the floor, which is what the kernel costs.
+
+    bench/throughput            all loads: about three minutes
+    bench/throughput --quick    one short round of each: within a minute, and nothing is judged
+
+The floor (bench/floor.cc) answers every request with the same bytes and understands none of them.
+The server has one CPU and wrk another; the servers take turns, and the median of the ratios within
+each round counts. After that, user time per request without a kernel (bench/request_cost.cc). The
+tables go to stdout, progress to stderr.
+"""
+
+
+def parse() -> argparse.Namespace:
+    parser = options.Parser("throughput", DESCRIPTION)
+    add = parser.add_argument
+    add("--quick", action="store_true", help="one short round of each load; judges nothing")
+    add("--rounds", type=values.whole(1, 1000), metavar="N", help=f"of each load ({ROUNDS})")
+    add("--seconds", type=values.whole(1, 3600), metavar="N", help=f"of a turn ({SECONDS})")
+    parser.add_json()
+    parser.add_build_dir(", which should be a release build")
+    chosen = parser.parse_args()
+    chosen.rounds = chosen.rounds or (QUICK_ROUNDS if chosen.quick else ROUNDS)
+    chosen.seconds = chosen.seconds or (QUICK_SECONDS if chosen.quick else SECONDS)
+    return chosen

@@ -1,0 +1,84 @@
+"""The result as tables for people and as an object for JSON."""
+
+from dataclasses import dataclass
+
+from harness.table import align
+
+from . import cpus, rounds
+from .servers import LASTCALL
+from .wrk import LOADS
+
+RATIO_MAX = 1.15
+JUDGED = LOADS[0].name
+HEAD = ["load", "server", "CPU us/request", "of the floor", "user %", "requests/s"]
+COST_HEAD = ["request", "", "ns/request", "lowest", "highest", "heap allocations"]
+
+
+@dataclass(frozen=True)
+class Result:
+    pair: cpus.Pair
+    rows: list[rounds.Row]
+    costs: list[dict]  # as request_cost prints them
+    retried: bool
+
+    @property
+    def judged(self) -> rounds.Row:
+        return next(row for row in self.rows if row.load.name == JUDGED)
+
+
+def report(result: Result) -> None:
+    print(align([HEAD, *(cells(row, name) for row in result.rows for name in row.turns)]))
+    row = result.judged
+    print(f"Request: GET / with a Host field, {row.request_bytes} bytes; {result.pair.describe()}.")
+    spread = row.ratios(LASTCALL)
+    print(
+        f"{row.load.title}: lastcall takes {row.ratio(LASTCALL):.3f} of the floor's CPU time"
+        f" (median of {len(spread)} rounds, {min(spread):.3f} to {max(spread):.3f})."
+    )
+    print("\nUser time of a request over an Io in memory, 64 clients:\n")
+    print(align([COST_HEAD, *map(cost_cells, result.costs)]))
+
+
+def cells(row: rounds.Row, server: str) -> list[str]:
+    return [
+        row.load.title,
+        server,
+        f"{row.cpu_us(server):.3f}",
+        f"{row.ratio(server):.3f}",
+        f"{100 * row.user_share(server):.0f}",
+        f"{row.per_second(server):,.0f}",
+    ]
+
+
+def cost_cells(cost: dict) -> list[str]:
+    numbers = [f"{cost[key]:.0f}" for key in ("ns_per_request", "ns_min", "ns_max")]
+    allocations = f"{cost['allocations']:,} in {cost['requests']:,}"
+    return [cost["load"], "", *numbers, allocations]
+
+
+def as_object(result: Result) -> dict:
+    return {
+        "cpus": vars(result.pair),
+        "retried": result.retried,
+        "ratio": result.judged.ratio(LASTCALL),
+        "ratio_max": RATIO_MAX,
+        "rows": [
+            {
+                "load": row.load.name,
+                "title": row.load.title,
+                "request_bytes": row.request_bytes,
+                "connections": row.load.connections,
+                "pipelined": row.load.pipelined,
+                "server": name,
+                "cpu_us_per_request": row.cpu_us(name),
+                "ratio_to_floor": row.ratio(name),
+                "ratios": row.ratios(name),
+                "user_share": row.user_share(name),
+                "requests_per_second": row.per_second(name),
+                "turns": [vars(turn) for turn in turns],
+            }
+            for row in result.rows
+            for name, turns in row.turns.items()
+        ],
+        "request_cost": result.costs,
+    }
