@@ -12,12 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness import build, network, program
+from harness.blocks import Block
 from harness.processes import Children, HarnessError
 from harness.program import Program
 
 from . import clusters, components, experiments, images, lifecycle, manifests, places, report
 from . import verdict
 from .clusters import Cluster
+from .compact import compact
 from .experiment import Experiment
 from .images import Images
 from .options import parse
@@ -83,24 +85,25 @@ def workshop() -> Iterator[Children]:
 
 def run(chosen: argparse.Namespace) -> int:
     """Our cluster: as it is up, or else for the length of the run."""
+    block = Block("bench/cluster") if chosen.write else None
     made = build_all()
     if lifecycle.is_up():
         with manifests.left_clean(clusters.ours(made), say):
-            return run_in_ours(made, chosen)
+            return run_in_ours(made, chosen, block)
     with lifecycle.ended_by_failure():
         try:
             lifecycle.up(say)
-            return run_in_ours(made, chosen)
+            return run_in_ours(made, chosen, block)
         finally:
             lifecycle.down()
             say("the cluster is gone")
 
 
-def run_in_ours(made: Images, chosen: argparse.Namespace) -> int:
+def run_in_ours(made: Images, chosen: argparse.Namespace, block: Block | None) -> int:
     images.load()
     program.raise_file_limit(FILES_MAX)
     lifecycle.join_network()  # from here on we are where the load runs
-    return measure(clusters.ours(made), chosen)
+    return measure(clusters.ours(made), chosen, block)
 
 
 def run_in_theirs(chosen: argparse.Namespace) -> int:
@@ -115,7 +118,7 @@ def run_in_theirs(chosen: argparse.Namespace) -> int:
         return measure(theirs, chosen)
 
 
-def measure(cluster: Cluster, chosen: argparse.Namespace) -> int:
+def measure(cluster: Cluster, chosen: argparse.Namespace, block: Block | None = None) -> int:
     """The experiments that were chosen, one after another, and what they prove."""
     groups: list[list[Row]] = []
     failures: list[str] = []
@@ -132,7 +135,21 @@ def measure(cluster: Cluster, chosen: argparse.Namespace) -> int:
     print("Latencies are those of the answered requests, a lost one has none.")
     failures += verdict.compare(groups) + verdict.idle_controls(rows)
     report.write(groups, failures, chosen)
-    return verdict.verdict(groups, failures)
+    exit_code = verdict.verdict(groups, failures)
+    if block:
+        publish(block, exit_code, groups, chosen)
+    return exit_code
+
+
+def publish(
+    block: Block, exit_code: int, groups: list[list[Row]], chosen: argparse.Namespace
+) -> None:
+    block.publish(exit_code, compact(groups), say)
+    rollout = experiments.ALL["rollout"]
+    mine = [rows for rows in groups if rows[0].experiment == rollout.name]
+    if chosen.published and mine and exit_code == 0:
+        text = report.drawn(rollout, rollout.compared or "", mine)
+        PROGRAM.write(chosen.published / f"cluster-{rollout.name}.svg", text, "its picture")
 
 
 def perform(

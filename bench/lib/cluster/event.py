@@ -20,6 +20,8 @@ class Event:
     notes: list[str] = field(default_factory=list)  # what there is to tell
     broken: list[str] = field(default_factory=list)  # promises, beyond lost requests
     over_at: float = 0.0  # when the last client had its last answer
+    counted: int | None = None  # of the answers, where they are a promise to count
+    named: int = 0  # of these promises, what the pods said that they could not keep
 
 
 @dataclass

@@ -4,6 +4,7 @@ import argparse
 import re
 
 from harness import options, values
+from harness.blocks import RESULTS
 from harness.vegeta import ATTACKS
 
 from . import clusters, places
@@ -11,7 +12,8 @@ from .experiments import ALL, NAMES
 from .servers import SERVERS
 
 COMMANDS = ("run", "build", "up", "shell", "down")
-OF_RUNS = ("quick", "full", "attack", "variant", "repeat", "rate", "json", "svg")
+OF_RUNS = ("quick", "full", "attack", "variant", "repeat", "rate", "json", "svg", "write")
+PICTURES = places.BUILT / "pictures"
 ADDRESS = "a node's address and a free node port, such as http://172.18.0.2:30080"
 
 DESCRIPTION = """\
@@ -40,11 +42,14 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     if chosen.command != "run":
         check_no_run(parser, chosen)
     check_whose(parser, chosen)
+    parser.check_write(chosen)
     for name in chosen.experiments:
         if name not in NAMES:
             parser.error(f"experiment '{name}' is none of {', '.join(NAMES)}")
         if chosen.kubeconfig and ALL[name].needs_nodes:
             parser.error(f"{name} needs the nodes of bench/cluster itself: not with --kubeconfig")
+    chosen.published = RESULTS if chosen.write and not chosen.svg else None
+    chosen.svg = chosen.svg or PICTURES
     return chosen
 
 
@@ -67,9 +72,9 @@ def _parser() -> options.Parser:
     add("--repeat", type=values.whole(1, 100), default=1, help="runs that a row adds up (1)")
     add("--rate", type=values.whole(1, 20_000), default=1000, help="requests a second (1000)")
     parser.add_json()
-    pictures = places.BUILT / "pictures"
-    what = f"a picture for each experiment goes there ({pictures.relative_to(places.ROOT)})"
-    add("--svg", type=values.output_folder, metavar="DIR", default=pictures, help=what)
+    parser.add_write()
+    what = f"a picture for each experiment goes there ({PICTURES.relative_to(places.ROOT)})"
+    add("--svg", type=values.output_folder, metavar="DIR", help=what)
     _add_theirs(add)
     return parser
 
@@ -84,6 +89,8 @@ def _add_theirs(add) -> None:
 
 
 def check_whose(parser: options.Parser, chosen: argparse.Namespace) -> None:
+    if chosen.kubeconfig and chosen.write:
+        parser.error("--write tells of bench/cluster's own cluster: not with --kubeconfig")
     if chosen.kubeconfig and not (chosen.address and chosen.image):
         parser.error("--kubeconfig needs --address and --image")
     for option in ("address", "image", "seccomp"):

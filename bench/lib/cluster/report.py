@@ -105,14 +105,18 @@ def draw(experiment: Experiment, groups: list[list[Row]], chosen, say) -> None:
     """A picture for each way that the experiment has."""
     ways = list(dict.fromkeys(rows[0].way for rows in groups))
     for way in ways:
-        mine = [rows for rows in groups if rows[0].way == way]
         name = f"{experiment.name} {way}" if len(ways) > 1 else experiment.name
         file = chosen.svg / f"{re.sub(r'[^a-z0-9]+', '-', name.lower())}.svg"
-        rates = ", ".join(map(str, sorted({per_second(row) for rows in mine for row in rows})))
-        subtitle = f"each attack about {rates} requests a second · {time.strftime('%Y-%m-%d')}"
-        title = f"{experiment.title}: {way}" if way else experiment.title
-        file.write_text(picture.picture(title, subtitle, mine), encoding="utf-8")
+        file.write_text(drawn(experiment, way, groups), encoding="utf-8")
         say(f"a picture is in {file}")
+
+
+def drawn(experiment: Experiment, way: str, groups: list[list[Row]]) -> str:
+    mine = [rows for rows in groups if rows[0].way == way]
+    rates = ", ".join(map(str, sorted({per_second(row) for rows in mine for row in rows})))
+    subtitle = f"each attack about {rates} requests a second · {time.strftime('%Y-%m-%d')}"
+    title = f"{experiment.title}: {way}" if way else experiment.title
+    return picture.picture(title, subtitle, mine)
 
 
 def per_second(row: Row) -> int:

@@ -40,6 +40,16 @@ class Row(Sums):
         return [run.event for run in self.runs]
 
     @property
+    def counted(self) -> int | None:
+        """Of the answers; None where an answer promises nothing."""
+        counts = [event.counted for event in self.events if event.counted is not None]
+        return sum(counts) if counts else None
+
+    @property
+    def named(self) -> int:
+        return sum(event.named for event in self.events)
+
+    @property
     def event_seconds(self) -> float:
         return max((event.seconds for event in self.events), default=0.0)
 

@@ -1,6 +1,7 @@
 """What the rows of a run of the command prove, or fail to."""
 
 from collections import Counter
+from collections.abc import Iterator
 
 from harness import program
 from harness.sums import PERCENTS
@@ -21,22 +22,32 @@ def judged(case: Case, problems: list[str]) -> list[str]:
     return [each for each in problems if not each.startswith(INVALID)]
 
 
-def compare(groups: list[list[Row]]) -> list[str]:
-    """Latencies beside Go's in the same run, where the experiment is about them: the worse."""
-    worse = []
+def compared(groups: list[list[Row]]) -> Iterator[tuple[Row, Row]]:
+    """lastcall's rows with Go's of the same run, where an experiment is about latencies."""
     alone = {(r.experiment, r.way, r.attack.name, r.title): r for (r, *more) in groups if not more}
     for (name, *where, _), mine in alone.items():
         theirs = alone.get((name, *where, GO.title))
         if mine.way != ALL[name].compared or mine.case.must_lose is not False or theirs is None:
             continue
-        ratios = {key: mine.typical[key] / theirs.typical[key] for key in PERCENTS}
-        told = ", ".join(f"{key} {ratio:.2f}" for key, ratio in ratios.items())
-        print(f"{name}, {mine.label}: latency / Go's: {told}.")
-        found = [f"Go's row beside it is {each}" for each in theirs.problems()]
+        yield mine, theirs
+
+
+def ratios(mine: Row, theirs: Row) -> dict[str, float]:
+    return {key: mine.typical[key] / theirs.typical[key] for key in PERCENTS}
+
+
+def compare(groups: list[list[Row]]) -> list[str]:
+    """Latencies beside Go's: those that are worse than noise."""
+    worse = []
+    for mine, theirs in compared(groups):
+        found, where = ratios(mine, theirs), f"{mine.experiment}, {mine.label}"
+        told = ", ".join(f"{key} {ratio:.2f}" for key, ratio in found.items())
+        print(f"{where}: latency / Go's: {told}.")
+        bad = [f"Go's row beside it is {each}" for each in theirs.problems()]
         for key, most in RATIO_MAX.items():
-            if ratios[key] > most and mine.typical[key] * 1000 > PUBLISHED_MS[key]:
-                found.append(f"{key} is {ratios[key]:.2f} of Go's: over {most:g} is no noise")
-        worse += [f"{name}, {mine.label}: {each}" for each in found]
+            if found[key] > most and mine.typical[key] * 1000 > PUBLISHED_MS[key]:
+                bad.append(f"{key} is {found[key]:.2f} of Go's: over {most:g} is no noise")
+        worse += [f"{where}: {each}" for each in bad]
     return worse
 
 

@@ -11,12 +11,14 @@ import sys
 import time
 
 from harness import haproxy, program
+from harness.blocks import Block
 from harness.build import build
 from harness.program import Program
 from harness.servers import Binaries
 
 from . import options, picture, run, table
 from .row import Row
+from .schedule import Schedule
 
 PROGRAM = Program("count")
 FILES_MAX = 65_536  # two for each connection that waits in the proxy
@@ -25,10 +27,15 @@ OVERHEAD_SECONDS = 5  # around each load: the first health checks, jobs, reading
 
 def main() -> int:
     chosen = options.parse()
+    block = Block("bench/count") if chosen.write else None
     say("building")
     binaries = build(chosen.build_dir, chosen.setup, chosen.servers)
     program.raise_file_limit(FILES_MAX)
-    return report(chosen, run_all(chosen, binaries))
+    rows = run_all(chosen, binaries)
+    exit_code = report(chosen, rows)
+    if block:
+        publish(block, exit_code, chosen, rows)
+    return exit_code
 
 
 def say(text: str) -> None:
@@ -37,12 +44,13 @@ def say(text: str) -> None:
 
 def run_all(chosen: options.Options, binaries: Binaries) -> list[Row]:
     schedule = chosen.schedule
-    runs = len(chosen.servers) * chosen.repeat
+    cases = [(schedule, server) for schedule in chosen.schedules for server in chosen.servers]
+    runs = len(cases) * chosen.repeat
     drain = schedule.drain_window + schedule.job_delay
     total = runs * (schedule.seconds + drain + OVERHEAD_SECONDS)
-    say(f"runs: {runs}, about {total:.0f} s; {what(chosen)}")
+    say(f"runs: {runs}, about {total:.0f} s; {what(schedule)}")
     rows = []
-    for server in chosen.servers:
+    for schedule, server in cases:
         row = Row(server, schedule, [])
         rows.append(row)
         for number in range(chosen.repeat):
@@ -53,9 +61,9 @@ def run_all(chosen: options.Options, binaries: Binaries) -> list[Row]:
     return rows
 
 
-def what(chosen: options.Options) -> str:
-    chaos = ", Redis restarted and cut" if chosen.schedule.chaos else ""
-    return f"2 replicas behind HAProxy, {chosen.schedule.describe()}{chaos}"
+def what(schedule: Schedule) -> str:
+    chaos = ", Redis restarted and cut" if schedule.chaos else ""
+    return f"2 replicas behind HAProxy, {schedule.describe()}{chaos}"
 
 
 def tell(last: run.Run) -> None:
@@ -66,7 +74,8 @@ def tell(last: run.Run) -> None:
 
 def report(chosen: options.Options, rows: list[Row]) -> int:
     print(table.table(rows), flush=True)
-    print(f"{what(chosen)}.")
+    for schedule in chosen.schedules:
+        print(f"{what(schedule)}.")
     for row in rows:
         if note := haproxy.describe(row.proxy_losses):
             print(f"{row.server.title}: {note}.")
@@ -82,9 +91,22 @@ def expectation(row: Row) -> str:
     return f"{row.server.title} counted {row.counted:,} of {row.sent:,}, each once"
 
 
+def publish(block: Block, exit_code: int, chosen: options.Options, rows: list[Row]) -> None:
+    body = f"{table.compact(rows)}\n\n{what(chosen.schedules[0])}; {table.sample(rows)}"
+    block.publish(exit_code, body, say)
+    if chosen.published and exit_code == 0:
+        PROGRAM.write(chosen.published, draw(chosen, rows), "the picture")
+
+
+def draw(chosen: options.Options, rows: list[Row]) -> str:
+    """Of two experiments, the one with chaos."""
+    schedule = chosen.schedules[-1]
+    subtitle = f"{what(schedule)} · {time.strftime('%Y-%m-%d')}"
+    return picture.picture([row for row in rows if row.schedule == schedule], subtitle)
+
+
 def write_files(chosen: options.Options, rows: list[Row]) -> None:
-    subtitle = f"{what(chosen)} · {time.strftime('%Y-%m-%d')}"
-    PROGRAM.write(chosen.svg, picture.picture(rows, subtitle), "the picture")
+    PROGRAM.write(chosen.svg, draw(chosen, rows), "the picture")
     PROGRAM.write_json(chosen.json, table.objects(rows))
 
 

@@ -1,6 +1,6 @@
 """The command line of bench/count."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness import options, values
 from harness.servers import Server
@@ -20,6 +20,7 @@ counted each answer exactly once, and the --hard control lost some; else 1.
     bench/count --requests 3000 --rate 50    3,000
     bench/count --requests 30000 --rate 500  30,000
     bench/count --chaos                      Redis restarts too, its connections are cut
+    bench/count --write                      both, without chaos and with it: eight minutes
 """
 
 
@@ -27,6 +28,13 @@ counted each answer exactly once, and the --hard control lost some; else 1.
 class Options(options.Restarts):
     servers: list[Server]
     schedule: Schedule
+
+    @property
+    def schedules(self) -> list[Schedule]:
+        """The table that --write writes has a column without chaos and one with it."""
+        if not self.write:
+            return [self.schedule]
+        return [replace(self.schedule, chaos=chaos) for chaos in (False, True)]
 
 
 def parse(argv: list[str] | None = None) -> Options:

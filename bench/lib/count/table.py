@@ -1,6 +1,7 @@
-"""The result as a table for people and as objects for JSON."""
+"""The result as a table for people, as Markdown, and as objects for JSON."""
 
-from harness.table import align
+from harness.outcome import most
+from harness.table import align, bold, markdown
 
 from .row import Row
 from .run import Run
@@ -25,6 +26,33 @@ def _cells(row: Row) -> list[str]:
 
 def signed(difference: int) -> str:
     return f"{difference:+,}" if difference else "0"
+
+
+def compact(rows: list[Row]) -> str:
+    """Markdown: what was counted of the answers, an experiment a column."""
+    experiments = list(dict.fromkeys(row.experiment for row in rows))
+    lines = [["counted of the 200s", *experiments]]
+    for name in dict.fromkeys(row.server.name for row in rows):
+        of_experiment = {row.experiment: row for row in rows if row.server.name == name}
+        server = next(iter(of_experiment.values())).server
+        cells = [server.title]
+        for each in experiments:
+            row = of_experiment.get(each)
+            cells.append(f"{row.counted:,} of {row.answered:,}" if row else "")
+        lines.append([bold(cell, server.must_lose is False) for cell in cells])
+    return markdown(lines)
+
+
+def sample(rows: list[Row]) -> str:
+    """What `compact` is made of, and what it allows to say."""
+    runs = max(len(row.runs) for row in rows)
+    told = f"{runs} run{'s' if runs > 1 else ''} of each case."
+    promised = [row for row in rows if row.server.must_lose is False]
+    if promised and all(row.exact == len(row.runs) for row in promised):
+        count = sum(row.sent for row in promised)
+        told += f" Each of lastcall's {count:,} requests was answered, and counted once:"
+        told += f" of others {most(count)}."
+    return told
 
 
 def objects(rows: list[Row]) -> list[dict]:

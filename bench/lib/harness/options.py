@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from .blocks import RESULTS
 from .build import ROOT
 from .values import folder, names, output_file, whole
 
@@ -20,6 +21,8 @@ class Restarts:
     svg: Path
     build_dir: Path
     setup: bool
+    write: bool
+    published: Path | None  # where the picture goes, too, with --write
 
 
 class Parser(argparse.ArgumentParser):
@@ -37,6 +40,14 @@ class Parser(argparse.ArgumentParser):
         what = "write the result as JSON"
         self.add_argument("--json", type=output_file, metavar="FILE", help=what)
 
+    def add_write(self) -> None:
+        what = "write the table into bench/README.md, if all is well"
+        self.add_argument("--write", action="store_true", help=what)
+
+    def check_write(self, given: argparse.Namespace) -> None:
+        if given.write and given.quick:
+            self.error("--quick shows too little to be written down: --write goes without it")
+
     def add_build_dir(self, more: str = "") -> None:
         what = f"the folder of the build{more} (build)"
         self.add_argument(
@@ -47,6 +58,7 @@ class Parser(argparse.ArgumentParser):
         add = self.add_argument
         add("--repeat", type=whole(1, 1000), default=1, help="runs that a row adds up (1)")
         self.add_json()
+        self.add_write()
         what = f"where the picture goes (bench/{self.prog}.svg in the build folder)"
         add("--svg", type=output_file, metavar="FILE", help=what)
         self.add_build_dir()
@@ -55,6 +67,9 @@ class Parser(argparse.ArgumentParser):
 
     def restarts(self, given: argparse.Namespace) -> dict:
         """What `add_restarts` asked for, to make a `Restarts` of."""
+        self.check_write(given)
+        own = given.write and not given.svg
+        given.published = RESULTS / f"{self.prog}.svg" if own else None
         given.svg = given.svg or given.build_dir / "bench" / f"{self.prog}.svg"
         return {field: getattr(given, field) for field in Restarts.__dataclass_fields__}
 

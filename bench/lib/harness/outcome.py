@@ -86,6 +86,11 @@ def bound_of_none(count: int) -> float:
     return min(1.0, 3 / count) if count else 1.0
 
 
+def most(count: int) -> str:
+    """What 0 of `count` allows to say."""
+    return f"at most {100 * bound_of_none(count):.2g} % at 95 %"
+
+
 @dataclass
 class Tally:
     """Requests counted: in all, by class of loss, and per BIN_SECONDS of their sending."""

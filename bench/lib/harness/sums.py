@@ -3,7 +3,7 @@
 from collections import Counter
 from functools import cached_property
 
-from .outcome import HARNESS, bound_of_none, percentile
+from .outcome import HARNESS, most, percentile
 
 PERCENTS = {"p50": 50, "p99": 99, "p99.9": 99.9, "max": 100}
 
@@ -47,4 +47,4 @@ class Sums:
         """None lost is not never: what the sample allows to say."""
         if self.lost > 0 or self.requests == 0:
             return None
-        return f"0 of {self.requests:,}: at most {100 * bound_of_none(self.requests):.2g} % at 95 %"
+        return f"0 of {self.requests:,}: {most(self.requests)}"

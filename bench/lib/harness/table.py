@@ -1,4 +1,4 @@
-"""Rows as text: in columns that align for a terminal."""
+"""Rows as text: in columns that align for a terminal, or as Markdown."""
 
 import math
 
@@ -16,6 +16,18 @@ def align(lines: list[list[str]]) -> str:
 
     rule = "  ".join("-" * width for width in widths)
     return "\n".join([line(lines[0]), rule, *map(line, lines[1:])])
+
+
+def markdown(lines: list[list[str]]) -> str:
+    """The first line is the head."""
+    head, *others = lines
+    rule = f"|{'---|' * len(head)}"
+    told = [f"| {' | '.join(cells)} |".replace("|  |", "| |") for cells in (head, *others)]
+    return "\n".join([told[0], rule, *told[1:]])
+
+
+def bold(text: str, is_bold: bool = True) -> str:
+    return f"**{text}**" if is_bold and text else text
 
 
 def finite(value: float) -> float | None:

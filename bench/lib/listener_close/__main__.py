@@ -8,14 +8,15 @@ from pathlib import Path
 from subprocess import PIPE
 
 from harness import program
+from harness.blocks import Block
 from harness.build import compile_targets
 from harness.network import free_ports
 from harness.processes import Children, HarnessError
 from harness.program import Program
 
 from .options import parse
-from .result import WAYS, Result, bound
-from .table import as_object, table
+from .result import WAYS, Result, bound, lost_none, sample, setting
+from .table import as_object, compact, table
 
 PROGRAM = Program("listener-close")
 CLOSER = "listener_close"
@@ -29,6 +30,7 @@ TELL_SECONDS = 5
 
 def main() -> int:
     chosen = parse()
+    block = Block("bench/listener-close") if chosen.write else None
     with (
         tempfile.TemporaryDirectory(prefix="lastcall-") as folder,
         Children(Path(folder)) as children,
@@ -36,7 +38,10 @@ def main() -> int:
         compile_targets(children, chosen.build_dir, [CLOSER])
         closer = chosen.build_dir / CLOSER
         results = [run(children, closer, way, chosen.closes) for way in WAYS]
-    return report(results, chosen.json)
+    exit_code = report(results, chosen.json)
+    if block:
+        block.publish(exit_code, f"{compact(results)}\n\n{sample(results)}", say)
+    return exit_code
 
 
 def say(text: str) -> None:
@@ -75,16 +80,11 @@ def run(children: Children, closer: Path, way: str, closes: int) -> Result:
 
 def report(results: list[Result], json_file: Path | None) -> int:
     print(table(results))
-    first = results[0]
-    print(
-        f"{first.listeners} listeners at a time, each under {first.clients} clients that never"
-        " pause; loopback" + (" in a network namespace of its own." if first.own_network else ".")
-    )
+    print(setting(results[0]))
     print("Refused clients had sent nothing. Lost ones had connected: reset, or EOF instead of")
     print("an answer. Late ones were in the accept queue or half-way to it at un-listen: served.")
-    for result in results:
-        if result.lost + result.timed_out == 0 and result.connected:
-            print(f"{WAYS[result.way]}: {bound(result)}.")
+    for result in filter(lost_none, results):
+        print(f"{WAYS[result.way]}: {bound(result)}.")
     PROGRAM.write_json(json_file, [as_object(each) for each in results])
     return verdict(results)
 

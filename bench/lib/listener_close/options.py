@@ -22,5 +22,6 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     closes = values.whole(1, 1_000_000)
     parser.add_argument("--closes", type=closes, default=1000, help="of each kind (1000)")
     parser.add_json()
+    parser.add_write()
     parser.add_build_dir()
     return parser.parse_args(argv)

@@ -66,3 +66,21 @@ def bound(result: Result) -> str:
         f"0 of {result.connected:,} connected clients in {result.closes:,} closes: at 95 %"
         f" at most {clients:.2g} % of clients, {closes:.2g} % of closes"
     )
+
+
+def lost_none(result: Result) -> bool:
+    return result.lost + result.timed_out == 0 and result.connected > 0
+
+
+def setting(result: Result) -> str:
+    return (
+        f"{result.listeners} listeners at a time, each under {result.clients} clients that never"
+        " pause; loopback" + (" in a network namespace of its own." if result.own_network else ".")
+    )
+
+
+def sample(results: list[Result]) -> str:
+    """What was run, and what it allows to say of lastcall."""
+    told = [setting(results[0])]
+    told += [f"{WAYS[each.way]}: {bound(each)}." for each in results if lost_none(each)]
+    return " ".join(told)

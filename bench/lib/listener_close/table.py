@@ -1,6 +1,6 @@
-"""The results as a table for people and as objects for JSON."""
+"""The results as a table for people, as Markdown, and as objects for JSON."""
 
-from harness.table import align
+from harness.table import align, bold, markdown
 
 from .result import WAYS, Result
 
@@ -24,6 +24,17 @@ def cells(result: Result) -> list[str]:
         f"{late:,}" if result.way == "unlisten" else ".",
         f"{result.seconds:.0f}",
     ]
+
+
+def compact(results: list[Result]) -> str:
+    """Markdown: who had connected and was lost all the same."""
+    first = results[0]
+    what = f"{first.closes:,} closes under {first.listeners * first.clients} clients by"
+    lines = [[what, "connected", "then lost"]]
+    for each in results:
+        cells = [WAYS[each.way], f"{each.connected:,}", f"{each.lost:,}"]
+        lines.append([bold(cell, each.way == "unlisten") for cell in cells])
+    return markdown(lines)
 
 
 def as_object(result: Result) -> dict:

@@ -10,6 +10,7 @@ import sys
 import time
 
 from harness import haproxy, program
+from harness.blocks import Block
 from harness.build import build
 from harness.network import many_ephemeral_ports
 from harness.program import Program
@@ -26,12 +27,16 @@ OVERHEAD_SECONDS = 2  # around each rollout: the first health checks, reading th
 
 def main() -> int:
     chosen = options.parse()
+    block = Block("bench/rollout") if chosen.write else None
     say("building")
     binaries = build(chosen.build_dir, chosen.setup, chosen.servers)
     program.raise_file_limit(FILES_MAX)
     with many_ephemeral_ports(say):
         rows = attack_all(chosen, binaries)
-    return report(chosen, rows)
+    exit_code = report(chosen, rows)
+    if block:
+        publish(block, exit_code, chosen, rows)
+    return exit_code
 
 
 def say(text: str) -> None:
@@ -87,10 +92,19 @@ def report(chosen: options.Options, rows: list[Row]) -> int:
     return verdict(rows)
 
 
+def publish(block: Block, exit_code: int, chosen: options.Options, rows: list[Row]) -> None:
+    body = f"{table.compact(rows)}\n\n{what(chosen)}; {table.sample(rows)}"
+    block.publish(exit_code, body, say)
+    if chosen.published and exit_code == 0:
+        PROGRAM.write(chosen.published, draw(chosen, rows), "the picture")
+
+
+def draw(chosen: options.Options, rows: list[Row]) -> str:
+    return picture.picture(rows, f"{what(chosen)} · {time.strftime('%Y-%m-%d')}")
+
+
 def write_files(chosen: options.Options, rows: list[Row]) -> None:
-    date = time.strftime("%Y-%m-%d")
-    drawn = picture.picture(rows, f"{what(chosen)} · {date}")
-    PROGRAM.write(chosen.svg, drawn, "the picture")
+    PROGRAM.write(chosen.svg, draw(chosen, rows), "the picture")
     objects = table.objects(rows, chosen.rate, chosen.seconds, chosen.drain_window)
     PROGRAM.write_json(chosen.json, objects)
 

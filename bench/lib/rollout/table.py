@@ -1,10 +1,10 @@
-"""The result as a table for people and as objects for JSON."""
+"""The result as a table for people, as Markdown, and as objects for JSON."""
 
 import math
 
-from harness.outcome import HARNESS, HEADINGS, LOSSES, OTHER, WRONG
+from harness.outcome import HARNESS, HEADINGS, LOSSES, OTHER, WRONG, most
 from harness.sums import PERCENTS
-from harness.table import align, finite
+from harness.table import align, bold, finite, markdown
 
 from .row import Row
 
@@ -31,6 +31,32 @@ def _cells(row: Row, classes: list[str]) -> list[str]:
 def success(row: Row) -> str:
     """Rounded down: 100 only when nothing is lost."""
     return "100" if row.lost == 0 else f"{math.floor(row.success_percent * 1000) / 1000:.3f}"
+
+
+def compact(rows: list[Row]) -> str:
+    """Markdown: what each server lost, an attack a column."""
+    attacks = {row.attack.name: row.attack.title for row in rows}
+    lines = [["lost of those sent", *attacks.values()]]
+    for name in dict.fromkeys(row.server.name for row in rows):
+        of_attack = {row.attack.name: row for row in rows if row.server.name == name}
+        server = next(iter(of_attack.values())).server
+        cells = [server.title]
+        for each in attacks:
+            row = of_attack.get(each)
+            cells.append(f"{row.lost:,} of {row.requests:,}" if row else "")
+        lines.append([bold(cell, server.must_lose is False) for cell in cells])
+    return markdown(lines)
+
+
+def sample(rows: list[Row]) -> str:
+    """What `compact` is made of, and what it allows to say."""
+    runs = max(len(row.runs) for row in rows)
+    told = f"{runs} run{'s' if runs > 1 else ''} of each case."
+    promised = [row for row in rows if row.server.must_lose is False]
+    if promised and not any(row.lost for row in promised):
+        count = sum(row.requests for row in promised)
+        told += f" None of lastcall's {count:,} requests lost: {most(count)}."
+    return told
 
 
 def objects(rows: list[Row], rate: int, seconds: float, drain_window: float) -> list[dict]:

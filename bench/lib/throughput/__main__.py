@@ -8,6 +8,7 @@ from pathlib import Path
 from subprocess import PIPE
 
 from harness import program
+from harness.blocks import Block
 from harness.build import compile_targets
 from harness.processes import Children, HarnessError
 from harness.program import Program
@@ -15,7 +16,7 @@ from harness.program import Program
 from . import cpus, rounds, servers
 from .options import parse
 from .servers import LASTCALL
-from .table import RATIO_MAX, Result, as_object, report
+from .table import RATIO_MAX, Result, as_object, compact, report, sample
 from .wrk import LOADS, Wrk
 
 PROGRAM = Program("throughput")
@@ -27,10 +28,14 @@ FILES_MAX = 16_384  # one for each connection, in wrk and in the server
 
 def main() -> int:
     chosen = parse()
+    block = Block("bench/throughput") if chosen.write else None
     result = measure_all(chosen)
     report(result)
     PROGRAM.write_json(chosen.json, as_object(result))
-    return verdict(result, chosen.quick)
+    exit_code = verdict(result, chosen.quick)
+    if block:
+        block.publish(exit_code, f"{compact(result)}\n\n{sample(result)}", say)
+    return exit_code
 
 
 def say(text: str) -> None:

@@ -20,15 +20,17 @@ tables go to stdout, progress to stderr.
 """
 
 
-def parse() -> argparse.Namespace:
+def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser = options.Parser("throughput", DESCRIPTION)
     add = parser.add_argument
     add("--quick", action="store_true", help="one short round of each load; judges nothing")
     add("--rounds", type=values.whole(1, 1000), metavar="N", help=f"of each load ({ROUNDS})")
     add("--seconds", type=values.whole(1, 3600), metavar="N", help=f"of a turn ({SECONDS})")
     parser.add_json()
+    parser.add_write()
     parser.add_build_dir(", which should be a release build")
-    chosen = parser.parse_args()
+    chosen = parser.parse_args(argv)
+    parser.check_write(chosen)
     chosen.rounds = chosen.rounds or (QUICK_ROUNDS if chosen.quick else ROUNDS)
     chosen.seconds = chosen.seconds or (QUICK_SECONDS if chosen.quick else SECONDS)
     return chosen

@@ -1,11 +1,11 @@
-"""The result as tables for people and as an object for JSON."""
+"""The result as tables for people, as Markdown, and as an object for JSON."""
 
 from dataclasses import dataclass
 
-from harness.table import align
+from harness.table import align, bold, markdown
 
 from . import cpus, rounds
-from .servers import LASTCALL
+from .servers import FLOOR, LASTCALL
 from .wrk import LOADS
 
 RATIO_MAX = 1.15
@@ -54,6 +54,36 @@ def cost_cells(cost: dict) -> list[str]:
     numbers = [f"{cost[key]:.0f}" for key in ("ns_per_request", "ns_min", "ns_max")]
     allocations = f"{cost['allocations']:,} in {cost['requests']:,}"
     return [cost["load"], "", *numbers, allocations]
+
+
+def compact(result: Result) -> str:
+    """Markdown: CPU time beside the floor's, then user time beside the first request's."""
+    servers = [name for name in result.judged.turns if name != FLOOR]
+    lines = [["CPU per request, of the floor's", *servers]]
+    for row in result.rows:
+        lines.append([row.load.title, *(spread(row, name) for name in servers)])
+    first = result.costs[0]["ns_per_request"]
+    costs = [["user time per request", "ns", "of the first", "heap allocations"]]
+    for cost in result.costs:
+        ns = cost["ns_per_request"]
+        costs.append([cost["load"], f"{ns:.0f}", f"{ns / first:.2f}", f"{cost['allocations']:,}"])
+    return f"{markdown(lines)}\n\n{markdown(costs)}"
+
+
+def spread(row: rounds.Row, server: str) -> str:
+    """The median of the rounds, and the least and the most."""
+    ratios = row.ratios(server)
+    median = bold(f"{row.ratio(server):.2f}", server == LASTCALL)
+    return f"{median} ({min(ratios):.2f} – {max(ratios):.2f})"
+
+
+def sample(result: Result) -> str:
+    row = result.judged
+    turns = row.turns[LASTCALL]
+    return (
+        f"Medians of {len(turns)} rounds of {turns[0].seconds} s, in brackets the least and the"
+        f" most; `GET /`, {row.request_bytes} bytes; {result.pair.describe()}."
+    )
 
 
 def as_object(result: Result) -> dict:

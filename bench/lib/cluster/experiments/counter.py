@@ -155,6 +155,7 @@ def judge_count(standing: StandingCase, server: Server, run: Run) -> None:
     event, promised = run.event, run.tally.answered
     patience = EXACT_SECONDS_MAX if server is LASTCALL else JOB_SECONDS
     counted = wait_for_count(standing, promised, patience)
+    event.counted = counted
     event.notes.append(f"{promised:,} answered, {counted:,} counted")
     if server is LASTCALL and counted != promised:
         event.broken.append(f"{promised:,} were promised and {counted:,} counted")
@@ -200,6 +201,7 @@ def judge_away(standing: StandingCase, run: Run) -> None:
     if not named:
         event.broken.append("Redis was away, and no pod named a job that it could not keep")
     counted = wait_for_count(standing, promised - named)
+    event.counted, event.named = counted, named
     event.notes.append(f"{promised:,} answered, {named:,} named as not kept, {counted:,} counted")
     # Redis may have counted one and died before it said so: that one is named and counted.
     if not promised - named <= counted <= promised:
