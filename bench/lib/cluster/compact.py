@@ -1,6 +1,6 @@
 """The result as bench/README.md has it: two tables in Markdown, and what they are made of."""
 
-from itertools import groupby
+from collections.abc import Callable
 
 from harness.outcome import most
 from harness.sums import PERCENTS
@@ -10,6 +10,7 @@ from .row import Row
 from .servers import LASTCALL, SERVERS
 from .verdict import compared, ratios
 
+Cell = Callable[[list[Row]], str]  # of a case, by its rows
 SHOWN = ("p99", "max")  # of the latencies
 
 
@@ -22,12 +23,12 @@ def compact(groups: list[list[Row]]) -> str:
     return "\n\n".join([*parts, sample(groups)])
 
 
-def table(head: str, rows: list[Row], cell) -> str:
+def table(head: str, rows: list[Row], cell: Cell) -> str:
     """A line an experiment, or way to it; another one where a server has a second case there."""
     lines = [[head, *(server.title for server in SERVERS)]]
-    for _, of_way in groupby(rows, lambda row: (row.experiment, row.way)):
-        cases = by_case(list(of_way))
-        first = {name: mine[0] for name, mine in cases.items() if mine}
+    for where in dict.fromkeys((row.experiment, row.way) for row in rows):
+        cases = by_case([row for row in rows if (row.experiment, row.way) == where])
+        first = {name: mine[0] for name, mine in cases.items()}
         others = [each for mine in cases.values() for each in mine[1:]]
         lines.append(line(label(next(iter(first.values()))), first, cell))
         for each in others:
@@ -50,7 +51,7 @@ def label(rows: list[Row]) -> str:
     return f"`{rows[0].experiment}`{through}" + (f", {note}" if note else "")
 
 
-def line(name: str, cases: dict[str, list[Row]], cell) -> list[str]:
+def line(name: str, cases: dict[str, list[Row]], cell: Cell) -> list[str]:
     cells = [name]
     for server in SERVERS:
         rows = cases.get(server.name)
@@ -90,8 +91,6 @@ def sample(groups: list[list[Row]]) -> str:
 
 def none_lost(promised: list[Row]) -> str:
     count = sum(row.requests for row in promised)
+    told = f"None of lastcall's {count:,} requests lost where none may be."
     honest = sum(row.requests for row in promised if not row.can_hide)
-    return (
-        f"None of lastcall's {count:,} requests lost where none may be; of the {honest:,} that no"
-        f" client may have sent again, {most(honest)}."
-    )
+    return f"{told} Of the {honest:,} that no client may have sent again: {most(honest)}."

@@ -20,10 +20,8 @@ def align(lines: list[list[str]]) -> str:
 
 def markdown(lines: list[list[str]]) -> str:
     """The first line is the head."""
-    head, *others = lines
-    rule = f"|{'---|' * len(head)}"
-    told = [f"| {' | '.join(cells)} |".replace("|  |", "| |") for cells in (head, *others)]
-    return "\n".join([told[0], rule, *told[1:]])
+    head, *others = ("".join(f" {cell} |" if cell else " |" for cell in each) for each in lines)
+    return "\n".join(f"|{each}" for each in (head, "---|" * len(lines[0]), *others))
 
 
 def bold(text: str, is_bold: bool = True) -> str:

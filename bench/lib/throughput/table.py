@@ -63,10 +63,10 @@ def compact(result: Result) -> str:
     for row in result.rows:
         lines.append([row.load.title, *(spread(row, name) for name in servers)])
     first = result.costs[0]["ns_per_request"]
-    costs = [["user time per request", "ns", "of the first", "heap allocations"]]
+    costs = [["user time per request", "of the first", "heap allocations"]]
     for cost in result.costs:
-        ns = cost["ns_per_request"]
-        costs.append([cost["load"], f"{ns:.0f}", f"{ns / first:.2f}", f"{cost['allocations']:,}"])
+        ratio = cost["ns_per_request"] / first
+        costs.append([cost["load"], f"{ratio:.2f}", f"{cost['allocations']:,}"])
     return f"{markdown(lines)}\n\n{markdown(costs)}"
 
 

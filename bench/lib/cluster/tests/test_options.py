@@ -31,6 +31,13 @@ class Options(unittest.TestCase):
     def test_little_and_much_exclude_each_other(self):
         self.assertIn("not allowed with", self.refused("run", "--quick", "--full"))
 
+    def test_only_a_whole_run_in_our_own_cluster_is_written_down(self):
+        self.assertTrue(options.parse(["--write"]).published)
+        self.assertIsNone(options.parse(["--write", "--svg", "/tmp"]).published)
+        self.assertIn("--write goes without", self.refused("--quick", "--write"))
+        self.assertIn("not with --kubeconfig", self.refused("run", "--write", *THEIRS))
+        self.assertIn("--write goes with run", self.refused("up", "--write"))
+
     def test_what_needs_our_nodes_is_refused_in_another_cluster(self):
         self.assertIn("node-drain needs the nodes", self.refused("run", *THEIRS, "node-drain"))
 

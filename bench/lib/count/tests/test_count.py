@@ -88,8 +88,14 @@ class CommandLine(unittest.TestCase):
             chosen = options.parse(["--requests", str(requests), "--rate", str(rate)])
             self.assertEqual(chosen.schedule.seconds, seconds)
 
+    def test_what_is_written_down_is_with_chaos_and_without(self):
+        written = options.parse(["--write"]).schedules
+        self.assertEqual([each.chaos for each in written], [False, True])
+        self.assertEqual(len(options.parse(["--chaos"]).schedules), 1)
+
     def test_a_bad_value_is_one_line_and_exit_code_2(self):
-        for text in ("--requests 0", "--rate x", "--requests 10", "--variant nginx", "more"):
+        bad = ("--requests 0", "--rate x", "--requests 10", "--variant nginx", "more")
+        for text in (*bad, "--quick --write"):
             errors = io.StringIO()
             with (
                 self.subTest(text),
@@ -185,6 +191,15 @@ class Report(unittest.TestCase):
         self.assertEqual((first["sent"], first["answered"], first["counted"]), (1000, 998, 870))
         self.assertEqual((second["case"], second["rate"]), ("rollout+chaos", 25))
         self.assertEqual(second["runs"][0]["redis"][1], {"at_seconds": 10, "what": "SIGKILL"})
+
+    def test_markdown_has_a_column_an_experiment(self):
+        rows = [LOSES, EXACT, row("drain", run(1000, 1000, 1000), chaos=True)]
+        lines = table.compact(rows).split("\n")
+        self.assertEqual(lines[0], "| counted of the 200s | rollout | rollout+chaos |")
+        self.assertEqual(lines[2], "| lastcall --hard | 870 of 998 | |")
+        self.assertEqual(lines[3], "| **lastcall** | **1,000 of 1,000** | **1,000 of 1,000** |")
+        self.assertIn("Each of lastcall's 2,000 requests", table.sample(rows))
+        self.assertNotIn("Each of", table.sample([row("drain", run(10, 10, 9))]))
 
     def test_picture_is_well_formed_and_shows_what_is_missing(self):
         root = ElementTree.fromstring(picture.picture([LOSES, EXACT], "HAProxy & Redis"))

@@ -17,7 +17,7 @@ def block(command: str, body: str) -> str:
     return f"{begin}\n\n{body}\n\n{end}"
 
 
-TEXT = f"# Title\r\n\n{block(OTHER, 'that')}\n\n{block(COMMAND, 'old')}  \n\nThe end, without a line"
+TEXT = f"# Title\r\n\n{block(OTHER, 'that')}\n\n{block(COMMAND, 'old')}  \n\nEnds without a line"
 
 
 class Texts(unittest.TestCase):

@@ -46,6 +46,13 @@ class Choices(unittest.TestCase):
         self.assertEqual(parsed("--duration", "30").seconds, 30.0)
 
 
+class Written(unittest.TestCase):
+    def test_the_picture_that_readme_shows_is_drawn_unless_another_place_is_given(self):
+        self.assertIsNone(parsed().published)
+        self.assertEqual(parsed("--write").published.name, "rollout.svg")
+        self.assertIsNone(parsed("--write", "--svg", "/tmp/x.svg").published)
+
+
 class Refusals(unittest.TestCase):
     def test_a_bad_value_is_one_line_and_exit_code_2(self):
         for argv in (
@@ -65,6 +72,7 @@ class Refusals(unittest.TestCase):
             ("--json", "/no/such/folder/out.json"),
             ("--svg", "/"),
             ("--unknown",),
+            ("--quick", "--write"),
             ("extra",),
         ):
             with self.subTest(argv):

@@ -102,3 +102,18 @@ class Picture(unittest.TestCase):
         marks = [(0.0, "old-1"), (5.0, "old-2"), (300.0, "old-3")]
         expected = [(0.0, "exit old-1, old-2"), (300.0, "exit old-3")]
         self.assertEqual(svg.labels("exit", marks), expected)
+
+
+class Markdown(unittest.TestCase):
+    def test_has_a_line_a_server_and_a_column_an_attack(self):
+        rows = [row("hard", "get", run(9, {"5xx": 1})), CONTROL, DRAIN]
+        lines = table.compact(rows).split("\n")
+        self.assertEqual(lines[0], "| lost of those sent | GET, keep-alive | POST, keep-alive |")
+        self.assertEqual(lines[2], "| lastcall --hard | 1 of 10 | 10 of 100 |")
+        self.assertEqual(lines[3], "| **lastcall** | | **0 of 100** |")
+
+    def test_says_how_many_runs_and_what_none_allows_to_say(self):
+        told = table.sample([CONTROL, row("drain", "get", run(100, {}), run(200, {}))])
+        self.assertTrue(told.startswith("2 runs of each case."))
+        self.assertIn("None of lastcall's 300 requests lost: at most 1 % at 95 %.", told)
+        self.assertNotIn("None", table.sample([row("drain", "get", run(9, {"eof": 1}))]))
