@@ -5,6 +5,7 @@ A block stands between two marks, a line each. What is outside of them is left b
 
 import os
 import subprocess
+import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ README = ROOT / "bench" / "README.md"
 RESULTS = ROOT / "bench" / "results"  # the pictures that README.md shows
 WRITTEN_HERE = (README, RESULTS)  # a change of these is none of what was measured
 GIT_SECONDS_MAX = 30
+COLUMNS = 108
 
 
 class Block:
@@ -34,7 +36,8 @@ class Block:
         if exit_code != 0:
             say(f"{self._file} is left as it is: the run failed")
             return
-        text = replaced(self._read(), self._command, f"{body}\n\n{self._measured}")
+        filled = wrapped(f"{body}\n\n{self._measured}")
+        text = replaced(self._read(), self._command, filled)
         self._file.write_bytes(text.encode(errors="surrogateescape"))
         say(f"the measurements are in {self._file}")
 
@@ -57,6 +60,14 @@ def replaced(text: str, command: str, body: str) -> str:
     if not found or not ended:
         raise HarnessError(f"bench/README.md has no block of {command}: {begin} … {end}")
     return f"{before}{begin}\n\n{body}\n\n{end}{after}"
+
+
+def wrapped(body: str) -> str:
+    """Tables stay as they are."""
+    return "\n\n".join(
+        each if each.startswith("|") else textwrap.fill(each, COLUMNS, break_on_hyphens=False)
+        for each in body.split("\n\n")
+    )
 
 
 def provenance(measured_at: str) -> str:

@@ -73,7 +73,8 @@ def compact(result: Result) -> str:
 def spread(row: rounds.Row, server: str) -> str:
     """The median of the rounds, and the least and the most."""
     ratios = row.ratios(server)
-    median = bold(f"{row.ratio(server):.2f}", server == LASTCALL)
+    is_judged = row.load.name == JUDGED and server == LASTCALL
+    median = bold(f"{row.ratio(server):.2f}", is_judged)
     return f"{median} ({min(ratios):.2f} – {max(ratios):.2f})"
 
 

@@ -26,6 +26,13 @@ class Texts(unittest.TestCase):
         self.assertEqual(replaced(TEXT, COMMAND, "| new |"), expected)
         self.assertEqual(replaced(expected, COMMAND, "| new |"), expected)
 
+    def test_sentences_are_wrapped_and_tables_are_not(self):
+        table, words = "| " + "x" * 200 + " |", "word " * 50
+        told, sentences = blocks.wrapped(f"{table}\n\n{words}").split("\n\n")
+        self.assertEqual(told, table)
+        self.assertEqual(sentences.split(), words.split())
+        self.assertLessEqual(max(map(len, sentences.split("\n"))), blocks.COLUMNS)
+
     def test_a_missing_mark_is_told_in_one_line(self):
         for mark in marks(COMMAND):
             with self.assertRaisesRegex(HarnessError, "no block of bench/this: <!--") as told:
