@@ -26,7 +26,7 @@
 #include <string_view>
 #include <vector>
 
-#include "bounds.h"
+#include "base/limits.h"
 
 namespace {
 

@@ -36,15 +36,15 @@
 #include <thread>
 #include <vector>
 
-#include "check.h"
-#include "io_uring.h"
-#include "log.h"
-#include "sockets.h"
-#include "worker.h"
+#include <lastcall/log.h>
+
+#include "base/check.h"
+#include "io/sockets.h"
+#include "io/uring.h"
+#include "server/worker.h"
 
 namespace {
 
-using lastcall::Count;
 using lastcall::Ms;
 using Clock = std::chrono::steady_clock;
 
@@ -178,7 +178,7 @@ class LastcallServer {
  public:
   explicit LastcallServer(bool unlisten) : unlisten_(unlisten) {
     std::string error;
-    io_ = lastcall::make_io_uring(error);
+    io_ = lastcall::make_uring(error);
     if (io_ == nullptr) give_up(error);
     if (unlisten_ && !lastcall::can_unlisten()) give_up("this kernel cannot un-listen");
     router_.add({lastcall::Method::get, "/", hello, nullptr, nullptr});
@@ -189,20 +189,20 @@ class LastcallServer {
 
   // Its own process is not taken away: it only hears that it would be.
   void serve_and_close(int listener, std::uint16_t port, Ms life, Served& served) {
-    lastcall::Shared shared(1, budget);
-    shared.can_unlisten = unlisten_;
-    shared.port = port;
-    lastcall::Worker worker(*io_, config_, shared, 0);
+    lastcall::Process process(1, budget);
+    process.can_unlisten = unlisten_;
+    process.port = port;
+    lastcall::Worker worker(*io_, config_, process, 0);
     worker.start(listener, -1, -1, -1);
     const Ms end = io_->now() + life;
     while (!worker.stopped()) {
       worker.turn();  // returns soon: the clients never pause
-      if (!shared.signaled() && io_->now() >= end) shared.on_signal(SIGTERM, io_->now());
+      if (!process.signaled() && io_->now() >= end) process.on_signal(SIGTERM, io_->now());
     }
     worker.check_nothing_left();
-    served.answered += shared.sum(Count::requests_answered);
-    served.after_unlisten += shared.sum(Count::accepted_after_unlisten);
-    served.in_sweep += shared.sum(Count::accepted_in_sweep);
+    served.answered += process.sum("requests_answered");
+    served.after_unlisten += process.sum("accepted_after_unlisten");
+    served.in_sweep += process.sum("accepted_in_sweep");
   }
 
  private:

@@ -23,11 +23,12 @@
 #include <string_view>
 #include <vector>
 
-#include "check.h"
-#include "health.h"
-#include "io.h"
-#include "log.h"
-#include "worker.h"
+#include <lastcall/log.h>
+
+#include "base/check.h"
+#include "io/io.h"
+#include "server/health.h"
+#include "server/worker.h"
 
 namespace {
 std::atomic<std::uint64_t> allocations{0};
@@ -103,7 +104,6 @@ class PretendIo final : public lastcall::Io {
   void submit_write(int, std::string_view, std::uint64_t, Ticket) override {}
   void submit_sync(int, Ticket) override {}
   void submit_cancel(Ticket) override {}
-  void submit_cancel_all() override {}
 
   std::span<const Completion> harvest(Ms) override {
     completions_.clear();
@@ -115,6 +115,7 @@ class PretendIo final : public lastcall::Io {
     return completions_;
   }
   [[nodiscard]] std::size_t operations() const override { return 0; }
+  [[nodiscard]] std::size_t cancels() const override { return 0; }
 
   [[nodiscard]] std::string_view lent(std::uint16_t buffer, std::size_t bytes) const override {
     return {&memory_[buffer * limits::receive_buffer_bytes], bytes};
@@ -216,14 +217,14 @@ void hello(lastcall::Request&, lastcall::Response& response, void*) {
 class Lastcall {
  public:
   Lastcall(std::string_view batch, std::size_t requests) : io(batch, requests) {
-    lastcall::add_health_routes(router_, shared_);
-    lastcall::add_health_routes(admin_router_, shared_);
+    lastcall::add_health_routes(router_, process_);
+    lastcall::add_health_routes(admin_router_, process_);
     for (const char* path : {"/", "/whoami", "/slow", "/echo"})
       router_.add({lastcall::Method::get, path, hello, nullptr, nullptr});
     config_.router = &router_;
     config_.admin_router = &admin_router_;
     config_.connections_max = 20'000;  // room for a multishot accept
-    worker_ = std::make_unique<lastcall::Worker>(io, config_, shared_, 0);
+    worker_ = std::make_unique<lastcall::Worker>(io, config_, process_, 0);
     worker_->start(listener_fd, -1, -1, -1);
   }
   void turn() { worker_->turn(); }
@@ -231,7 +232,7 @@ class Lastcall {
   PretendIo io;
 
  private:
-  lastcall::Shared shared_{1, {.window = 0, .timeout = 0, .lead = 0}};
+  lastcall::Process process_{1, {.window = 0, .timeout = 0, .lead = 0}};
   lastcall::Router router_;
   lastcall::Router admin_router_;
   lastcall::WorkerConfig config_;

@@ -5,7 +5,8 @@
 #include <string>
 #include <string_view>
 
-#include "log.h"
+#include <lastcall/log.h>
+
 #include "wire.h"
 
 namespace {

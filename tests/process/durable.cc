@@ -16,10 +16,11 @@
 #include <string>
 #include <thread>
 
-#include "counter.h"
-#include "latch.h"
-#include "log.h"
-#include "server.h"
+#include <lastcall/latch.h>
+#include <lastcall/log.h>
+#include <lastcall/server.h>
+
+#include "program/counter.h"
 
 namespace {
 
@@ -106,7 +107,5 @@ int main(int argc, char** argv) {
   server.route(lastcall::Method::get, "/stubborn", stubborn);
   server.route(lastcall::Method::get, "/fails", fails);
   server.route(lastcall::Method::get, "/blocks", blocks);
-  const int code = server.run();
-  lastcall::log::flush(lastcall::limits::log_flush_ms);
-  return code;
+  return server.run();
 }

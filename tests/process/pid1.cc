@@ -7,12 +7,12 @@
 // comes 0 to SPREAD_US after SigBlk of /proc/PID/status shows SIGTERM blocked: from there on it
 // must never be lost. `before`: it comes before the exec and is lost for certain, which shows that
 // a loss would be seen. Prints one line; exit code 0 when each round ended in time with 0.
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <fcntl.h>
 #include <chrono>
 #include <csignal>
 #include <cstdint>

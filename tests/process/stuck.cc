@@ -12,8 +12,8 @@
 #include <cstdlib>
 #include <string>
 
-#include "log.h"
-#include "server.h"
+#include <lastcall/log.h>
+#include <lastcall/server.h>
 
 namespace {
 

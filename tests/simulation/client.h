@@ -5,7 +5,7 @@
 #include <deque>
 #include <string>
 
-#include "sim_kernel.h"
+#include "io/simulated.h"
 
 namespace lastcall::sim {
 

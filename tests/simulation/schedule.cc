@@ -6,14 +6,15 @@
 #include <memory>
 #include <vector>
 
-#include "audit.h"
+#include <lastcall/log.h>
+#include <lastcall/server.h>
+
 #include "client.h"
-#include "health.h"
-#include "log.h"
-#include "redis_counter.h"
-#include "server.h"
+#include "program/redis_counter.h"
+#include "server/audit.h"
+#include "server/health.h"
+#include "server/worker.h"
 #include "sim_redis.h"
-#include "worker.h"
 
 namespace lastcall::sim {
 namespace {
@@ -103,20 +104,20 @@ class Schedule {
   Schedule(std::uint64_t seed, Canary canary)
       : kernel_(seed, Faults{}),
         plan_(kernel_.random),
-        shared_(plan_.workers, plan_.budget),
+        process_(plan_.workers, plan_.budget),
         redis_(kernel_, plan_.redis_trouble, kernel_.now + plan_.signal_at + 10'000),
         counter_(redis_address(plan_.redis_password), "counter", seed) {
     kernel_.canary = canary;
     kernel_.upstream = &redis_;
     redis_.password_wanted = plan_.redis_password;
     counting_ = {&counter_, plan_.job_delay};
-    shared_.can_unlisten = plan_.unlistens;
+    process_.can_unlisten = plan_.unlistens;
     router_.add({Method::any, "/echo", echo, nullptr, nullptr});
     router_.add({Method::get, "/wait", nullptr, wait, nullptr});
     router_.add({Method::post, "/incr", incr, nullptr, &counting_});
     router_.add({Method::get, "/counter", nullptr, count, &counting_});
-    add_health_routes(router_, shared_);
-    add_health_routes(admin_router_, shared_);
+    add_health_routes(router_, process_);
+    add_health_routes(admin_router_, process_);
     config_.router = &router_;
     config_.admin_router = &admin_router_;
     config_.connections_max = plan_.connections_max;
@@ -126,7 +127,7 @@ class Schedule {
   Verdict run() {
     const Ms began = kernel_.now;
     const Ms patience = began + 200'000;
-    while (shared_.workers_stopped < plan_.workers) {
+    while (process_.workers_stopped < plan_.workers) {
       if (kernel_.now > patience) {
         verdict_.failure = "the server never stopped";
         abandon();
@@ -153,8 +154,8 @@ class Schedule {
     std::vector<int> listeners;
     for (unsigned i = 0; i < plan_.workers; ++i) {
       listeners.push_back(kernel_.make_listener());
-      shared_.slots[i].listener = listeners[i];
-      shared_.slots[i].wake_fd = kernel_.make_event();
+      process_.slots[i].listener = listeners[i];
+      process_.slots[i].wake_fd = kernel_.make_event();
     }
     invite_clients();
     for (const auto& client : clients_) {
@@ -162,9 +163,9 @@ class Schedule {
     }
     for (unsigned i = 0; i < plan_.workers; ++i) {
       ios_.push_back(std::make_unique<SimIo>(kernel_));
-      workers_.push_back(std::make_unique<Worker>(*ios_[i], config_, shared_, i));
+      workers_.push_back(std::make_unique<Worker>(*ios_[i], config_, process_, i));
       workers_[i]->start(listeners[i], -1, i == 0 ? kernel_.signal_fd : -1,
-                         shared_.slots[i].wake_fd);
+                         process_.slots[i].wake_fd);
     }
   }
 
@@ -198,13 +199,13 @@ class Schedule {
       for (const auto& client : clients_) client->step();
     }
     for (const auto& client : clients_) client->give_up();
-    verdict_.exit_code = exit_code(shared_);
-    verdict_.cut = shared_.sum(Count::requests_cut) + shared_.sum(Count::queue_lost);
-    verdict_.late = shared_.sum(Count::lost_in_drain);
-    verdict_.swept = shared_.sum(Count::accepted_in_sweep);
-    verdict_.after_unlisten = shared_.sum(Count::accepted_after_unlisten);
+    verdict_.exit_code = exit_code(process_);
+    verdict_.cut = process_.sum("requests_cut") + process_.sum("queue_lost");
+    verdict_.late = process_.sum("lost_in_drain");
+    verdict_.swept = process_.sum("accepted_in_sweep");
+    verdict_.after_unlisten = process_.sum("accepted_after_unlisten");
     unsigned losers = 0;
-    log::debug("{}", make_audit(shared_).text);
+    log::debug("{}", make_audit(process_).text);
     for (const auto& client : clients_) {
       verdict_.answered += client->answered();
       verdict_.refused += client->refused();
@@ -233,13 +234,13 @@ class Schedule {
       if (losers > verdict_.late)
         fail(fmt::format("{} clients lost requests, {} are accounted for", losers, verdict_.late));
     }
-    const auto received = shared_.sum(Count::requests_received);
-    const auto ended = shared_.sum(Count::requests_answered) +
-                       shared_.sum(Count::requests_undelivered) + shared_.sum(Count::requests_cut);
+    const auto received = process_.sum("requests_received");
+    const auto ended = process_.sum("requests_answered") + process_.sum("requests_undelivered") +
+                       process_.sum("requests_cut");
     if (received != ended) fail(fmt::format("{} received, {} ended", received, ended));
-    if (shared_.sum(Count::requests_in_flight) != 0) fail("requests still in flight");
-    if (shared_.sum(Count::connections_open) != 0) fail("connections still open");
-    if (verdict_.answered > shared_.sum(Count::requests_answered))
+    if (process_.sum("requests_in_flight") != 0) fail("requests still in flight");
+    if (process_.sum("connections_open") != 0) fail("connections still open");
+    if (verdict_.answered > process_.sum("requests_answered"))
       fail("clients saw more answers than were counted");
     for (const auto& [fd, socket] : kernel_.sockets) {
       if (socket.accepted && !socket.server_closed) fail("a descriptor leaks");
@@ -254,7 +255,7 @@ class Schedule {
   void judge_increments() {
     redis_.run_late_commands();
     verdict_.counted = static_cast<std::uint64_t>(redis_.counter());
-    verdict_.unfinished = shared_.sum(Count::jobs_unfinished);
+    verdict_.unfinished = process_.sum("jobs_unfinished");
     const std::uint64_t accepted = counting_.accepted;
     if (verdict_.counted > accepted)
       fail(fmt::format("{} increments accepted, {} counted", accepted, verdict_.counted));
@@ -268,11 +269,11 @@ class Schedule {
     if (counting_.went_back) fail("the counter went back");
     if (counting_.seen > redis_.counter()) fail("a reader saw more than was counted");
     std::uint64_t listed = 0;
-    for (const JobSum& sum : shared_.job_sums()) listed += sum.unfinished;
+    for (const JobSum& sum : process_.job_sums()) listed += sum.unfinished;
     if (listed != verdict_.unfinished) fail("not each unfinished job is named");
-    if (shared_.sum(Count::jobs_started) != accepted) fail("jobs are miscounted");
-    if (shared_.sum(Count::jobs_failed) > 0) fail("a job failed");
-    if (shared_.sum(Count::streams_open) != 0) fail("an outbound connection leaks");
+    if (process_.sum("jobs_started") != accepted) fail("jobs are miscounted");
+    if (process_.sum("jobs_failed") > 0) fail("a job failed");
+    if (process_.sum("streams_open") != 0) fail("an outbound connection leaks");
   }
 
   void fail(const std::string& what) {
@@ -287,7 +288,7 @@ class Schedule {
 
   Kernel kernel_;
   Plan plan_;
-  Shared shared_;
+  Process process_;
   Router router_;
   Router admin_router_;
   WorkerConfig config_;

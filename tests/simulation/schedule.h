@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-#include "sim_kernel.h"
+#include "io/simulated.h"
 
 namespace lastcall::sim {
 

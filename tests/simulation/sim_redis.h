@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "sim_kernel.h"
+#include "io/simulated.h"
 
 namespace lastcall::sim {
 

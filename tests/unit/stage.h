@@ -1,15 +1,17 @@
-// What coroutines stand on, without a worker: for tests of tasks, jobs, streams and counters.
+// What coroutines stand on, without a worker: for tests of tasks, jobs, streams and metrics.
 #pragma once
 
-#include "counters.h"
-#include "jobs.h"
-#include "latch.h"
-#include "local.h"
-#include "operations.h"
-#include "resolver.h"
-#include "sim_kernel.h"
-#include "sleep.h"
-#include "streams.h"
+#include <lastcall/latch.h>
+
+#include "await/context.h"
+#include "await/jobs.h"
+#include "await/open_streams.h"
+#include "await/operations.h"
+#include "await/ready.h"
+#include "await/resolver.h"
+#include "await/sleepers.h"
+#include "base/metrics.h"
+#include "io/simulated.h"
 
 namespace lastcall {
 
@@ -27,14 +29,14 @@ struct Root {
 struct Stage {
   explicit Stage(const sim::Faults& faults = sim::Faults::none(), std::uint64_t seed = 1)
       : kernel(seed, faults) {
-    Local::enter(&local);
+    Context::enter(&context);
   }
   ~Stage() {
     resolver.close();
     for (int turns = 0; operations.outstanding() > 0 && turns < 1000; ++turns) turn();
-    streams.close_all();
+    open_streams.close_all();
     while (io.operations() > 0) (void)io.harvest(now);  // cancels
-    Local::enter(nullptr);
+    Context::enter(nullptr);
   }
   Stage(const Stage&) = delete;
   Stage& operator=(const Stage&) = delete;
@@ -50,7 +52,7 @@ struct Stage {
   }
   void pass(Ms ms) {
     now += ms;
-    kernel.now = local.now = now;
+    kernel.now = context.now = now;
     turn();
   }
   // As Worker::cut does.
@@ -68,22 +70,22 @@ struct Stage {
   Sleepers sleepers{wheel};
   Ready ready;
   Operations operations{io, wheel};
-  Streams streams;
+  OpenStreams open_streams;
   Resolver resolver{operations, wheel};
-  Counters counters;
+  Metrics metrics;
   JobTable table{};
-  Jobs jobs{wheel, counters, table, 3};
-  Local local{.io = io,
-              .timers = wheel,
-              .counters = counters,
-              .sleepers = sleepers,
-              .ready = ready,
-              .operations = operations,
-              .resolver = resolver,
-              .streams = streams,
-              .jobs = jobs,
-              .worker = 0,
-              .now = now};
+  Jobs jobs{wheel, metrics, table, 3};
+  Context context{.io = io,
+                  .timers = wheel,
+                  .metrics = metrics,
+                  .sleepers = sleepers,
+                  .ready = ready,
+                  .operations = operations,
+                  .resolver = resolver,
+                  .open_streams = open_streams,
+                  .jobs = jobs,
+                  .worker = 0,
+                  .now = now};
 };
 
 }  // namespace lastcall

@@ -1,18 +1,25 @@
 #include "wire.h"
 
+#include <charconv>
 #include <csignal>
 #include <stdexcept>
 
-#include "check.h"
+#include "base/check.h"
 
 namespace lastcall {
 namespace {
 
-Shared& prepared(Shared& shared, sim::Kernel& kernel) {
-  shared.can_unlisten = true;
-  shared.slots[0].listener = kernel.make_listener();
-  shared.slots[0].wake_fd = kernel.make_event();
-  return shared;
+Process& prepared(Process& process, sim::Kernel& kernel) {
+  process.can_unlisten = true;
+  process.slots[0].listener = kernel.make_listener();
+  process.slots[0].wake_fd = kernel.make_event();
+  return process;
+}
+
+WorkerConfig routed(WorkerConfig config, const Router& router, const Router& admin_router) {
+  config.router = &router;
+  config.admin_router = &admin_router;
+  return config;
 }
 
 Task<> wait(Request& request, Response& response, void*) {
@@ -36,9 +43,9 @@ Task<> wait_and_throw(Request&, Response&, void*) {
 }  // namespace
 
 Wire::Wire(WorkerConfig given, Budget budget)
-    : shared(1, budget), config(given), worker(io, config, prepared(shared, kernel), 0) {
-  config.router = &router;
-  config.admin_router = &admin_router;
+    : process(1, budget),
+      config(routed(given, router, admin_router)),
+      worker(io, config, prepared(process, kernel), 0) {
   router.add({Method::get, "/", [](Request&, Response& r, void*) { r.body("hello world"); },
               nullptr, nullptr});
   router.add({Method::get, "/whoami", [](Request&, Response& r, void*) { r.body("sim"); }, nullptr,
@@ -59,9 +66,9 @@ Wire::Wire(WorkerConfig given, Budget budget)
   router.add({Method::get, "/wait-large", nullptr, wait_for_large, nullptr});
   router.add({Method::get, "/wait-and-throw", nullptr, wait_and_throw, nullptr});
   router.add({Method::get, "/throw-and-wait", nullptr, throw_before_waiting, nullptr});
-  add_health_routes(router, shared);
-  add_health_routes(admin_router, shared);
-  worker.start(shared.slots[0].listener, -1, kernel.signal_fd, shared.slots[0].wake_fd);
+  add_health_routes(router, process);
+  add_health_routes(admin_router, process);
+  worker.start(process.slots[0].listener, -1, kernel.signal_fd, process.slots[0].wake_fd);
   turn();
 }
 
@@ -103,6 +110,14 @@ void Wire::pass(Ms ms) {
     kernel.now = std::min(until, kernel.now + 20);
     turn(2);
   }
+}
+
+int status(std::string_view answer) {
+  constexpr std::string_view version = "HTTP/1.1 ";
+  int code = 0;
+  if (answer.starts_with(version))
+    std::from_chars(answer.data() + version.size(), answer.data() + answer.size(), code);
+  return code;
 }
 
 bool says_close(std::string_view answer) {

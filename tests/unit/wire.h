@@ -5,9 +5,9 @@
 #include <string>
 #include <string_view>
 
-#include "health.h"
-#include "sim_kernel.h"
-#include "worker.h"
+#include "io/simulated.h"
+#include "server/health.h"
+#include "server/worker.h"
 
 namespace lastcall {
 
@@ -27,14 +27,14 @@ class Wire {
   void turn(int times = 4);
   void pass(Ms ms);  // time goes by, a tick at a time
   void signal(int number) { kernel.raise(number), turn(); }
-  [[nodiscard]] std::uint64_t count(Count count) const { return shared.sum(count); }
+  [[nodiscard]] std::uint64_t count(Metric metric) const { return process.sum(metric); }
   [[nodiscard]] std::string ask(int socket, std::string_view bytes) {
     send(socket, bytes);
     return take(socket);
   }
 
   sim::Kernel kernel{1, sim::Faults::none()};
-  Shared shared;
+  Process process;
   Router router;
   Router admin_router;
   WorkerConfig config;
@@ -46,6 +46,7 @@ inline constexpr std::string_view hello = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 [[nodiscard]] std::string post(std::string_view path, std::size_t body_bytes);
 [[nodiscard]] WorkerConfig with_timeouts(Ms ms);           // all of them
 [[nodiscard]] std::size_t answers(std::string_view text);  // how many begin in it
+[[nodiscard]] int status(std::string_view answer);         // 0: it is none
 [[nodiscard]] bool says_close(std::string_view answer);
 
 }  // namespace lastcall

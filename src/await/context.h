@@ -1,0 +1,48 @@
+// What the coroutines of one thread stand on: the parts of the worker that runs there. `sleep`,
+// `background`, `Stream` and their like find them here, so that a handler need not pass them on.
+//
+// A worker enters before each turn; in the simulation several share a thread. What users see of it:
+// lastcall/context.h.
+#pragma once
+
+#include <algorithm>
+
+#include "base/limits.h"
+
+namespace lastcall {
+
+class Io;
+class Jobs;
+class Metrics;
+class OpenStreams;
+class Operations;
+class Ready;
+class Resolver;
+class Sleepers;
+class TimerWheel;
+
+struct Context {
+  Io& io;
+  TimerWheel& timers;
+  Metrics& metrics;
+  Sleepers& sleepers;
+  Ready& ready;
+  Operations& operations;
+  Resolver& resolver;
+  OpenStreams& open_streams;
+  Jobs& jobs;
+  unsigned worker;
+  Ms now = 0;             // of this turn
+  bool draining = false;  // the signal has come
+
+  // The instant `wait` milliseconds from now, which may be any number.
+  [[nodiscard]] Ms after(Ms wait) const {
+    return now + std::clamp<Ms>(wait, 0, limits::wait_ms_max);
+  }
+  static void enter(Context* context);
+};
+
+// CHECKs that this thread runs a worker: what waits belongs in a handler's or a job's coroutine.
+[[nodiscard]] Context& context();
+
+}  // namespace lastcall

@@ -1,0 +1,172 @@
+#include "await/jobs.h"
+
+#include <algorithm>
+#include <exception>
+#include <iterator>
+#include <new>
+
+#include <lastcall/background.h>
+#include <lastcall/duration.h>
+#include <lastcall/log.h>
+
+#include "await/context.h"
+#include "base/check.h"
+#include "base/metrics.h"
+
+namespace lastcall {
+
+namespace detail {
+
+bool admit_job() { return context().jobs.admit(); }
+
+bool start_job(Name name, Task<> task) {
+  return context().jobs.start(name.text(), std::move(task), context().now);
+}
+
+}  // namespace detail
+
+Jobs::Jobs(TimerWheel& timers, Metrics& metrics, JobTable& table, std::size_t jobs_max)
+    : timers_(timers),
+      metrics_(metrics),
+      table_(table),
+      jobs_max_(jobs_max),
+      overdue_(&Jobs::on_overdue, this) {}
+
+bool Jobs::admit() {
+  if (!canceled_ && all_.size() < jobs_max_) return true;
+  metrics_.add("jobs_refused");
+  return false;
+}
+
+bool Jobs::start(std::string_view name, Task<> task, Ms now) {
+  std::unique_ptr<Job> job;
+  try {
+    if (!task) throw std::bad_alloc();  // for its frame
+    job = std::make_unique<Job>();
+    make_room();
+  } catch (const std::bad_alloc&) {
+    metrics_.add("jobs_refused");
+    return false;
+  }
+  job->jobs = this;
+  job->name = name;
+  job->row = &row_of(name);
+  job->since = now;
+  job->task = std::move(task);
+  job->at = all_.size();
+  new_.push_back(job.get());
+  all_.push_back(std::move(job));
+  metrics_.add("jobs_started");
+  metrics_.add("jobs_running");
+  all_.back()->row->running.fetch_add(1, std::memory_order_relaxed);
+  return true;
+}
+
+// For one job more in each list: from there on nothing can fail.
+void Jobs::make_room() {
+  const auto grow = [](auto& list, std::size_t size) {
+    if (list.capacity() < size) list.reserve(2 * size);
+  };
+  grow(all_, all_.size() + 1);
+  grow(new_, all_.size() + 1);
+  grow(ended_, all_.size() + 1);
+  grow(finishing_, all_.size() + 1);
+}
+
+// The last row is everybody else's.
+JobRow& Jobs::row_of(std::string_view name) {
+  constexpr std::string_view others = "other";
+  for (JobRow& row : table_) {
+    const char* const have = row.name.load(std::memory_order_relaxed);
+    if (have != nullptr && std::string_view(have, row.name_bytes) == name) return row;
+    if (have != nullptr) continue;
+    const std::string_view kept = &row == &table_.back() ? others : name;
+    row.name_bytes = kept.size();
+    row.name.store(kept.data(), std::memory_order_release);
+    return row;
+  }
+  return table_.back();
+}
+
+void Jobs::run_new() {
+  std::vector<Job*> batch;
+  batch.swap(new_);
+  for (Job* job : batch) job->task.start(&Jobs::on_done, job);
+}
+
+void Jobs::on_done(void* self) noexcept {
+  auto* job = static_cast<Job*>(self);
+  job->jobs->ended_.push_back(job);
+}
+
+// Not from within a job's last step: its frame goes here.
+void Jobs::finish(Ms now) {
+  if (ended_.empty()) return;
+  finishing_.swap(ended_);
+  std::vector<Job*> unfinished;
+  for (Job* job : finishing_) {
+    try {
+      job->task.result();
+      metrics_.add("jobs_finished");
+    } catch (const Canceled&) {
+      if (!job->named) unfinished.push_back(job);
+    } catch (const std::exception& error) {
+      metrics_.add("jobs_failed");
+      log::error("job {} failed: {}", job->name, error.what());
+    } catch (...) {
+      metrics_.add("jobs_failed");
+      log::error("job {} failed", job->name);
+    }
+  }
+  name_unfinished(unfinished, now, "unfinished at the deadline");
+  for (Job* job : finishing_) remove(*job);
+  finishing_.clear();
+  if (all_.empty()) timers_.disarm(overdue_);
+}
+
+void Jobs::remove(Job& job) {
+  metrics_.subtract("jobs_running");
+  job.row->running.fetch_sub(1, std::memory_order_relaxed);
+  const std::size_t at = job.at;
+  std::swap(all_[at], all_.back());
+  all_[at]->at = at;
+  all_.pop_back();
+}
+
+void Jobs::cancel(Ms now) {
+  canceled_ = true;
+  if (all_.empty()) return;
+  overdue_at_ = now + limits::job_overdue_ms;
+  timers_.arm(overdue_, overdue_at_);
+}
+
+// What neither ends nor awaits anything of ours cannot be cancelled: the watchdog will end it, and
+// the process. Where the loop turns, each is named here; where it does not, the watchdog itself
+// says how many there are of each name.
+void Jobs::on_overdue(void* self) noexcept {
+  auto& jobs = *static_cast<Jobs*>(self);
+  std::vector<Job*> left;
+  for (const auto& job : jobs.all_) {
+    if (!std::exchange(job->named, true)) left.push_back(job.get());
+  }
+  jobs.name_unfinished(left, jobs.overdue_at_, "unfinished, and cannot be cancelled");
+}
+
+// Many jobs a line: the log's queue is bounded, and each of them has to be in it.
+void Jobs::name_unfinished(const std::vector<Job*>& jobs, Ms now, std::string_view how) {
+  for (std::size_t begin = 0; begin < jobs.size(); begin += limits::jobs_named_per_line) {
+    const std::size_t end = std::min(begin + limits::jobs_named_per_line, jobs.size());
+    std::string names;
+    for (std::size_t i = begin; i < end; ++i) {
+      const Job& job = *jobs[i];
+      fmt::format_to(std::back_inserter(names), "{}{} ({} old)", i == begin ? "" : ", ", job.name,
+                     format_duration(now - job.since));
+      job.row->unfinished.fetch_add(1, std::memory_order_relaxed);
+      if (now - job.since > job.row->oldest_ms) job.row->oldest_ms = now - job.since;
+    }
+    log::warning("{} {} {}: {}", end - begin, end - begin == 1 ? "job" : "jobs", how, names);
+  }
+  metrics_.add("jobs_unfinished", jobs.size());
+}
+
+}  // namespace lastcall

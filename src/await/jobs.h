@@ -1,0 +1,88 @@
+// Background work of one worker: counted, named, awaited (background.h is its public face).
+//
+// Invariants
+//  1. A job is counted from `start` until `finish` has taken its end; the drain waits for 0.
+//  2. Each job that the deadline leaves unfinished is named once in the log and once in the table.
+//  3. JobTable is written by its worker alone and read by whoever asks.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <lastcall/task.h>
+
+#include "base/limits.h"
+#include "base/timers.h"
+
+namespace lastcall {
+
+class Metrics;
+
+// Jobs by name, of one worker.
+struct JobRow {
+  std::atomic<const char*> name{nullptr};  // a literal; null: a free row
+  std::atomic<std::size_t> name_bytes{0};
+  std::atomic<std::uint64_t> running{0};
+  std::atomic<std::uint64_t> unfinished{0};  // at the deadline
+  std::atomic<Ms> oldest_ms{0};              // age of the oldest of those
+};
+using JobTable = std::array<JobRow, limits::job_names_max>;
+
+struct JobSum {  // over all workers
+  std::string name;
+  std::uint64_t running = 0;
+  std::uint64_t unfinished = 0;
+  Ms oldest_ms = 0;
+};
+
+class Jobs {
+ public:
+  Jobs(TimerWheel& timers, Metrics& metrics, JobTable& table, std::size_t jobs_max);
+  Jobs(const Jobs&) = delete;
+  Jobs& operator=(const Jobs&) = delete;
+
+  [[nodiscard]] bool admit();  // false: there is no room; counts the refusal
+  [[nodiscard]] bool start(std::string_view name, Task<> task, Ms now);
+  void run_new();       // begins those that were started in this turn
+  void finish(Ms now);  // takes those that have ended
+  void cancel(Ms now);  // the deadline has passed; what they await is cancelled by its owner
+  [[nodiscard]] std::size_t running() const { return all_.size(); }
+  [[nodiscard]] bool waits_for_turn() const { return !new_.empty() || !ended_.empty(); }
+
+ private:
+  struct Job {
+    Jobs* jobs = nullptr;
+    std::string_view name;
+    JobRow* row = nullptr;
+    Ms since = 0;
+    Task<> task;
+    std::size_t at = 0;  // in all_
+    bool named = false;  // as unfinished
+  };
+
+  static void on_done(void* job) noexcept;
+  static void on_overdue(void* jobs) noexcept;
+  void make_room();
+  JobRow& row_of(std::string_view name);
+  void remove(Job& job);
+  void name_unfinished(const std::vector<Job*>& jobs, Ms now, std::string_view how);
+
+  TimerWheel& timers_;
+  Metrics& metrics_;
+  JobTable& table_;
+  const std::size_t jobs_max_;
+  std::vector<std::unique_ptr<Job>> all_;
+  std::vector<Job*> new_;
+  std::vector<Job*> ended_;
+  std::vector<Job*> finishing_;  // swapped with it: both keep their room
+  bool canceled_ = false;
+  Ms overdue_at_ = 0;
+  Timer overdue_;
+};
+
+}  // namespace lastcall

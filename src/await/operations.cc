@@ -1,0 +1,68 @@
+#include "await/operations.h"
+
+#include <cerrno>
+#include <utility>
+
+#include "base/check.h"
+
+namespace lastcall {
+
+Ticket Operations::begin(Done done, void* owner, Ms deadline, std::shared_ptr<void> keep) {
+  CHECK(!canceled_);
+  if (free_.empty()) {
+    const auto index = static_cast<std::uint32_t>(slots_.size());
+    slots_.push_back(std::make_unique<Slot>(*this, index));
+    free_.reserve(slots_.capacity());  // a completion takes no memory
+    free_.push_back(index);
+  }
+  Slot& slot = *slots_[free_.back()];
+  free_.pop_back();
+  ++slot.generation;
+  slot.in_use = true;
+  slot.timed_out = false;
+  slot.done = done;
+  slot.owner = owner;
+  slot.keep = std::move(keep);
+  if (deadline != TimerWheel::never) timers_.arm(slot.deadline, deadline);
+  return slot.ticket();
+}
+
+Operations::Slot& Operations::slot_of(Ticket ticket) {
+  CHECK(ticket.index < slots_.size());
+  Slot& slot = *slots_[ticket.index];
+  CHECK(slot.in_use && slot.generation == ticket.generation);
+  return slot;
+}
+
+void Operations::forget(Ticket ticket) {
+  slot_of(ticket).done = nullptr;
+  io_.submit_cancel(ticket);
+}
+
+void Operations::cancel_all() {
+  canceled_ = true;
+  for (const auto& slot : slots_) {
+    if (slot->in_use) io_.submit_cancel(slot->ticket());
+  }
+}
+
+void Operations::on_deadline(void* self) noexcept {
+  auto& slot = *static_cast<Slot*>(self);
+  slot.timed_out = true;
+  slot.all.io_.submit_cancel(slot.ticket());
+}
+
+void Operations::on_awaited(const Completion& completion) {
+  Slot& slot = slot_of(completion.ticket);
+  timers_.disarm(slot.deadline);
+  int result = completion.result;
+  // A connect that is cancelled may say EINTR: its thread of the kernel was interrupted.
+  if ((result == -ECANCELED || result == -EINTR) && slot.timed_out) result = -ETIMEDOUT;
+  const Done done = std::exchange(slot.done, nullptr);
+  slot.keep.reset();  // whoever still waits holds the memory, too
+  slot.in_use = false;
+  free_.push_back(slot.index);
+  if (done != nullptr) done(slot.owner, result);
+}
+
+}  // namespace lastcall

@@ -1,0 +1,155 @@
+#include <lastcall/stream.h>
+
+#include <cerrno>
+#include <memory>
+#include <stdexcept>
+#include <utility>
+
+#include "await/awaited.h"
+#include "await/open_streams.h"
+#include "await/resolver.h"
+#include "base/limits.h"
+#include "base/metrics.h"
+#include "io/io.h"
+
+namespace lastcall {
+namespace {
+
+std::error_code error_of(int result) {
+  return result < 0 ? std::error_code(-result, std::generic_category()) : std::error_code();
+}
+
+// A receive or a send until its completion has been seen: what it names lives as long. `place` is
+// where the state notes that one of the kind is under way.
+struct Transfer {
+  Transfer(std::shared_ptr<Stream::State> whose, const void* Stream::State::* which,
+           std::string what = {})
+      : state(std::move(whose)), place(which), bytes(std::move(what)) {
+    if ((*state).*place != nullptr)
+      throw std::logic_error("a stream has one receive and one send under way: this is a second");
+    (*state).*place = this;
+  }
+  Transfer(const Transfer&) = delete;
+  Transfer& operator=(const Transfer&) = delete;
+  ~Transfer() { (*state).*place = nullptr; }
+
+  std::shared_ptr<Stream::State> state;
+  const void* Stream::State::* place;
+  std::string bytes;  // of a send
+};
+
+}  // namespace
+
+// ---- what a worker keeps of them
+
+Stream::State::State(Io& opened_by, Metrics& counted_by, int socket)
+    : io(&opened_by), metrics(&counted_by), fd(socket) {
+  metrics->add("streams_open");
+}
+
+Stream::State::~State() {
+  if (fd < 0) return;
+  *link = next;
+  if (next != nullptr) next->link = link;
+  io->close(fd);
+  metrics->subtract("streams_open");
+}
+
+void OpenStreams::add(Stream::State& state) {
+  state.next = first_;
+  state.link = &first_;
+  if (first_ != nullptr) first_->link = &state.next;
+  first_ = &state;
+}
+
+void OpenStreams::close_all() {
+  while (first_ != nullptr) {
+    Stream::State& state = *std::exchange(first_, first_->next);
+    state.io->close(std::exchange(state.fd, -1));
+    state.metrics->subtract("streams_open");
+  }
+}
+
+// ---- the stream
+
+Stream& Stream::operator=(Stream&& other) noexcept {
+  if (this == &other) return *this;
+  close();
+  state_ = std::exchange(other.state_, nullptr);
+  return *this;
+}
+
+Stream::~Stream() { close(); }
+
+// An operation under way ends by the shutdown; its slot then holds the last reference.
+void Stream::close() {
+  if (state_ == nullptr) return;
+  const auto state = std::move(std::exchange(state_, nullptr)->self);
+  if (state->fd < 0 || state.use_count() == 1) return;
+  state->closed = true;
+  state->io->shut_both(state->fd);
+}
+
+Task<std::error_code> Stream::connect(std::string host, std::uint16_t port, Duration limit) {
+  close();
+  const Ms deadline = context().after(limit.count());
+  const Resolved resolved = co_await context().resolver.resolve(std::move(host), port, deadline);
+  if (resolved.error) co_return resolved.error;
+  int result = -EADDRNOTAVAIL;
+  for (std::size_t i = 0; i < resolved.addresses.size(); ++i) {
+    Context& here = context();
+    const Ms left = deadline - here.now;
+    if (left <= 0) co_return error_of(-ETIMEDOUT);
+    const int fd = here.io.open_socket(resolved.addresses[i].storage.ss_family);
+    if (fd < 0) {  // no descriptor; or no IPv6 here, and IPv4 comes next
+      result = fd;
+      continue;
+    }
+    const auto state = std::make_shared<State>(here.io, here.metrics, fd);
+    state->peer = resolved.addresses[i];
+    here.open_streams.add(*state);
+    const Ms share = left / static_cast<Ms>(resolved.addresses.size() - i);
+    result = co_await await_operation(
+        [&](Io& io, Ticket ticket) {
+          const auto* name = reinterpret_cast<const sockaddr*>(&state->peer.storage);
+          io.submit_connect(fd, name, state->peer.size, ticket);
+        },
+        here.now + share, state);
+    if (result == 0) {
+      state->self = state;
+      state_ = state.get();
+      co_return {};
+    }
+  }
+  context().metrics.add("streams_failed");
+  co_return error_of(result);
+}
+
+Task<std::error_code> Stream::send(std::string bytes, Duration limit) {
+  if (state_ == nullptr || state_->fd < 0) co_return error_of(-ENOTCONN);
+  if (bytes.empty()) co_return {};
+  const auto sending = std::make_shared<Transfer>(state_->self, &State::sending, std::move(bytes));
+  const State& state = *sending->state;
+  const int result = co_await await_operation(
+      [&](Io& io, Ticket ticket) { io.submit_send(state.fd, sending->bytes, ticket); },
+      context().after(limit.count()), sending);
+  const bool all = result >= 0 && static_cast<std::size_t>(result) == sending->bytes.size();
+  co_return all ? std::error_code() : error_of(result < 0 ? result : -EPIPE);
+}
+
+Task<Received> Stream::receive(Duration limit) {
+  if (state_ == nullptr || state_->fd < 0) co_return Received{{}, error_of(-ENOTCONN)};
+  const auto receiving = std::make_shared<Transfer>(state_->self, &State::receiving);
+  State& state = *receiving->state;
+  if (state.in == nullptr) state.in.reset(new char[limits::stream_receive_bytes]);
+  const std::span<std::byte> into(reinterpret_cast<std::byte*>(state.in.get()),
+                                  limits::stream_receive_bytes);
+  const int result = co_await await_operation(
+      [&](Io& io, Ticket ticket) { io.submit_read(state.fd, into, ticket); },
+      context().after(limit.count()), receiving);
+  if (state.closed) co_return Received{{}, error_of(-ECANCELED)};  // by us: no FIN of the peer's
+  if (result < 0) co_return Received{{}, error_of(result)};
+  co_return Received{{state.in.get(), static_cast<std::size_t>(result)}, {}};
+}
+
+}  // namespace lastcall

@@ -1,0 +1,70 @@
+#include <lastcall/task.h>
+
+#include <array>
+#include <cstdlib>
+
+namespace lastcall::detail {
+namespace {
+
+// Freed frames of this thread, by size in steps of 128 bytes; larger ones go to malloc.
+struct FramePool {
+  static constexpr std::size_t step = 128;
+  static constexpr std::size_t classes = 16;
+#ifdef __SANITIZE_ADDRESS__
+  static constexpr std::size_t kept = 0;  // a frame that is used after its end must be seen
+#else
+  static constexpr std::size_t kept = 1024;  // per class
+#endif
+  struct Free {
+    Free* next;
+  };
+
+  FramePool() = default;
+  FramePool(const FramePool&) = delete;
+  FramePool& operator=(const FramePool&) = delete;
+  ~FramePool() {
+    for (Free* head : heads) {
+      while (head != nullptr) std::free(std::exchange(head, head->next));
+    }
+  }
+
+  std::array<Free*, classes> heads{};
+  std::array<std::size_t, classes> counts{};
+  std::size_t live = 0;
+};
+
+thread_local FramePool pool;
+
+std::size_t class_of(std::size_t bytes) { return (bytes - 1) / FramePool::step; }
+
+}  // namespace
+
+void* frame_allocate(std::size_t bytes) noexcept {
+  const std::size_t index = class_of(bytes);
+  void* frame = nullptr;
+  if (index < FramePool::classes && pool.heads[index] != nullptr) {
+    frame = std::exchange(pool.heads[index], pool.heads[index]->next);
+    --pool.counts[index];
+  } else {
+    frame = std::malloc(index < FramePool::classes ? (index + 1) * FramePool::step : bytes);
+  }
+  if (frame != nullptr) ++pool.live;
+  return frame;
+}
+
+void frame_free(void* frame, std::size_t bytes) noexcept {
+  --pool.live;
+  const std::size_t index = class_of(bytes);
+  if (index >= FramePool::classes || pool.counts[index] == FramePool::kept) {
+    std::free(frame);
+    return;
+  }
+  auto* free = static_cast<FramePool::Free*>(frame);
+  free->next = pool.heads[index];
+  pool.heads[index] = free;
+  ++pool.counts[index];
+}
+
+std::size_t frames_live() noexcept { return pool.live; }
+
+}  // namespace lastcall::detail

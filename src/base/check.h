@@ -1,0 +1,29 @@
+// CHECK and DCHECK: our own mistakes, caught where they are made.
+//
+// DCHECK is for sums and for what is asked very often: it is on in debug, sanitizer and simulation
+// builds only.
+// CHECK stays on in release builds (its cost on a request is below what can be measured: a compare
+// and a branch never taken). Never CHECK what a peer, the kernel or the operator may do: those are
+// values, events with a counter, or messages.
+#pragma once
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace lastcall {
+
+[[noreturn]] inline void check_failed(const char* what, const char* file, int line) {
+  std::fprintf(stderr, "lastcall: CHECK failed: %s (%s:%d)\n", what, file, line);
+  std::abort();
+}
+
+}  // namespace lastcall
+
+#define CHECK(condition) \
+  ((condition) ? void(0) : ::lastcall::check_failed(#condition, __FILE__, __LINE__))
+
+#ifdef NDEBUG
+#define DCHECK(condition) void(sizeof((condition) ? 1 : 0))  // compiled, and never evaluated
+#else
+#define DCHECK(condition) CHECK(condition)
+#endif

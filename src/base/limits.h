@@ -1,0 +1,115 @@
+// Every bound in one place. A constant here is a decision; what an operator may change is a member
+// of `Options` (lastcall/options.h), with its range in server/options.cc. Sizes are bytes, times
+// milliseconds.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace lastcall {
+
+using Ms = std::int64_t;  // milliseconds; as an instant: of CLOCK_MONOTONIC
+
+namespace limits {
+
+// The ring. The completion queue holds a burst of every kind at once; the kernel keeps what
+// overflows, so this bounds work per turn, not correctness.
+inline constexpr unsigned submission_entries = 2048;
+inline constexpr unsigned completion_entries = 4 * submission_entries;
+
+// Receive buffers lent to the kernel, per worker. The ring is FIFO: its whole size is what the
+// cache sees, so it is small, and a buffer goes back right after it was parsed.
+inline constexpr unsigned receive_buffers = 256;
+inline constexpr std::size_t receive_buffer_bytes = 2048;
+
+// Answers. A batch of pipelined answers grows from a small slab to a heap block; past
+// `output_bytes_max` the connection stops parsing until the client has read.
+inline constexpr std::size_t slab_bytes = 4096;
+inline constexpr std::size_t slabs_kept = 1024;
+inline constexpr std::size_t output_bytes_max = 256 * 1024;
+inline constexpr std::size_t small_answer_bytes = 16 * 1024;  // may be sent whatever --body-memory
+inline constexpr std::size_t body_memory_kept_for_requests = 4;  // a quarter of it: not for answers
+
+// Bytes received while a handler runs or an answer is on its way, per connection. Beyond it the
+// receive is cancelled and TCP's own window holds the client back.
+inline constexpr std::size_t spill_bytes = 16 * 1024;
+inline constexpr std::size_t spills_kept = 64;
+
+// A request.
+inline constexpr std::size_t header_bytes_min = 4 * 1024;  // of --max-header-bytes
+inline constexpr std::size_t header_bytes_max = 1024 * 1024;
+inline constexpr std::size_t target_bytes_max = 8192;      // RFC 9112 section 3: at least 8,000
+inline constexpr std::size_t field_line_bytes_max = 8192;  // name and value
+inline constexpr std::size_t fields_max = 100;
+inline constexpr std::size_t trailer_fields_max = 32;
+inline constexpr std::size_t method_bytes_max = 64;
+inline constexpr std::size_t leading_blank_bytes_max = 16;  // CRLFs before a request line
+inline constexpr std::size_t chunk_digits_max = 16;
+inline constexpr std::size_t chunk_extension_bytes_max = 4096;  // the sum over one body
+inline constexpr std::uint64_t body_rate_min = 512;   // bytes a second, after --body-timeout
+inline constexpr std::uint64_t write_rate_min = 128;  // bytes a second read by a slow client
+
+// Listening.
+inline constexpr int listen_backlog = 4096;
+inline constexpr std::size_t descriptors_reserved = 64;   // of RLIMIT_NOFILE, for all but clients,
+inline constexpr std::size_t descriptors_per_worker = 8;  // and more for each worker
+inline constexpr std::size_t connections_max = 1 << 20;
+inline constexpr std::size_t admin_connections_max = 128;
+inline constexpr Ms accept_retry_ms = 100;  // after EMFILE and its kin
+
+// A worker's turn on a busy CPU: the least that Linux grants. It sleeps long before it is over.
+inline constexpr std::uint64_t slice_ns = 100'000;
+
+// Time.
+inline constexpr Ms tick_ms = 4;                  // of the timer wheel
+inline constexpr Ms heartbeat_ms = 1000;          // each worker turns at least this often
+inline constexpr Ms heartbeat_stale_ms = 10'000;  // liveness fails beyond it
+inline constexpr Ms linger_ms = 2000;             // reading on after our FIN
+inline constexpr Ms admin_linger_ms = 250;        // the same for probes, at the very end
+inline constexpr Ms last_look_ms = 50;  // at the deadline, for what has come and takes no waiting
+inline constexpr std::uint32_t cut_named = 8;  // of the requests that one client had sent by then
+inline constexpr Ms last_ack_ms = 200;         // for answers in the kernel's hands at the deadline
+inline constexpr Ms unread_poll_ms = 50;       // what has arrived: is it read by now?
+inline constexpr Ms duration_ms_max = 24 * 3600 * 1000;
+inline constexpr Ms wait_ms_max = 365 * duration_ms_max;  // of what a coroutine awaits
+
+// The drain.
+inline constexpr Ms first_byte_ms = 3000;  // a fresh connection counts as in flight this long
+inline constexpr Ms settle_ms_min = 50;
+inline constexpr Ms settle_ms_max = 3200;
+inline constexpr Ms settle_blind_ms = 1200;  // where half-way handshakes cannot be counted
+inline constexpr Ms settle_poll_ms = 10;
+inline constexpr Ms closing_poll_ms = 20;
+inline constexpr Ms close_ramp_first_ms = 1500;      // no `Connection: close` before this
+inline constexpr std::size_t idle_close_batch = 64;  // idle connections closed a poll, at least
+inline constexpr Ms budget_margin_ms = 3000;  // pre-stop + window + timeout + this <= grace period
+inline constexpr Ms watchdog_ms = 1000;       // past the deadline, the timer ends the process
+inline constexpr Ms signal_unread_ms = 500;   // then the watch thread reads it for a stuck loop
+
+// Background work and outbound connections.
+inline constexpr std::size_t jobs_max = 1 << 24;        // of --max-jobs, all workers together
+inline constexpr std::size_t job_names_max = 32;        // listed one by one; more are "other"
+inline constexpr std::size_t jobs_named_per_line = 32;  // of what is unfinished, in the log
+inline constexpr Ms job_overdue_ms = 500;               // a cancelled job that goes on is named
+inline constexpr std::size_t stream_receive_bytes = 16 * 1024;
+inline constexpr std::size_t addresses_max = 16;  // tried of one name
+inline constexpr Ms resolver_grace_ms = 250;      // for the second of two answers
+inline constexpr int resolver_try_ms = 1500;      // one question to one name server
+inline constexpr int resolver_tries = 3;
+
+// Logs.
+inline constexpr std::size_t log_queue_bytes = 256 * 1024;
+inline constexpr Ms log_flush_ms = 200;
+
+static_assert(completion_entries >= 4 * submission_entries);
+static_assert((receive_buffers & (receive_buffers - 1)) == 0, "a buffer ring is a power of two");
+static_assert(receive_buffer_bytes < header_bytes_min, "a head may fill more than one buffer");
+static_assert(spill_bytes >= 2 * receive_buffer_bytes);
+static_assert(target_bytes_max >= 8000);
+static_assert(settle_ms_min < settle_blind_ms && settle_blind_ms < settle_ms_max);
+static_assert(watchdog_ms < budget_margin_ms, "the watchdog fires inside the grace period");
+static_assert(job_overdue_ms < watchdog_ms, "named before the watchdog ends the process");
+static_assert(heartbeat_ms * 4 < heartbeat_stale_ms);
+
+}  // namespace limits
+}  // namespace lastcall

@@ -1,0 +1,169 @@
+#include "base/log.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <condition_variable>
+#include <ctime>
+#include <mutex>
+#include <string>
+#include <system_error>
+#include <thread>
+
+namespace lastcall::log {
+namespace {
+
+struct Queue {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::string lines;
+  std::string carried;  // the thread's own, while `writing`
+  bool writing = false;
+  bool started = false;
+};
+
+// Never destroyed: its thread may be stuck in a write for as long as the process lives.
+Queue& queue() {
+  static auto* const instance = new Queue;
+  return *instance;
+}
+
+std::atomic<Format> chosen_format{Format::text};
+std::atomic<Level> chosen_level{Level::info};
+std::atomic<std::uint64_t> dropped_lines{0};
+
+constexpr struct {
+  Level level;
+  std::string_view name;
+} levels[] = {{Level::debug, "debug"},
+              {Level::info, "info"},
+              {Level::warning, "warning"},
+              {Level::error, "error"},
+              {Level::off, "off"}};
+
+std::string_view name(Level level) {
+  for (const auto& each : levels) {
+    if (each.level == level) return each.name;
+  }
+  return "?";
+}
+
+void write_all(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const auto written = ::write(STDERR_FILENO, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return;  // stderr is gone: there is nobody to tell
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+void carry() {
+  Queue& q = queue();
+  std::unique_lock lock(q.mutex);
+  for (;;) {
+    q.changed.wait(lock, [&] { return !q.lines.empty(); });
+    q.carried.swap(q.lines);
+    q.writing = true;
+    lock.unlock();
+    write_all(q.carried);
+    q.carried.clear();
+    lock.lock();
+    q.writing = false;
+    q.changed.notify_all();
+  }
+}
+
+std::string timestamp() {
+  std::timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  std::tm utc{};
+  gmtime_r(&now.tv_sec, &utc);
+  char text[32];
+  const std::size_t size = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
+  return fmt::format("{}.{:03}Z", std::string_view(text, size), now.tv_nsec / 1'000'000);
+}
+
+std::string format_line(Level level, std::string_view message, std::string_view fields) {
+  return chosen_format == Format::json
+             ? fmt::format("{{\"time\":\"{}\",\"level\":\"{}\",\"message\":{}{}{}}}\n", timestamp(),
+                           name(level), quoted(message), fields.empty() ? "" : ",", fields)
+             : fmt::format("{} {} {}\n", timestamp(), name(level), message);
+}
+
+void enqueue(const std::string& line, std::size_t bound) {
+  Queue& q = queue();
+  const std::lock_guard lock(q.mutex);
+  if (!q.started) {
+    write_all(line);
+  } else if (q.lines.size() + line.size() > bound) {
+    ++dropped_lines;
+  } else {
+    q.lines += line;
+    q.changed.notify_all();
+  }
+}
+
+}  // namespace
+
+void configure(Format format, Level level) {
+  chosen_format = format;
+  chosen_level = level;
+}
+
+std::optional<Level> level_named(std::string_view name) {
+  for (const auto& each : levels) {
+    if (each.name == name) return each.level;
+  }
+  return std::nullopt;
+}
+
+void start() {
+  Queue& q = queue();
+  const std::lock_guard lock(q.mutex);
+  if (q.started) return;
+  try {
+    std::thread(carry).detach();
+    q.started = true;
+  } catch (const std::system_error&) {
+    // No thread to be had: lines are written by whoever says them.
+  }
+}
+
+void flush(Ms limit) {
+  Queue& q = queue();
+  std::unique_lock lock(q.mutex);
+  if (!q.started) return;
+  q.changed.wait_for(lock, std::chrono::milliseconds(limit),
+                     [&] { return q.lines.empty() && !q.writing; });
+}
+
+std::uint64_t dropped() { return dropped_lines; }
+
+bool enabled(Level level) { return level >= chosen_level.load(std::memory_order_relaxed); }
+
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (byte < 0x20 || byte >= 0x7f) {
+      out += fmt::format("\\u{:04x}", byte);
+    } else {
+      out += c;
+    }
+  }
+  return out += '"';
+}
+
+void write(Level level, std::string_view message, std::string_view fields) {
+  if (enabled(level)) enqueue(format_line(level, message, fields), limits::log_queue_bytes);
+}
+
+void write_last(std::string_view message, std::string_view fields) {
+  enqueue(format_line(Level::info, message, fields), 2 * limits::log_queue_bytes);
+}
+
+}  // namespace lastcall::log

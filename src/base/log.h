@@ -1,0 +1,22 @@
+// What the server itself needs of the log, beside its public face (lastcall/log.h).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <lastcall/log.h>
+
+#include "base/limits.h"
+
+namespace lastcall::log {
+
+// Waits until everything is written, at most `limit` milliseconds.
+void flush(Ms limit);
+[[nodiscard]] std::uint64_t dropped();
+// As `write` with Level::info, whatever the level is set to, and not dropped: for the last line.
+void write_last(std::string_view message, std::string_view fields);
+// Text as a JSON string, quotes included.
+[[nodiscard]] std::string quoted(std::string_view text);
+
+}  // namespace lastcall::log

@@ -1,0 +1,128 @@
+// What one worker counts: written by it alone, read by whoever asks for /metrics or the audit.
+//
+// A metric is one row of the table below; where in the table it stands decides nothing. It is named
+// where it is counted, `metrics.add("requests_cut")`, and a name that has no row does not compile.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <string_view>
+
+namespace lastcall {
+
+enum class MetricKind : std::uint8_t {
+  gauge,    // goes up and down
+  counter,  // only up; /metrics adds `_total` to its name
+};
+
+struct MetricRow {
+  std::string_view name;
+  MetricKind kind;
+  std::string_view help;  // of /metrics; of the audit too, where it shows the metric
+};
+
+namespace detail {
+using enum MetricKind;  // so that a row is short
+
+inline constexpr MetricRow metric_rows[] = {
+    // connections
+    {"connections_open", gauge, "Connections open now, of the main listener."},
+    {"connections_accepted", counter, "Connections accepted by the main listener."},
+    {"accepted_in_window", counter, "Connections accepted during the drain window."},
+    {"accepted_after_unlisten", counter,
+     "Connections accepted after un-listen: their handshakes had begun before."},
+    {"accepted_in_sweep", counter, "Connections swept from the queue after the accept had ended."},
+    {"accept_paused", counter, "Times accepting paused at a bound of descriptors or connections."},
+    {"accept_failed", counter, "Accepts that failed and were armed again."},
+    {"queue_lost", counter, "Connections still in the accept queue at the deadline."},
+    {"handshakes_abandoned", counter, "Handshakes half-way when the listener closed."},
+    {"connections_broken", counter, "Connections that the peer or the network broke."},
+    {"stale_completions", counter, "Completions for a connection that was gone."},
+
+    // requests. Each complete one is answered, undelivered or cut in the end.
+    {"requests_in_flight", gauge, "Requests received in full whose answer is not yet sent."},
+    {"requests_received", counter, "Complete requests."},
+    {"probes_received", counter, "Those of them for a health path, or on the admin listener."},
+    {"requests_answered", counter, "Answers handed to the kernel in full."},
+    {"requests_undelivered", counter, "Answers whose client had gone."},
+    {"requests_cut", counter, "Complete requests cut by the deadline."},
+    {"requests_rejected", counter, "Requests refused as malformed or beyond a bound."},
+    {"partial_cut", counter, "Incomplete requests cut by the deadline."},
+    {"handlers_waiting", gauge, "Coroutines of handlers that have not ended."},
+    {"handler_failed", counter, "Handlers that threw: answered 500."},
+    {"frame_denied", counter, "Requests answered 503 for want of a coroutine frame."},
+    {"body_denied", counter,
+     "Requests answered 503 for want of body memory, before their handler."},
+    {"answers_denied", counter,
+     "Answers replaced by 503 for want of body memory, after the handler."},
+
+    // background work and outbound connections
+    {"jobs_running", gauge, "Background jobs that have not ended."},
+    {"jobs_started", counter, "Background jobs started."},
+    {"jobs_finished", counter, "Background jobs that ended well."},
+    {"jobs_failed", counter, "Background jobs that ended by an exception."},
+    {"jobs_refused", counter, "Background jobs refused at the bound, or for want of memory."},
+    {"jobs_unfinished", counter, "Background jobs cut by the deadline."},
+    {"streams_open", gauge, "Outbound connections open now."},
+    {"streams_failed", counter, "Outbound connects that failed."},
+
+    // the close
+    {"closes_announced", counter, "Answers that said close because of the drain."},
+    {"idle_closed", counter, "Silent connections half-closed."},
+    {"late_bytes", counter, "Bytes received after a close was said or done."},
+    {"lost_after_fin", counter, "Connections with bytes after a FIN that nothing had announced."},
+    {"lost_in_drain", counter, "Those of them that were closed by the drain."},
+    {"forced_closes", counter, "Connections closed by the deadline."},
+    {"linger_timeouts", counter, "Connections whose client did not close after our FIN."},
+
+    // slow clients
+    {"header_timeouts", counter, "Requests whose head took too long: 408."},
+    {"body_timeouts", counter, "Requests whose body took too long: 408."},
+    {"idle_timeouts", counter, "Connections closed after --idle-timeout."},
+    {"write_timeouts", counter, "Connections whose client did not read its answer."},
+    {"receive_paused", counter, "Times a client was held back until it reads its answers."},
+    {"receive_starved", counter, "Receives that found no buffer."},
+};
+}  // namespace detail
+using detail::metric_rows;
+
+// A metric by its name, looked up when this is compiled.
+class Metric {
+ public:
+  // NOLINTNEXTLINE(google-explicit-constructor): a literal is a metric wherever one is asked for.
+  consteval Metric(const char* name) : row_(find(name)) {}
+
+  [[nodiscard]] constexpr std::size_t row() const { return row_; }
+
+ private:
+  static consteval std::size_t find(std::string_view name) {
+    for (std::size_t row = 0; row < std::size(metric_rows); ++row) {
+      if (metric_rows[row].name == name) return row;
+    }
+    throw "no metric has that name";
+  }
+
+  std::size_t row_;
+};
+
+class Metrics {
+ public:
+  // One writer: no locked instruction is needed.
+  void add(Metric metric, std::uint64_t n = 1) {
+    auto& value = values_[metric.row()];
+    value.store(value.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+  void subtract(Metric metric, std::uint64_t n = 1) { add(metric, ~n + 1); }
+  [[nodiscard]] std::uint64_t get(Metric metric) const { return at(metric.row()); }
+  [[nodiscard]] std::uint64_t at(std::size_t row) const {
+    return values_[row].load(std::memory_order_relaxed);
+  }
+
+ private:
+  std::array<std::atomic<std::uint64_t>, std::size(metric_rows)> values_{};
+};
+
+}  // namespace lastcall

@@ -1,0 +1,523 @@
+#include "http/parser.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <string>
+
+#include "base/check.h"
+#include "base/token.h"
+
+namespace lastcall {
+
+// llhttp's callbacks, each one line: the parser is in `data`.
+struct ParserCallbacks {
+  using P = llhttp_t;
+  static Parser& of(P* p) { return *static_cast<Parser*>(p->data); }
+  static int target(P* p, const char* at, size_t n) { return of(p).on_target({at, n}); }
+  static int version(P* p, const char* at, size_t n) { return of(p).on_version({at, n}); }
+  static int name(P* p, const char* at, size_t n) { return of(p).on_field_name({at, n}); }
+  static int value(P* p, const char* at, size_t n) { return of(p).on_field_value({at, n}); }
+  static int field_end(P* p) { return of(p).on_field_end(); }
+  static int head_end(P* p) { return of(p).on_head_end(); }
+  static int body(P* p, const char* at, size_t n) { return of(p).on_body({at, n}); }
+  static int extension(P* p, const char*, size_t n) { return of(p).on_chunk_extension(n); }
+  static int chunk_head(P* p) { return of(p).on_chunk_head(p->content_length); }
+  static int chunk_end(P* p) { return of(p).on_chunk_end(); }
+  static int end(P* p) { return of(p).on_end(); }
+
+  static llhttp_settings_t settings() {
+    llhttp_settings_t s;
+    llhttp_settings_init(&s);
+    s.on_url = target;
+    s.on_version = version;
+    s.on_header_field = name;
+    s.on_header_value = value;
+    s.on_header_value_complete = field_end;
+    s.on_headers_complete = head_end;
+    s.on_body = body;
+    s.on_chunk_extension_name = extension;
+    s.on_chunk_extension_value = extension;
+    s.on_chunk_header = chunk_head;
+    s.on_chunk_complete = chunk_end;
+    s.on_message_complete = end;
+    return s;
+  }
+};
+
+namespace {
+
+const llhttp_settings_t settings = ParserCallbacks::settings();
+
+Method method_of(std::uint8_t number) {
+  switch (number) {
+    case HTTP_GET: return Method::get;
+    case HTTP_HEAD: return Method::head;
+    case HTTP_POST: return Method::post;
+    case HTTP_PUT: return Method::put;
+    case HTTP_DELETE: return Method::delete_;
+    case HTTP_OPTIONS: return Method::options;
+    case HTTP_PATCH: return Method::patch;
+    case HTTP_TRACE: return Method::trace;
+    case HTTP_CONNECT: return Method::connect;
+    default: return Method::other;
+  }
+}
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
+bool all_digits(std::string_view text) { return std::all_of(text.begin(), text.end(), is_digit); }
+
+// unreserved and sub-delims of RFC 3986, without the comma.
+constexpr auto is_reg_name = [] {
+  std::array<bool, 256> table{};
+  for (int c = '0'; c <= '9'; ++c) table[c] = true;
+  for (int c = 'a'; c <= 'z'; ++c) table[c] = table[c - 'a' + 'A'] = true;
+  for (const char c : {'-', '.', '_', '~', '!', '$', '&', '\'', '(', ')', '*', '+', ';', '='})
+    table[static_cast<unsigned char>(c)] = true;
+  return table;
+}();
+
+// RFC 3986 section 3.2.2: reg-name or IP-literal, then an optional port. A comma, though a
+// sub-delim, means that two Hosts were joined on the way: refused. Userinfo is not allowed here.
+bool is_authority(std::string_view text) {
+  std::size_t i = 0;
+  if (text.starts_with('[')) {
+    const auto end = text.find(']');
+    if (end == std::string_view::npos || end == 1) return false;
+    const std::string literal(text.substr(1, end - 1));
+    in6_addr address;
+    if (inet_pton(AF_INET6, literal.c_str(), &address) != 1) return false;
+    i = end + 1;
+  } else {
+    for (; i < text.size() && text[i] != ':'; ++i) {
+      if (is_reg_name[static_cast<unsigned char>(text[i])]) continue;
+      const bool encoded =
+          text[i] == '%' && text.size() - i >= 3 && is_hex(text[i + 1]) && is_hex(text[i + 2]);
+      if (!encoded) return false;
+      i += 2;
+    }
+  }
+  if (i == text.size()) return true;
+  return text[i] == ':' && all_digits(text.substr(i + 1));
+}
+
+// The piece lies right behind what the view has of it (invariant 1).
+void extend(std::string_view& view, std::string_view piece) {
+  if (view.data() == nullptr) {
+    view = piece;
+  } else {
+    view = {view.data(), static_cast<std::size_t>(piece.data() + piece.size() - view.data())};
+  }
+}
+
+void rebase(std::string_view& view, const char* from, const char* to) {
+  if (view.data() != nullptr) view = {to + (view.data() - from), view.size()};
+}
+
+}  // namespace
+
+// ---- one request, from its first byte to its last
+
+void Parser::reset() {
+  stage_ = Stage::between;
+  status_ = 0;
+  blank_bytes_ = 0;
+  blank_cr_ = false;
+  discards_content_ = false;
+  exchange_ = nullptr;
+}
+
+bool Parser::skip_blank(std::string_view& bytes) {
+  DCHECK(stage_ == Stage::between);
+  while (!bytes.empty() && (blank_cr_ || bytes.front() == '\r' || bytes.front() == '\n')) {
+    const bool bare_cr = blank_cr_ && bytes.front() != '\n';
+    blank_cr_ = bytes.front() == '\r';
+    bytes.remove_prefix(1);
+    if (bare_cr || ++blank_bytes_ > limits::leading_blank_bytes_max) {
+      fail(400);
+      return false;
+    }
+  }
+  return true;
+}
+
+void Parser::begin(Exchange& exchange) {
+  CHECK(stage_ == Stage::between);
+  // A fresh start for each request: nothing of the one before (Upgrade, close) leaks into it.
+  llhttp_init(&llhttp_, HTTP_REQUEST, &settings);
+  llhttp_set_lenient_version(&llhttp_, 1);
+  llhttp_.data = this;
+  exchange_ = &exchange;
+  head_ = nullptr;
+  head_size_ = body_bytes_ = extension_bytes_ = trailer_bytes_ = 0;
+  version_ = {};
+  field_ = {};
+  trailer_line_bytes_ = 0;
+  trailer_fields_ = blank_bytes_ = 0;
+  chunk_digits_ = -1;
+  stage_ = Stage::head;
+  keep_alive_ = true;
+  close_asked_ = keep_alive_asked_ = chunked_ = last_chunk_ = false;
+  expects_continue_ = complete_ = false;
+}
+
+Parser::Result Parser::feed(std::string_view& bytes) {
+  while (!bytes.empty() && stage_ != Stage::failed) {
+    const bool owned = exchange_->head_owned && stage_ != Stage::body;
+    const Result result = owned ? feed_owned(bytes) : feed_in_place(bytes);
+    if (result != Result::incomplete) return result;
+  }
+  return stage_ == Stage::failed ? Result::failed : Result::incomplete;
+}
+
+// The first piece of a request, or a piece of its body: parsed where it lies.
+Parser::Result Parser::feed_in_place(std::string_view& bytes) {
+  if (head_ == nullptr) head_ = bytes.data();
+  const char* stopped = nullptr;
+  const Result result = run(bytes.data(), bytes.data() + bytes.size(), stopped);
+  if (result == Result::failed) return result;
+  if (result == Result::complete) {
+    bytes.remove_prefix(static_cast<std::size_t>(stopped - bytes.data()));
+    return result;
+  }
+  if (stage_ != Stage::body) {
+    head_size_ = bytes.size();
+    if (head_size_ > limits_.header_bytes_max) return failed(head_too_long());
+  }
+  if (!exchange_->head_owned) own_head(head_size_, head_size_);
+  bytes = {};
+  return exchange_->own_body() ? Result::incomplete : failed(503);
+}
+
+// A further piece of a head: joined to the ones before, and parsed there.
+Parser::Result Parser::feed_owned(std::string_view& bytes) {
+  const std::size_t size = std::min(bytes.size(), limits_.header_bytes_max - head_size_);
+  if (size == 0) return failed(head_too_long());
+  own_head(head_size_, head_size_ + size);
+  char* const at = exchange_->head.get() + head_size_;
+  std::memcpy(at, bytes.data(), size);
+  head_size_ += size;
+  if (stage_ == Stage::unknown_method) {
+    bytes.remove_prefix(size);
+    return scan_unknown_method(at + size);
+  }
+  const char* stopped = at + size;
+  const Result result = run(at, at + size, stopped);
+  if (result == Result::failed) return result;
+  bytes.remove_prefix(result == Result::complete ? static_cast<std::size_t>(stopped - at) : size);
+  if (result == Result::complete) return result;
+  return exchange_->own_body() ? Result::incomplete : failed(503);
+}
+
+Parser::Result Parser::run(const char* begin, const char* end, const char*& stopped) {
+  for (;;) {
+    if (chunk_digits_ >= 0 && !count_chunk_digits(begin, end)) return failed(400);
+    const bool in_trailers = last_chunk_;
+    const auto error = llhttp_execute(&llhttp_, begin, static_cast<std::size_t>(end - begin));
+    if (error != HPE_OK && error != HPE_PAUSED) return on_error(error, end);
+    const char* const at = error == HPE_OK ? end : llhttp_get_error_pos(&llhttp_);
+    if (in_trailers) trailer_bytes_ += static_cast<std::size_t>(at - begin);
+    if (trailer_bytes_ > limits_.header_bytes_max) return failed(431);
+    if (error == HPE_OK) return Result::incomplete;
+    begin = at;
+    if (complete_) {
+      stopped = at;
+      stage_ = Stage::between;
+      return Result::complete;
+    }
+    llhttp_resume(&llhttp_);
+  }
+}
+
+void Parser::own_head(std::size_t bytes, std::size_t capacity) {
+  const char* const from = head_;
+  exchange_->own_head({head_, bytes}, capacity);
+  head_ = exchange_->head.get();
+  rebase(version_, from, head_);
+  rebase(field_.name, from, head_);
+  rebase(field_.value, from, head_);
+}
+
+bool Parser::own() {
+  own_head(head_size_, head_size_);
+  return exchange_->own_body();
+}
+
+// ---- failing
+
+Parser::Result Parser::failed(int status) {
+  fail(status);
+  return Result::failed;
+}
+
+int Parser::fail(int status) {
+  if (status_ == 0) status_ = status;
+  stage_ = Stage::failed;
+  keep_alive_ = false;
+  return HPE_USER;
+}
+
+int Parser::head_too_long() { return version_.data() == nullptr ? 414 : 431; }
+
+Parser::Result Parser::on_error(llhttp_errno_t error, const char* end) {
+  if (status_ != 0) return Result::failed;
+  const char* text = llhttp_get_error_reason(&llhttp_);
+  const std::string_view reason = text == nullptr ? "" : text;
+  if (error == HPE_INVALID_METHOD) return scan_unknown_method(end);
+  // RTSP's methods, which llhttp knows and HTTP does not.
+  if (reason == "Invalid method for HTTP/x.x request") return failed(501);
+  // A well-formed number beyond 64 bits: too large, not malformed.
+  if (reason == "Content-Length overflow" || reason == "Chunk size overflow") return failed(413);
+  return failed(error == HPE_PAUSED_H2_UPGRADE ? 505 : 400);
+}
+
+// llhttp stops at the first byte that fits no method it knows. Whether that is an unknown method
+// (501) or no method at all (400) is told by the whole token, wherever the bytes were cut.
+Parser::Result Parser::scan_unknown_method(const char* end) {
+  const char* const token_end = std::find_if_not(head_, end, is_token_char);
+  const auto size = static_cast<std::size_t>(token_end - head_);
+  if (size > limits::method_bytes_max) return failed(501);
+  if (token_end != end) return failed(size > 0 && *token_end == ' ' ? 501 : 400);
+  stage_ = Stage::unknown_method;
+  return Result::incomplete;
+}
+
+// llhttp takes leading zeros without end; a chunk size has at most 16 digits here. Only looks
+// ahead: llhttp reads the same bytes after.
+bool Parser::count_chunk_digits(const char* at, const char* end) {
+  const char* const digits_end = std::find_if_not(at, end, is_hex);
+  const auto digits =
+      static_cast<std::size_t>(chunk_digits_) + static_cast<std::size_t>(digits_end - at);
+  if (digits > limits::chunk_digits_max) return false;
+  chunk_digits_ = digits_end == end ? static_cast<std::int8_t>(digits) : std::int8_t{-1};
+  return true;
+}
+
+// ---- what llhttp calls, in the order of a request
+
+int Parser::on_target(std::string_view piece) {
+  std::string_view& target = exchange_->request.target_;
+  extend(target, piece);
+  return target.size() > limits::target_bytes_max ? fail(414) : 0;
+}
+
+int Parser::on_version(std::string_view piece) {
+  extend(version_, piece);
+  if (version_.size() < 3) return 0;
+  if (const int status = check_request_line()) return fail(status);
+  return 0;
+}
+
+int Parser::on_field_name(std::string_view piece) {
+  if (stage_ == Stage::body) {
+    trailer_line_bytes_ += piece.size();
+    return trailer_line_bytes_ > limits::field_line_bytes_max ? fail(431) : 0;
+  }
+  if (version_.size() < 3) return fail(400);  // llhttp takes a request line of HTTP/0.9
+  extend(field_.name, piece);
+  return field_.name.size() > limits::field_line_bytes_max ? fail(431) : 0;
+}
+
+int Parser::on_field_value(std::string_view piece) {
+  if (stage_ == Stage::body) return on_field_name(piece);
+  extend(field_.value, piece);
+  const auto line =
+      static_cast<std::size_t>(field_.value.data() + field_.value.size() - field_.name.data());
+  return line > limits::field_line_bytes_max ? fail(431) : 0;
+}
+
+int Parser::on_field_end() {
+  if (stage_ == Stage::body) {
+    trailer_line_bytes_ = 0;
+    return ++trailer_fields_ > limits::trailer_fields_max ? fail(431) : 0;
+  }
+  std::vector<Field>& fields = exchange_->request.fields_;
+  if (fields.size() == limits::fields_max) return fail(431);
+  if (field_.value.data() == nullptr) field_.value = {field_.name.data() + field_.name.size(), 0};
+  fields.push_back({field_.name, trim(field_.value)});
+  field_ = {};
+  return 0;
+}
+
+int Parser::on_head_end() {
+  if (version_.size() < 3) return fail(400);
+  const std::vector<Field>& fields = exchange_->request.fields_;
+  const std::string_view last = fields.empty() ? version_ : fields.back().value;
+  head_size_ = std::max(exchange_->head_owned ? head_size_ : 0,
+                        static_cast<std::size_t>(last.data() + last.size() - head_));
+  constexpr std::size_t ends = 4;  // CRLF CRLF
+  if (!exchange_->head_owned && head_size_ + ends > limits_.header_bytes_max) return fail(431);
+  int status = check_target();
+  if (status == 0) status = check_fields();
+  if (status != 0) return fail(status);
+  stage_ = Stage::body;
+  llhttp_.upgrade = 0;  // Upgrade is ignored (RFC 9110 section 7.8): what follows is HTTP/1.1
+  if (!chunked_) return 0;
+  chunk_digits_ = 0;
+  return HPE_PAUSED;  // for the position of the first chunk size
+}
+
+int Parser::on_body(std::string_view piece) {
+  body_bytes_ += piece.size();
+  if (body_bytes_ > limits_.body_bytes_max) return fail(413);
+  if (discards_content_) return 0;
+  std::string_view& body = exchange_->request.body_;
+  const bool joins =
+      !body.empty() && exchange_->body.bytes().empty() && body.data() + body.size() == piece.data();
+  if (body.empty()) {
+    body = piece;
+  } else if (joins) {
+    body = {body.data(), body.size() + piece.size()};
+  } else {
+    if (!exchange_->own_body() || !exchange_->body.append(piece)) return fail(503);
+    body = exchange_->body.bytes();
+  }
+  return 0;
+}
+
+int Parser::on_chunk_extension(std::size_t bytes) {
+  extension_bytes_ += bytes;
+  return extension_bytes_ > limits::chunk_extension_bytes_max ? fail(413) : 0;
+}
+
+int Parser::on_chunk_head(std::uint64_t bytes) {
+  if (bytes > limits_.body_bytes_max - body_bytes_) return fail(413);
+  if (bytes > 0) return 0;
+  last_chunk_ = true;
+  return HPE_PAUSED;  // for the position of the trailers
+}
+
+int Parser::on_chunk_end() {
+  if (last_chunk_) return 0;
+  chunk_digits_ = 0;
+  return HPE_PAUSED;  // for the position of the next chunk size
+}
+
+int Parser::on_end() {
+  complete_ = true;
+  return HPE_PAUSED;
+}
+
+// ---- what makes a head acceptable
+
+int Parser::check_request_line() {
+  Request& request = exchange_->request;
+  const std::string_view target = request.target_;
+  // Exactly one space on either side of the target, and the name of this protocol: llhttp would
+  // take more spaces, RTSP and ICE.
+  constexpr std::string_view before_version = " HTTP/";
+  if (target.data() + target.size() + before_version.size() != version_.data()) return 400;
+  if (std::memcmp(target.data() + target.size(), before_version.data(), before_version.size()) != 0)
+    return 400;
+  const auto method_bytes = static_cast<std::size_t>(target.data() - head_ - 1);
+  if (head_[method_bytes] != ' ' || head_[method_bytes - 1] == ' ') return 400;
+  if (version_[0] != '1') return 505;
+  request.minor_version_ = version_[2] - '0';
+  request.method_ = method_of(llhttp_get_method(&llhttp_));
+  request.method_name_ = {head_, method_bytes};
+  return 0;
+}
+
+int Parser::check_target() {
+  Request& request = exchange_->request;
+  const std::string_view target = request.target_;
+  const bool clean = std::all_of(target.begin(), target.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte > 0x20 && byte < 0x7f && byte != '#';
+  });
+  if (!clean) return 400;
+  if (request.method_ == Method::connect) return 501;  // no tunnels (RFC 9110 section 9.3.6)
+  std::string_view rest = target;
+  if (target == "*") {
+    if (request.method_ != Method::options) return 400;
+  } else if (!target.starts_with('/')) {  // absolute-form (RFC 9112 section 3.2.2)
+    const auto colon = target.find("://");
+    if (colon == std::string_view::npos) return 400;
+    const std::string_view scheme = target.substr(0, colon);
+    if (!same_token(scheme, "http") && !same_token(scheme, "https")) return 400;
+    rest = target.substr(colon + 3);
+    request.host_ = rest.substr(0, rest.find_first_of("/?"));
+    if (request.host_.empty() || request.host_.front() == ':' || !is_authority(request.host_))
+      return 400;
+    rest.remove_prefix(request.host_.size());
+  }
+  const auto question = rest.find('?');
+  request.path_ = rest.substr(0, question);
+  if (request.path_.empty()) request.path_ = "/";
+  request.query_ =
+      question == std::string_view::npos ? std::string_view{} : rest.substr(question + 1);
+  return 0;
+}
+
+int Parser::check_fields() {
+  Request& request = exchange_->request;
+  unsigned hosts = 0;
+  unsigned lengths = 0;
+  unsigned codings = 0;
+  std::string_view host;
+  std::string_view length;
+  std::string_view coding;
+  std::string_view expectation;
+  for (const Field& field : request.fields_) {
+    switch (field.name.size()) {  // each length has one name that matters here
+      case 4:
+        if (same_token(field.name, "Host")) host = field.value, ++hosts;
+        break;
+      case 6:
+        if (same_token(field.name, "Expect")) expectation = field.value;
+        break;
+      case 10:
+        if (same_token(field.name, "Connection")) note_connection(field.value);
+        break;
+      case 14:
+        if (same_token(field.name, "Content-Length")) length = field.value, ++lengths;
+        break;
+      case 17:
+        if (same_token(field.name, "Transfer-Encoding")) coding = field.value, ++codings;
+        break;
+      default: break;
+    }
+  }
+  const bool http_1_0 = request.minor_version_ == 0;
+  keep_alive_ = !close_asked_ && (!http_1_0 || keep_alive_asked_);
+
+  // RFC 9112 section 3.2
+  if (hosts > 1 || (hosts == 0 && !http_1_0) || !is_authority(host)) return 400;
+  if (hosts == 1 && host.empty()) return 400;  // an http URI has a host (RFC 9110 section 4.2.1)
+  if (request.host_.data() == nullptr) request.host_ = host;
+
+  // RFC 9112 section 6: one framing, and only one that nobody on the way can read differently.
+  if (lengths > 1 || (lengths == 1 && codings > 0)) return 400;
+  if (lengths == 1 && (length.empty() || !all_digits(length))) return 400;
+  if (codings > 0) {
+    if (codings > 1 || coding.empty() || http_1_0) return 400;
+    if (!same_token(coding, "chunked")) {
+      std::string_view rest = coding;
+      while (!rest.empty()) {
+        if (!is_token(take_element(rest))) return 400;
+      }
+      return 501;  // well-formed, and not ours
+    }
+    chunked_ = true;
+  }
+  if (lengths == 1 && llhttp_.content_length > limits_.body_bytes_max) return 413;
+
+  if (!expectation.empty() && !http_1_0) {
+    if (!same_token(expectation, "100-continue")) return 417;
+    expects_continue_ = chunked_ || llhttp_.content_length > 0;
+  }
+  return 0;
+}
+
+void Parser::note_connection(std::string_view list) {
+  while (!list.empty()) {
+    const std::string_view option = take_element(list);
+    if (same_token(option, "close")) close_asked_ = true;
+    if (same_token(option, "keep-alive")) keep_alive_asked_ = true;
+  }
+}
+
+}  // namespace lastcall

@@ -1,0 +1,136 @@
+// Bytes in, one `Request` at a time out: llhttp's glue, and what llhttp leaves to a server.
+//
+// A parser belongs to one connection. It is fed whatever arrives, however it was cut, and stops
+// behind each complete request, so that the connection knows what is left. Whether a request is
+// accepted never depends on where the bytes were cut.
+//
+// Invariants
+//  1. The raw head of the request being parsed is contiguous: in the receive buffer it came in,
+//     or from its second piece on in the exchange. So all views into it are plain pointers.
+//  2. After `failed` nothing further is parsed.
+//  3. No lenient flag of llhttp is set but the version's, which is checked here (RFC 9110
+//     section 2.5: a higher minor is served).
+#pragma once
+
+#include <llhttp.h>
+
+#include <cstdint>
+#include <string_view>
+
+#include "base/limits.h"
+#include "http/exchange.h"
+
+namespace lastcall {
+
+struct ParserLimits {
+  std::size_t header_bytes_max = Options{}.max_header_bytes;
+  std::size_t body_bytes_max = Options{}.max_body_bytes;
+};
+
+class Parser {
+ public:
+  enum class Result : std::uint8_t {
+    incomplete,  // all bytes were taken
+    complete,    // the exchange holds a request; `bytes` is what follows it
+    failed,      // answer `status()`, then close
+  };
+
+  // Where in a request the next byte belongs.
+  enum class Stage : std::uint8_t {
+    between,         // before the first byte of a request; only CRLFs have come
+    head,            // in the request line or the fields
+    unknown_method,  // llhttp does not know it: is the token at least well-formed?
+    body,            // in the content, or its trailers
+    failed,
+  };
+
+  explicit Parser(const ParserLimits& limits) : limits_(limits) {}
+  Parser(const Parser&) = delete;
+  Parser& operator=(const Parser&) = delete;
+
+  void reset();  // as for a new connection
+  // Content is counted from here on, and not kept: whether a request is complete is all that
+  // matters.
+  void discard_content() { discards_content_ = true; }
+  // Skips blank lines before a request (RFC 9112 section 2.2). False: too many.
+  [[nodiscard]] bool skip_blank(std::string_view& bytes);
+  // Starts a request at the first byte of `bytes`, into `exchange`.
+  void begin(Exchange& exchange);
+  // Takes bytes up to the end of the request. Before the memory of `bytes` goes away while the
+  // result is `incomplete`, the exchange owns all that was taken.
+  [[nodiscard]] Result feed(std::string_view& bytes);
+  // Gives a complete request memory of its own, for a handler that outlives the receive buffer.
+  // False: no budget for its body.
+  [[nodiscard]] bool own();
+
+  [[nodiscard]] Stage stage() const { return stage_; }
+  [[nodiscard]] int status() const { return status_; }
+  [[nodiscard]] bool keep_alive() const { return keep_alive_; }
+  // The client waits for `100 Continue` before it sends the body (RFC 9110 section 10.1.1).
+  [[nodiscard]] bool expects_continue() const {
+    return stage_ == Stage::body && expects_continue_ && body_bytes_ == 0;
+  }
+  void continue_sent() { expects_continue_ = false; }
+  [[nodiscard]] std::size_t body_bytes() const { return body_bytes_; }
+
+ private:
+  friend struct ParserCallbacks;
+
+  Result feed_in_place(std::string_view& bytes);
+  Result feed_owned(std::string_view& bytes);
+  Result run(const char* begin, const char* end, const char*& stopped);
+  Result on_error(llhttp_errno_t error, const char* end);
+  Result scan_unknown_method(const char* end);
+  [[nodiscard]] bool count_chunk_digits(const char* at, const char* end);
+  void own_head(std::size_t bytes, std::size_t capacity);
+  Result failed(int status);
+  int fail(int status);  // the same, for a callback
+  int head_too_long();
+
+  // What ParserCallbacks call; non-zero stops llhttp.
+  int on_target(std::string_view piece);
+  int on_version(std::string_view piece);
+  int on_field_name(std::string_view piece);
+  int on_field_value(std::string_view piece);
+  int on_field_end();
+  int on_head_end();
+  int on_body(std::string_view piece);
+  int on_chunk_extension(std::size_t bytes);
+  int on_chunk_head(std::uint64_t bytes);
+  int on_chunk_end();
+  int on_end();
+
+  // The checks of a complete head; 0, or the status to fail with.
+  int check_request_line();
+  int check_target();
+  int check_fields();
+  void note_connection(std::string_view list);
+
+  llhttp_t llhttp_;
+  const ParserLimits& limits_;
+  Exchange* exchange_ = nullptr;
+  const char* head_ = nullptr;  // the request's first byte
+  std::size_t head_size_ = 0;   // bytes of it that were taken; at its end, up to the last field
+  std::string_view version_;    // "1.1"
+  Field field_;
+  std::size_t body_bytes_ = 0;
+  std::size_t extension_bytes_ = 0;
+  std::size_t trailer_bytes_ = 0;       // all that follows the last chunk's size
+  std::size_t trailer_line_bytes_ = 0;  // of one field
+  std::uint16_t trailer_fields_ = 0;
+  std::uint16_t blank_bytes_ = 0;
+  bool blank_cr_ = false;          // a CR has come, its LF has not
+  std::int8_t chunk_digits_ = -1;  // of the chunk size being read; -1: not reading one
+  Stage stage_ = Stage::between;
+  int status_ = 0;
+  bool keep_alive_ = true;
+  bool close_asked_ = false;
+  bool keep_alive_asked_ = false;
+  bool chunked_ = false;
+  bool last_chunk_ = false;
+  bool expects_continue_ = false;
+  bool complete_ = false;
+  bool discards_content_ = false;
+};
+
+}  // namespace lastcall

@@ -1,0 +1,95 @@
+#include "http/writer.h"
+
+#include <charconv>
+#include <cstring>
+
+#include "http/buffers.h"
+#include "http/date.h"
+
+namespace lastcall {
+namespace {
+
+char* put(char* at, std::string_view text) {
+  std::memcpy(at, text.data(), text.size());
+  return at + text.size();
+}
+
+// RFC 9110 sections 8.6 and 15.3.5: no content, and no length that claims one.
+bool has_content(int status) { return status >= 200 && status != 204 && status != 304; }
+
+}  // namespace
+
+std::string_view reason_phrase(int status) {
+  switch (status) {
+    case 200: return "OK";
+    case 201: return "Created";
+    case 202: return "Accepted";
+    case 204: return "No Content";
+    case 206: return "Partial Content";
+    case 301: return "Moved Permanently";
+    case 302: return "Found";
+    case 303: return "See Other";
+    case 304: return "Not Modified";
+    case 307: return "Temporary Redirect";
+    case 308: return "Permanent Redirect";
+    case 400: return "Bad Request";
+    case 401: return "Unauthorized";
+    case 403: return "Forbidden";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 408: return "Request Timeout";
+    case 409: return "Conflict";
+    case 410: return "Gone";
+    case 411: return "Length Required";
+    case 412: return "Precondition Failed";
+    case 413: return "Content Too Large";
+    case 414: return "URI Too Long";
+    case 415: return "Unsupported Media Type";
+    case 417: return "Expectation Failed";
+    case 422: return "Unprocessable Content";
+    case 429: return "Too Many Requests";
+    case 431: return "Request Header Fields Too Large";
+    case 500: return "Internal Server Error";
+    case 501: return "Not Implemented";
+    case 502: return "Bad Gateway";
+    case 503: return "Service Unavailable";
+    case 504: return "Gateway Timeout";
+    case 505: return "HTTP Version Not Supported";
+    default: return "";  // RFC 9112 section 4: the phrase may be absent, the space may not
+  }
+}
+
+std::string_view content(const Response& response, bool head) {
+  return head || !has_content(response.status()) ? std::string_view{} : response.body();
+}
+
+void write_response(OutBuffer& out, const Response& response, Framing framing,
+                    const DateCache& date) {
+  const std::string_view body = response.body();
+  const std::string_view reason = reason_phrase(response.status());
+  const std::string_view fields = response.fields();
+  const std::string_view type = response.content_type();
+  constexpr std::size_t fixed_bytes_max = 256;  // every literal below, and three numbers
+  char* const begin = out.reserve(fixed_bytes_max + reason.size() + fields.size() + type.size());
+  char* at = put(begin, "HTTP/1.1 ");
+  at = std::to_chars(at, at + 3, response.status()).ptr;
+  *at++ = ' ';
+  at = put(put(at, reason), "\r\n");
+  at = put(at, date.line());
+  if (has_content(response.status())) {
+    at = put(at, "Content-Length: ");
+    at = std::to_chars(at, at + 20, body.size()).ptr;
+    at = put(at, "\r\n");
+    if (!body.empty()) at = put(put(put(at, "Content-Type: "), type), "\r\n");
+  }
+  if (framing.close) {
+    at = put(at, "Connection: close\r\n");
+  } else if (framing.http_1_0) {
+    at = put(at, "Connection: keep-alive\r\n");
+  }
+  at = put(put(at, fields), "\r\n");
+  out.commit(static_cast<std::size_t>(at - begin));
+  out.append(content(response, framing.head));
+}
+
+}  // namespace lastcall

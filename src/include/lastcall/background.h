@@ -1,0 +1,67 @@
+// background("mail", send_mail, address, text): work that outlives its answer.
+//
+// A 200 sent is a promise. What is started here is counted, listed by name (`/metrics`, the log,
+// the audit), awaited by the drain under its deadline, and named there when it is unfinished: then
+// the exit code is 3.
+//
+//   lastcall::Task<> send_mail(std::string address, std::string text);
+//
+//   void signup(Request& request, Response& response, void*) {
+//     if (!background("mail", send_mail, std::string(request.body()), std::string("welcome"))) {
+//       response.status(503).body("busy\n");
+//       return;
+//     }
+//     response.body("welcome\n");
+//   }
+//
+// The work is a function and its values, which live in the coroutine's frame. A lambda does not
+// compile: what it captures dies with the caller. Called on a worker, from a handler or a job.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include <lastcall/task.h>
+
+namespace lastcall {
+
+// A string literal, at most 64 bytes of letters, digits and "_-. ": it is kept by address, and
+// stands in lines of the log and of the metrics.
+class Name {
+ public:
+  static constexpr std::size_t bytes_max = 64;
+
+  template <std::size_t Size>
+  consteval Name(const char (&literal)[Size]) : text_(literal, Size - 1) {
+    static_assert(Size > 1 && Size - 1 <= bytes_max);
+    for (const char c : text_) {
+      const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+      const bool digit = c >= '0' && c <= '9';
+      if (!letter && !digit && std::string_view("_-. ").find(c) == std::string_view::npos)
+        throw "a job's name is made of letters, digits, '_', '-', '.' and ' '";
+    }
+  }
+  [[nodiscard]] std::string_view text() const { return text_; }
+
+ private:
+  std::string_view text_;
+};
+
+namespace detail {
+[[nodiscard]] bool admit_job();  // counts a refusal
+[[nodiscard]] bool start_job(Name name, Task<> task);
+}  // namespace detail
+
+// False: nothing was started, because --max-jobs are running, memory is out, or the drain's
+// deadline has passed. The job is counted before this returns, and first runs at the end of the
+// turn. What it awaits throws `Canceled` at the deadline. Any other exception that leaves it is
+// work that was not done: logged, counted as a failed job, and the exit code is 3 in the end.
+template <class... A>
+[[nodiscard]] bool background(Name name, Task<> (*work)(A...), std::type_identity_t<A>... values) {
+  static_assert((!std::is_reference_v<A> && ...), "a job outlives its caller: take values");
+  return detail::admit_job() && detail::start_job(name, work(std::move(values)...));
+}
+
+}  // namespace lastcall

@@ -1,0 +1,31 @@
+// What `Server::run` returns, and the process should exit with: one row a code.
+#pragma once
+
+#include <string_view>
+
+namespace lastcall {
+
+struct ExitCode {
+  int code;
+  std::string_view meaning;
+};
+
+inline constexpr ExitCode exit_finished{
+    0, "everything finished; also a signal that came before serving had begun"};
+inline constexpr ExitCode exit_failed{
+    1,
+    "could not start (port taken, io_uring denied, kernel too old), or broke: one line says why "
+    "and what to do"};
+inline constexpr ExitCode exit_bad_option{
+    2, "bad option: one line says what was wrong and what is right"};
+inline constexpr ExitCode exit_cut{
+    3,
+    "the deadline cut a request or a job, a job failed by an exception, or a request met our "
+    "FIN: each is named in the log"};
+inline constexpr ExitCode exit_forced{4, "a second SIGINT or SIGQUIT cut something"};
+inline constexpr ExitCode exit_hard{143, "--hard: ended at once by SIGTERM, 128 and its number"};
+
+inline constexpr ExitCode exit_codes[] = {exit_finished, exit_failed, exit_bad_option,
+                                          exit_cut,      exit_forced, exit_hard};
+
+}  // namespace lastcall

@@ -1,0 +1,54 @@
+// Lines on stderr that never block whoever writes them: the server's own, and a program's beside
+// them.
+//
+// A line goes into a bounded queue; one thread of its own carries it to stderr, which may be a pipe
+// that nobody reads. What does not fit is dropped and counted. Nothing is logged per request at
+// `info`. Before `start`, which `Server::run` calls, lines are written at once, by the caller.
+#pragma once
+
+#include <fmt/core.h>
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+namespace lastcall::log {
+
+enum class Level : std::uint8_t { debug, info, warning, error, off };
+enum class Format : std::uint8_t { text, json };
+
+// Least important level that is written, and the form of a line; before `start`.
+void configure(Format format, Level level);
+// "debug", "info", "warning", "error" or "off"; nothing for any other word.
+[[nodiscard]] std::optional<Level> level_named(std::string_view name);
+// Begins to write from a thread of its own; signals must be blocked already (server.h).
+void start();
+[[nodiscard]] bool enabled(Level level);
+
+// `fields`: members for the JSON form, `"name":value` separated by commas, may be empty. The text
+// form prints the message alone.
+void write(Level level, std::string_view message, std::string_view fields = {});
+
+template <class... Args>
+void line(Level level, fmt::format_string<Args...> format, Args&&... args) {
+  if (enabled(level)) write(level, fmt::vformat(format, fmt::make_format_args(args...)));
+}
+template <class... Args>
+void debug(fmt::format_string<Args...> format, Args&&... args) {
+  line(Level::debug, format, std::forward<Args>(args)...);
+}
+template <class... Args>
+void info(fmt::format_string<Args...> format, Args&&... args) {
+  line(Level::info, format, std::forward<Args>(args)...);
+}
+template <class... Args>
+void warning(fmt::format_string<Args...> format, Args&&... args) {
+  line(Level::warning, format, std::forward<Args>(args)...);
+}
+template <class... Args>
+void error(fmt::format_string<Args...> format, Args&&... args) {
+  line(Level::error, format, std::forward<Args>(args)...);
+}
+
+}  // namespace lastcall::log

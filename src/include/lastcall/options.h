@@ -1,0 +1,42 @@
+// What an operator may set, and its defaults. A program fills it from its arguments and environment
+// with the help of option.h, which has a row for each member; or it sets members. Times are
+// milliseconds, sizes bytes.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+
+namespace lastcall {
+
+struct Options {
+  using Duration = std::chrono::milliseconds;
+
+  std::string listen = "[::]:8080";
+  std::string admin_listen;  // empty: off
+  unsigned workers = 0;      // 0: one per usable CPU
+
+  Duration drain_window{10'000};
+  Duration shutdown_timeout{15'000};
+  Duration grace_period{30'000};
+  Duration pre_stop{0};
+  Duration serving_lead{5'000};
+  bool hard = false;
+
+  std::size_t max_connections = 0;  // 0: from RLIMIT_NOFILE
+  Duration header_timeout{10'000};
+  Duration body_timeout{30'000};
+  Duration idle_timeout{620'000};
+  Duration write_timeout{30'000};
+  std::size_t max_jobs = 65'536;
+  std::size_t max_header_bytes = 16 * 1024;
+  std::size_t max_body_bytes = 1024 * 1024;
+  std::size_t body_memory = 256 * 1024 * 1024;
+
+  std::string termination_log = "/dev/termination-log";
+
+  // Empty, or one line that says which value is wrong and what would be right.
+  [[nodiscard]] std::string invalid() const;
+};
+
+}  // namespace lastcall

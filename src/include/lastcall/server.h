@@ -1,0 +1,67 @@
+// START HERE. lastcall's public face: an HTTP/1.1 server that never drops a request when its
+// process is taken away.
+//
+//   #include <lastcall/server.h>
+//
+//   int main() {
+//     lastcall::block_signals();
+//     lastcall::Server server({.listen = "0.0.0.0:8080"});
+//     server.route(lastcall::Method::get, "/", [](auto&, auto& response, void*) {
+//       response.body("hello\n");
+//     });
+//     return server.run();
+//   }
+//
+// Handlers run on the worker that owns the connection and must not block it. One that waits is a
+// coroutine: see `Waiting` (handler.h), `sleep` (sleep.h) and `Stream` (stream.h). Work that
+// outlives its answer: `background` (background.h). Where a coroutine is: context.h. For those who
+// need them: coroutines that wait for each other (latch.h), files (file.h), the log (log.h), rows
+// of options (option.h).
+#pragma once
+
+#include <string_view>
+
+#include <lastcall/background.h>
+#include <lastcall/context.h>
+#include <lastcall/exit_code.h>
+#include <lastcall/handler.h>
+#include <lastcall/options.h>
+#include <lastcall/request.h>
+#include <lastcall/response.h>
+#include <lastcall/sleep.h>
+#include <lastcall/stream.h>
+#include <lastcall/task.h>
+
+namespace lastcall {
+
+class Server {
+ public:
+  explicit Server(Options options);
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+  ~Server();
+
+  // Exact paths; a route for GET also answers HEAD, `Method::any` all but TRACE and CONNECT. The
+  // health paths and /metrics are there already. Throws std::invalid_argument for a path that does
+  // not begin with '/' or is taken. `state` is passed to each call; with more than one worker it is
+  // used from several threads at once. Before `run`: later it ends the process.
+  void route(Method method, std::string_view path, Plain handler, void* state = nullptr);
+  void route(Method method, std::string_view path, Waiting handler, void* state = nullptr);
+
+  // Called once when the drain begins, on worker 0's thread; must not block. Before `run`, too.
+  void on_drain(void (*hook)(void* state), void* state = nullptr);
+
+  // Serves until a signal has come and the drain is over; worker 0 is the calling thread. Returns
+  // the exit code (exit_code.h); every reason is logged. Once per process: a second call ends it.
+  [[nodiscard]] int run();
+
+ private:
+  struct Impl;
+  Impl* const impl_;
+};
+
+// For programs with threads of their own: first thing in `main`, before the first thread, so that
+// no thread can take the signal that the server waits for.
+void block_signals();
+
+}  // namespace lastcall

@@ -1,0 +1,133 @@
+// The seam between lastcall and the kernel.
+//
+// Everything above this room is free of liburing and of socket system calls: uring.h is the
+// implementation that serves, simulated.h one with a virtual clock and a network that misbehaves on
+// purpose, for tests; an epoll twin can stand beside them. One `Io` belongs to one worker and is
+// used on the worker's thread only.
+//
+// Invariants
+//  1. `operations()` is +1 for each submit and -1 for each completion without `more`. A worker may
+//     leave only at 0: until then the kernel may still write to memory that an operation names.
+//  2. A receive completion with `has_buffer` lends that buffer to the caller until `give_back`.
+//  3. Memory passed to a submit stays valid until its completion.
+//  4. A cancel has a completion of its own, in any order with that of its target; only the target's
+//     own completion without `more` proves that it has ended.
+#pragma once
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/limits.h"
+
+namespace lastcall {
+
+enum class Kind : std::uint8_t {
+  accept,   // index: which listener
+  recv,     // index, generation: which connection
+  send,     // index, generation: which connection
+  cancel,   // nobody waits for it; counted like all others
+  signal,   // the signalfd
+  wake,     // the worker's eventfd
+  awaited,  // index, generation: which slot of Operations (operations.h)
+};
+
+// What an operation is for, packed into the 64 bits that come back with its completion. The
+// generation rejects a completion that belongs to an earlier user of the same connection slot.
+struct Ticket {
+  Kind kind = Kind::cancel;
+  std::uint32_t index = 0;  // 24 bits
+  std::uint32_t generation = 0;
+
+  [[nodiscard]] std::uint64_t pack() const {
+    return std::uint64_t{generation} << 32 | std::uint64_t{index & 0xffffff} << 8 |
+           static_cast<std::uint8_t>(kind);
+  }
+  static Ticket unpack(std::uint64_t bits) {
+    return {static_cast<Kind>(bits & 0xff), static_cast<std::uint32_t>(bits >> 8 & 0xffffff),
+            static_cast<std::uint32_t>(bits >> 32)};
+  }
+};
+
+struct Completion {
+  Ticket ticket;
+  int result = 0;           // as the system call's: bytes, a descriptor, or -errno
+  bool more = false;        // the operation goes on: further completions will come
+  bool has_buffer = false;  // `buffer` is lent to us
+  std::uint16_t buffer = 0;
+};
+
+// Does one of these lend a buffer that `recv` has filled?
+inline bool lends(std::span<const Completion> completions, Ticket recv) {
+  return std::any_of(completions.begin(), completions.end(), [&](const Completion& c) {
+    return c.has_buffer && c.ticket.pack() == recv.pack();
+  });
+}
+
+class Io {
+ public:
+  virtual ~Io() = default;
+
+  // ---- operations: each yields completions, the last of them without `more`
+
+  // Accepts until cancelled or failed, or `once`; a completion's result is the new socket.
+  virtual void submit_accept(int listener, Ticket, bool once) = 0;
+  // Receives into lent buffers until cancelled, failed or at EOF. `wait_first`: do not try before
+  // the socket polls readable (needed after ENOBUFS, or the operation fails again at once).
+  virtual void submit_recv(int socket, Ticket, bool wait_first) = 0;
+  // Sends all of `bytes` unless the connection fails: a short result means that it did.
+  virtual void submit_send(int socket, std::string_view bytes, Ticket) = 0;
+  virtual void submit_read(int fd, std::span<std::byte> into, Ticket) = 0;
+  virtual void submit_connect(int socket, const sockaddr* address, socklen_t size, Ticket) = 0;
+  virtual void submit_poll(int fd, unsigned events, Ticket) = 0;  // once; poll(2)'s bits
+  virtual void submit_write(int fd, std::string_view bytes, std::uint64_t offset, Ticket) = 0;
+  virtual void submit_sync(int fd, Ticket) = 0;  // fdatasync(2)
+  virtual void submit_cancel(Ticket target) = 0;
+
+  // Hands over what was submitted, waits for a completion or the instant `until`, and returns what
+  // has completed; valid until the next call. Interrupted waits return an empty span.
+  virtual std::span<const Completion> harvest(Ms until) = 0;
+  // Has the kernel filled a buffer for that receive whose completion no harvest has returned yet?
+  [[nodiscard]] virtual bool may_have_received(Ticket recv) const = 0;
+  [[nodiscard]] virtual std::size_t operations() const = 0;
+  [[nodiscard]] virtual std::size_t cancels() const = 0;  // those of them that cancel another
+
+  // ---- lent receive buffers
+  [[nodiscard]] virtual std::string_view lent(std::uint16_t buffer, std::size_t bytes) const = 0;
+  virtual void give_back(std::uint16_t buffer) = 0;
+  [[nodiscard]] virtual std::size_t buffers_lent() const = 0;
+
+  // ---- the clock
+  virtual Ms now() = 0;                     // CLOCK_MONOTONIC
+  virtual std::int64_t wall_seconds() = 0;  // CLOCK_REALTIME, for Date
+
+  // ---- sockets: system calls that never block. Results are as the system call's, or -errno.
+  virtual int accept_now(int listener) = 0;  // -EAGAIN: the queue is empty
+  virtual int open_socket(int family) = 0;   // a TCP one, TCP_NODELAY
+  virtual void shut_send(int socket) = 0;    // SHUT_WR: our FIN
+  virtual void shut_both(int socket) = 0;    // SHUT_RDWR: outstanding operations end
+  virtual void close(int fd) = 0;
+  // Received by the kernel, and not by us yet (SIOCINQ of tcp(7)).
+  virtual std::size_t bytes_waiting(int socket) = 0;
+  // Takes of that, without waiting; 0: nothing is there.
+  virtual std::size_t receive_now(int socket, std::span<char> into) = 0;
+  // Sent, and not acknowledged by the peer yet; a FIN counts 1 (SIOCOUTQ of tcp(7)). 0
+  // when the connection was reset.
+  virtual std::size_t bytes_unacked(int socket) = 0;
+  virtual std::uint64_t bytes_acked(int socket) = 0;  // tcp(7) TCP_INFO tcpi_bytes_acked
+  // From here on the listener answers no new SYN, and handshakes begun before complete. There is
+  // no way back. 0, or -errno where the kernel cannot (SO_BINDTOIFINDEX: socket(7), Linux 5.1).
+  virtual int unlisten(int listener) = 0;
+  virtual unsigned accept_queue_length(int listener) = 0;  // TCP_INFO tcpi_unacked of a listener
+  // Handshakes half-way on `port`, which are in no accept queue yet; -1: cannot be known.
+  virtual int handshakes_half_way(std::uint16_t port) = 0;
+  virtual void wake(int eventfd) = 0;        // another worker's
+  virtual std::string peer(int socket) = 0;  // "address:port", for the log
+};
+
+}  // namespace lastcall

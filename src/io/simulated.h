@@ -1,0 +1,208 @@
+// A kernel that never was: sockets, listeners, rings and a clock, all in memory, all from one seed.
+//
+// It keeps io_uring's promises (io.h) and is as unkind as they allow: completions come late, in any
+// order and in pieces, multishots end without need, buffers and descriptors run out, a cancelled
+// accept still carries a socket. `Faults` says how often; the canaries plant a bug that a server
+// could have, to show that the oracle would see it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "io/io.h"
+
+namespace lastcall::sim {
+
+class Random {  // xorshift64*
+ public:
+  explicit Random(std::uint64_t seed) : state_(seed * 0x9e3779b97f4a7c15ull + 0x1234567) {}
+  std::uint64_t next();
+  std::uint64_t below(std::uint64_t bound) { return bound == 0 ? 0 : next() % bound; }
+  std::int64_t between(std::int64_t low, std::int64_t high) {
+    return low + static_cast<std::int64_t>(below(static_cast<std::uint64_t>(high - low + 1)));
+  }
+  bool chance(double p) { return static_cast<double>(next() >> 11) * 0x1p-53 < p; }
+
+ private:
+  std::uint64_t state_;
+};
+
+enum class Canary : std::uint8_t {
+  none,
+  no_sweep,            // the listener is closed with connections still queued
+  lost_socket,         // the socket in an accept's last completion is dropped
+  silent_short_send,   // a send reports success and loses its last byte
+  answers_twice,       // a send's bytes arrive two times
+  lost_completion,     // a receive ends, and nobody is told
+  doubled_completion,  // a send's completion comes two times
+  overstated_send,     // a send reports a byte more than it was given
+  kept_buffer,         // a buffer that is given back stays lent
+  redis_forgets,       // Redis does not note which batch it has counted
+  redis_drops,         // Redis confirms a batch that it has not counted
+};
+
+// How often each unkindness happens, per opportunity.
+struct Faults {
+  double late = 0.3;             // a ready operation does not complete in this turn
+  double partial = 0.3;          // a receive takes only some of what is there
+  double no_buffers = 0.01;      // ENOBUFS
+  double no_descriptors = 0.01;  // EMFILE
+  double aborted = 0.01;         // ECONNABORTED
+  double ended_early = 0.03;     // a multishot's completion without `more`
+  double cancel_carries = 0.5;   // what is cancelled completes once more, with success
+  double interrupted = 0.02;     // EINTR
+  double disk_fails = 0.02;      // EIO
+  static Faults none() { return {0, 0, 0, 0, 0, 0, 0, 0, 0}; }
+};
+
+// A connection; the two ends see it through the two directions below.
+struct Socket {
+  std::string to_server;  // sent, not yet received
+  std::string to_client;
+  std::size_t window = 256 * 1024;  // what `to_client` may hold: a client that reads slowly
+  std::uint64_t acked = 0;          // but for `unacked`
+  std::size_t unacked = 0;      // of a client that has vanished; from others what is sent arrives
+  std::size_t received = 0;     // by the server, of what was sent to it
+  std::size_t answered_at = 0;  // of that, what it had when it handed its latest answers over
+  bool client_fin = false;
+  bool client_reset = false;
+  bool server_fin = false;
+  bool server_shut = false;
+  bool server_closed = false;
+  bool server_reset = false;  // closed with bytes unread, or in the queue of a closed listener
+  bool accepted = false;
+  bool sent_after_fin = false;  // by the client, which had not seen it
+};
+
+struct ListenSocket {
+  std::deque<int> queue;     // connected, not accepted
+  std::deque<int> half_way;  // handshakes
+  bool unlistened = false;
+  bool closed = false;
+};
+
+// A server that the simulated process connects to.
+class Upstream {
+ public:
+  virtual ~Upstream() = default;
+  // 0, -errno, or nothing yet: asked again in a later turn.
+  virtual std::optional<int> connect(int socket) = 0;
+};
+
+class Kernel {
+ public:
+  Kernel(std::uint64_t seed, const Faults& faults) : random(seed), faults(faults) {}
+
+  int make_listener();
+  int make_event();
+  // A SYN: the new socket, or nothing when it is refused.
+  std::optional<int> connect();
+  // The client's ACK. False: the listener has gone meanwhile, and answers it with RST.
+  bool finish_handshake(int socket);
+  [[nodiscard]] bool connected(int socket) const;
+  void raise(int signal) { signals.push_back(signal); }
+
+  Ms now = 1'000'000;
+  Random random;
+  Faults faults;
+  Canary canary = Canary::none;
+  std::map<int, Socket> sockets;
+  std::map<int, ListenSocket> listeners;
+  std::map<int, std::uint64_t> events;
+  std::map<int, std::string> files;  // by descriptor
+  Upstream* upstream = nullptr;      // where each outbound connect goes
+  std::deque<int> signals;
+  int signal_fd = 3;
+  int next_fd = 10;
+  std::size_t abandoned_handshakes = 0;
+  std::size_t looks = 0;  // at how many bytes wait in a socket, in or out
+};
+
+class SimIo final : public Io {
+ public:
+  explicit SimIo(Kernel& kernel) : kernel_(kernel) {}
+  SimIo(const SimIo&) = delete;
+  SimIo& operator=(const SimIo&) = delete;
+  ~SimIo() override;
+
+  void submit_accept(int listener, Ticket ticket, bool once) override;
+  void submit_recv(int socket, Ticket ticket, bool wait_first) override;
+  void submit_send(int socket, std::string_view bytes, Ticket ticket) override;
+  void submit_read(int fd, std::span<std::byte> into, Ticket ticket) override;
+  void submit_connect(int socket, const sockaddr* address, socklen_t size, Ticket ticket) override;
+  void submit_poll(int fd, unsigned events, Ticket ticket) override;
+  void submit_write(int fd, std::string_view bytes, std::uint64_t offset, Ticket ticket) override;
+  void submit_sync(int fd, Ticket ticket) override;
+  void submit_cancel(Ticket target) override;
+  std::span<const Completion> harvest(Ms until) override;  // never waits: the schedule moves time
+  [[nodiscard]] bool may_have_received(Ticket) const override { return false; }
+  [[nodiscard]] std::size_t operations() const override { return operations_.size(); }
+  [[nodiscard]] std::size_t cancels() const override;
+  [[nodiscard]] std::string_view lent(std::uint16_t buffer, std::size_t bytes) const override;
+  void give_back(std::uint16_t buffer) override;
+  [[nodiscard]] std::size_t buffers_lent() const override { return lent_.size(); }
+  Ms now() override { return kernel_.now; }
+  std::int64_t wall_seconds() override { return 784111777 + kernel_.now / 1000; }
+  int accept_now(int listener) override;
+  int open_socket(int family) override;
+  void shut_send(int socket) override;
+  void shut_both(int socket) override;
+  void close(int fd) override;
+  std::size_t bytes_waiting(int socket) override;
+  std::size_t receive_now(int socket, std::span<char> into) override;
+  std::size_t bytes_unacked(int socket) override {
+    ++kernel_.looks;
+    return kernel_.sockets[socket].unacked;
+  }
+  std::uint64_t bytes_acked(int socket) override;
+  int unlisten(int listener) override;
+  unsigned accept_queue_length(int listener) override;
+  int handshakes_half_way(std::uint16_t port) override;
+  void wake(int eventfd) override { ++kernel_.events[eventfd]; }
+  std::string peer(int socket) override { return "client " + std::to_string(socket); }
+
+  [[nodiscard]] Ms waits_until() const { return waits_until_; }
+
+ private:
+  enum class Does : std::uint8_t { accept, recv, send, read, connect, poll, write, sync, cancel };
+  struct Operation {
+    Does does = Does::cancel;
+    Ticket ticket;
+    int fd = -1;
+    bool once = false;
+    bool wait_first = false;
+    bool canceled = false;
+    std::string_view bytes;
+    std::size_t sent = 0;
+    std::uint64_t offset = 0;
+    std::span<std::byte> into;
+  };
+  // Each returns true when the operation has ended.
+  bool step(Operation& operation);
+  bool step_accept(Operation& operation);
+  bool step_recv(Operation& operation);
+  bool step_send(Operation& operation);
+  bool step_read(Operation& operation);
+  bool step_stream_read(Operation& operation);
+  bool step_connect(Operation& operation);
+  bool step_write(Operation& operation);
+  bool complete(const Operation& operation, int result, bool more = false);
+  [[nodiscard]] bool plants(Canary canary);
+  void lend(Completion& completion, std::string_view bytes);
+  int take_queued(ListenSocket& listener);
+
+  Kernel& kernel_;
+  std::vector<Operation> operations_;
+  std::vector<Completion> completions_;
+  std::map<std::uint16_t, std::unique_ptr<std::array<char, limits::receive_buffer_bytes>>> lent_;
+  std::uint16_t next_buffer_ = 0;
+  Ms waits_until_ = 0;
+};
+
+}  // namespace lastcall::sim

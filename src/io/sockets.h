@@ -1,0 +1,64 @@
+// Linux's sockets as system calls that never block: what every implementation of the seam on Linux
+// shares.
+#pragma once
+
+#include <sys/socket.h>
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "io/io.h"
+
+namespace lastcall {
+
+// "127.0.0.1:8080", "[::1]:8080": a literal address and a port, 0 for any free one.
+struct Address {
+  sockaddr_storage storage{};
+  socklen_t size = 0;
+
+  // Empty on success, else what is wrong with `text`.
+  [[nodiscard]] static std::string parse(std::string_view text, Address& address);
+  [[nodiscard]] std::uint16_t port() const;
+  void set_port(std::uint16_t port);
+  [[nodiscard]] bool is_ipv6_any() const;
+  [[nodiscard]] std::string text() const;
+};
+
+struct Descriptor {  // or why there is none
+  int fd = -1;
+  int error = 0;  // errno
+};
+
+// Is someone else listening there? SO_REUSEPORT would hide it, so this binds without. 0, or errno.
+[[nodiscard]] int probe_port(const Address& address);
+// A listening socket: SO_REUSEPORT, TCP_NODELAY (inherited), dual stack where it is IPv6.
+[[nodiscard]] Descriptor open_listener(const Address& address);
+[[nodiscard]] Address local_address(int socket);
+[[nodiscard]] std::string peer_text(int socket);
+// Can a listener be un-listened here? Tried on a socket of its own.
+[[nodiscard]] bool can_unlisten();
+
+// The clock and the socket calls of `Io`; its operations come from a derived class.
+class SocketIo : public Io {
+ public:
+  Ms now() override;
+  std::int64_t wall_seconds() override;
+  int accept_now(int listener) override;
+  int open_socket(int family) override;
+  void shut_send(int socket) override;
+  void shut_both(int socket) override;
+  void close(int fd) override;
+  std::size_t bytes_waiting(int socket) override;
+  std::size_t receive_now(int socket, std::span<char> into) override;
+  std::size_t bytes_unacked(int socket) override;
+  std::uint64_t bytes_acked(int socket) override;
+  int unlisten(int listener) override;
+  unsigned accept_queue_length(int listener) override;
+  int handshakes_half_way(std::uint16_t port) override;
+  void wake(int eventfd) override;
+  std::string peer(int socket) override { return peer_text(socket); }
+};
+
+}  // namespace lastcall

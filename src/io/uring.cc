@@ -1,0 +1,275 @@
+// All that knows liburing. See io_uring(7); DEFER_TASKRUN: completions are made when we enter.
+#include "io/uring.h"
+
+#include <fmt/core.h>
+#include <liburing.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+#include "base/check.h"
+#include "io/sockets.h"
+
+namespace lastcall {
+namespace {
+
+constexpr int buffer_group = 0;
+
+std::string why_denied(int error) {
+  switch (error) {
+    case EPERM:
+    case EACCES:
+    case ENOSYS:
+      return fmt::format(
+          "io_uring is denied here ({}): a seccomp profile or the sysctl kernel.io_uring_disabled "
+          "forbids io_uring_setup. Allow io_uring_setup, io_uring_enter and io_uring_register in "
+          "the container's seccomp profile, or set kernel.io_uring_disabled=0 on the node",
+          std::strerror(error));
+    case EINVAL:
+      return "this kernel is too old: lastcall needs Linux 6.1 or newer (io_uring with "
+             "IORING_SETUP_DEFER_TASKRUN)";
+    case ENOMEM:
+      return "no memory for an io_uring: raise the memory limit, or RLIMIT_MEMLOCK (ulimit -l)";
+    case EMFILE:
+    case ENFILE: return "no descriptor for an io_uring: raise RLIMIT_NOFILE (ulimit -n)";
+    default: return fmt::format("io_uring_setup failed: {}", std::strerror(error));
+  }
+}
+
+class Uring final : public SocketIo {
+ public:
+  Uring() = default;
+  Uring(const Uring&) = delete;
+  Uring& operator=(const Uring&) = delete;
+  ~Uring() override;
+
+  [[nodiscard]] int open();  // 0, or errno
+
+  void submit_accept(int listener, Ticket, bool once) override;
+  void submit_recv(int socket, Ticket, bool wait_first) override;
+  void submit_send(int socket, std::string_view bytes, Ticket) override;
+  void submit_read(int fd, std::span<std::byte> into, Ticket) override;
+  void submit_connect(int socket, const sockaddr* address, socklen_t size, Ticket) override;
+  void submit_poll(int fd, unsigned events, Ticket) override;
+  void submit_write(int fd, std::string_view bytes, std::uint64_t offset, Ticket) override;
+  void submit_sync(int fd, Ticket) override;
+  void submit_cancel(Ticket target) override;
+
+  std::span<const Completion> harvest(Ms until) override;
+  [[nodiscard]] bool may_have_received(Ticket recv) const override;
+  [[nodiscard]] std::size_t operations() const override { return operations_; }
+  [[nodiscard]] std::size_t cancels() const override { return cancels_; }
+
+  [[nodiscard]] std::string_view lent(std::uint16_t buffer, std::size_t bytes) const override {
+    return {memory_.get() + buffer * limits::receive_buffer_bytes, bytes};
+  }
+  void give_back(std::uint16_t buffer) override;
+  [[nodiscard]] std::size_t buffers_lent() const override { return buffers_lent_; }
+
+ private:
+  io_uring_sqe* next_sqe();
+  void take_completions();
+  void publish_buffers();
+
+  io_uring ring_{};
+  bool open_ = false;
+  io_uring_buf_ring* buffers_ = nullptr;
+  std::unique_ptr<char[]> memory_;
+  unsigned unpublished_ = 0;  // buffers given back, not yet told to the kernel
+  std::size_t buffers_lent_ = 0;
+  std::size_t operations_ = 0;
+  std::size_t cancels_ = 0;
+  std::vector<Completion> taken_;   // filled by take_completions
+  std::vector<Completion> handed_;  // what the last harvest returned
+};
+
+// ---- the ring
+
+int Uring::open() {
+  io_uring_params params{};
+  params.flags = IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+                 IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
+  params.cq_entries = limits::completion_entries;
+  int error = -io_uring_queue_init_params(limits::submission_entries, &ring_, &params);
+  if (error != 0) return error;
+  open_ = true;
+  // Without it each enter looks the ring up by descriptor; where it fails, nothing else changes.
+  (void)io_uring_register_ring_fd(&ring_);
+  buffers_ = io_uring_setup_buf_ring(&ring_, limits::receive_buffers, buffer_group, 0, &error);
+  if (buffers_ == nullptr) return -error;
+  memory_.reset(new char[limits::receive_buffers * limits::receive_buffer_bytes]);
+  for (unsigned i = 0; i < limits::receive_buffers; ++i) {
+    buffers_lent_ += 1;
+    give_back(static_cast<std::uint16_t>(i));
+  }
+  publish_buffers();
+  taken_.reserve(limits::completion_entries);
+  handed_.reserve(limits::completion_entries);
+  return 0;
+}
+
+Uring::~Uring() {
+  if (buffers_ != nullptr)
+    io_uring_free_buf_ring(&ring_, buffers_, limits::receive_buffers, buffer_group);
+  if (open_) io_uring_queue_exit(&ring_);
+}
+
+io_uring_sqe* Uring::next_sqe() {
+  ++operations_;
+  io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
+  while (sqe == nullptr) {  // the queue is full: an ordinary event
+    publish_buffers();
+    const int submitted = io_uring_submit(&ring_);
+    CHECK(submitted >= 0 || submitted == -EINTR || submitted == -EBUSY || submitted == -EAGAIN);
+    // EBUSY: completions overflowed, and the kernel takes nothing more before they are read.
+    if (submitted == -EBUSY) take_completions();
+    sqe = io_uring_get_sqe(&ring_);
+  }
+  return sqe;
+}
+
+std::span<const Completion> Uring::harvest(Ms until) {
+  publish_buffers();
+  if (taken_.empty()) {
+    const Ms wait = std::clamp<Ms>(until - now(), 0, 3'600'000);
+    __kernel_timespec timeout{wait / 1000, wait % 1000 * 1'000'000};
+    io_uring_cqe* first = nullptr;
+    const int result = io_uring_submit_and_wait_timeout(&ring_, &first, 1, &timeout, nullptr);
+    CHECK(result >= 0 || result == -ETIME || result == -EINTR || result == -EBUSY ||
+          result == -EAGAIN);
+    take_completions();
+  }
+  handed_.swap(taken_);
+  taken_.clear();
+  return handed_;
+}
+
+// An operation may complete as it is handed over, which a full submission queue does in mid-turn.
+bool Uring::may_have_received(Ticket recv) const {
+  if (io_uring_cq_has_overflow(&ring_)) return true;
+  const std::uint64_t wanted = recv.pack();
+  unsigned head = 0;
+  io_uring_cqe* cqe = nullptr;
+  io_uring_for_each_cqe(&ring_, head, cqe) {
+    if (cqe->user_data == wanted && (cqe->flags & IORING_CQE_F_BUFFER) != 0) return true;
+  }
+  return lends(taken_, recv);
+}
+
+void Uring::take_completions() {
+  unsigned head = 0;
+  unsigned count = 0;
+  io_uring_cqe* cqe = nullptr;
+  io_uring_for_each_cqe(&ring_, head, cqe) {
+    Completion c;
+    c.ticket = Ticket::unpack(cqe->user_data);
+    c.result = cqe->res;
+    c.more = (cqe->flags & IORING_CQE_F_MORE) != 0;
+    c.has_buffer = (cqe->flags & IORING_CQE_F_BUFFER) != 0;
+    if (c.has_buffer) {
+      c.buffer = static_cast<std::uint16_t>(cqe->flags >> IORING_CQE_BUFFER_SHIFT);
+      ++buffers_lent_;
+    }
+    if (!c.more) --operations_;
+    if (c.ticket.kind == Kind::cancel) --cancels_;
+    taken_.push_back(c);
+    ++count;
+  }
+  io_uring_cq_advance(&ring_, count);
+}
+
+// ---- lent buffers
+
+void Uring::give_back(std::uint16_t buffer) {
+  CHECK(buffers_lent_ > 0);
+  --buffers_lent_;
+  char* const at = memory_.get() + buffer * limits::receive_buffer_bytes;
+  io_uring_buf_ring_add(buffers_, at, limits::receive_buffer_bytes, buffer,
+                        io_uring_buf_ring_mask(limits::receive_buffers),
+                        static_cast<int>(unpublished_++));
+}
+
+void Uring::publish_buffers() {
+  if (unpublished_ == 0) return;
+  io_uring_buf_ring_advance(buffers_, static_cast<int>(unpublished_));
+  unpublished_ = 0;
+}
+
+// ---- operations
+
+void Uring::submit_accept(int listener, Ticket ticket, bool once) {
+  io_uring_sqe* sqe = next_sqe();
+  if (once) {
+    io_uring_prep_accept(sqe, listener, nullptr, nullptr, SOCK_CLOEXEC);
+  } else {
+    io_uring_prep_multishot_accept(sqe, listener, nullptr, nullptr, SOCK_CLOEXEC);
+  }
+  io_uring_sqe_set_data64(sqe, ticket.pack());
+}
+
+void Uring::submit_recv(int socket, Ticket ticket, bool wait_first) {
+  io_uring_sqe* sqe = next_sqe();
+  io_uring_prep_recv_multishot(sqe, socket, nullptr, 0, 0);
+  sqe->flags |= IOSQE_BUFFER_SELECT;
+  sqe->buf_group = buffer_group;
+  if (wait_first) sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
+  io_uring_sqe_set_data64(sqe, ticket.pack());
+}
+
+void Uring::submit_send(int socket, std::string_view bytes, Ticket ticket) {
+  io_uring_sqe* sqe = next_sqe();
+  io_uring_prep_send(sqe, socket, bytes.data(), bytes.size(), MSG_WAITALL | MSG_NOSIGNAL);
+  io_uring_sqe_set_data64(sqe, ticket.pack());
+}
+
+void Uring::submit_read(int fd, std::span<std::byte> into, Ticket ticket) {
+  io_uring_sqe* sqe = next_sqe();
+  io_uring_prep_read(sqe, fd, into.data(), static_cast<unsigned>(into.size()), 0);
+  io_uring_sqe_set_data64(sqe, ticket.pack());
+}
+
+void Uring::submit_connect(int socket, const sockaddr* address, socklen_t size, Ticket ticket) {
+  io_uring_sqe* sqe = next_sqe();
+  io_uring_prep_connect(sqe, socket, address, size);
+  io_uring_sqe_set_data64(sqe, ticket.pack());
+}
+
+void Uring::submit_poll(int fd, unsigned events, Ticket ticket) {
+  io_uring_sqe* sqe = next_sqe();
+  io_uring_prep_poll_add(sqe, fd, events);
+  io_uring_sqe_set_data64(sqe, ticket.pack());
+}
+
+// Files are the one place with kernel workers: neither operation can be tried without blocking.
+void Uring::submit_write(int fd, std::string_view bytes, std::uint64_t offset, Ticket ticket) {
+  io_uring_sqe* sqe = next_sqe();
+  io_uring_prep_write(sqe, fd, bytes.data(), static_cast<unsigned>(bytes.size()), offset);
+  io_uring_sqe_set_data64(sqe, ticket.pack());
+}
+
+void Uring::submit_sync(int fd, Ticket ticket) {
+  io_uring_sqe* sqe = next_sqe();
+  io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);
+  io_uring_sqe_set_data64(sqe, ticket.pack());
+}
+
+void Uring::submit_cancel(Ticket target) {
+  io_uring_sqe* sqe = next_sqe();
+  ++cancels_;
+  io_uring_prep_cancel64(sqe, target.pack(), 0);
+  io_uring_sqe_set_data64(sqe, Ticket{Kind::cancel}.pack());
+}
+
+}  // namespace
+
+std::unique_ptr<Io> make_uring(std::string& error) {
+  auto io = std::make_unique<Uring>();
+  const int failed = io->open();
+  if (failed == 0) return io;
+  error = why_denied(failed);
+  return nullptr;
+}
+
+}  // namespace lastcall

@@ -1,0 +1,52 @@
+// The program: options, the sample service, the exit code.
+#include <fmt/core.h>
+
+#include <lastcall/duration.h>
+#include <lastcall/log.h>
+#include <lastcall/server.h>
+
+#include "counter.h"
+#include "options.h"
+#include "service.h"
+
+namespace {
+
+// Before `main`, before any constructor: as PID 1 the kernel discards a signal that is neither
+// blocked nor handled yet. Nothing can be done about the time before the first instruction.
+void block_signals_early() { lastcall::block_signals(); }
+__attribute__((section(".preinit_array"), used)) void (*const early)() = block_signals_early;
+
+int refuse(const lastcall::ExitCode& exit, const std::string& why) {
+  fmt::print(stderr, "lastcall: {}\n", why);
+  return exit.code;
+}
+
+void warn_of(const lastcall::ProgramOptions& options) {
+  if (options.job_delay < options.server.shutdown_timeout || options.server.hard) return;
+  lastcall::log::warning(
+      "--job-delay {} is not shorter than --shutdown-timeout {}: increments accepted last will be "
+      "cut",
+      lastcall::format_duration(options.job_delay.count()),
+      lastcall::format_duration(options.server.shutdown_timeout.count()));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace lastcall;
+  ProgramOptions options;
+  if (const auto code = parse_program_options(argc, argv, options)) return *code;
+  if (const std::string wrong = options.invalid(); !wrong.empty())
+    return refuse(exit_bad_option, wrong);
+  log::configure(options.log_format == "json" ? log::Format::json : log::Format::text,
+                 log::level_named(options.log_level).value_or(log::Level::info));
+  log::start();
+  std::string why;
+  const auto counter = make_counter(options.counter, why);
+  if (counter == nullptr) return refuse(exit_failed, why);
+  warn_of(options);
+  Server server(options.server);
+  Service service(*counter, options.job_delay, options.served_by);
+  service.add_routes(server);
+  return server.run();
+}

@@ -1,0 +1,507 @@
+// The order of a request: on_recv -> on_bytes -> consume -> handle -> respond -> flush -> on_send,
+// and again.
+#include "server/connection.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include <lastcall/log.h>
+
+#include "base/check.h"
+#include "http/router.h"
+#include "http/writer.h"
+#include "server/door.h"
+#include "server/worker.h"
+
+namespace lastcall {
+Connection::Connection(Worker& worker, std::uint32_t index)
+    : worker_(worker),
+      index_(index),
+      out_(worker.slabs()),
+      timer_([](void* self) noexcept { static_cast<Connection*>(self)->on_timer(); }, this),
+      parser_(worker.config().parser) {}
+
+void Connection::open(int fd, Door& door) {
+  CHECK(fd >= 0 && fd_ < 0);
+  check_invariants();
+  fd_ = fd;
+  door_ = &door;
+  state_ = State::open;
+  said_ = Said::nothing;
+  late_ = Late::excused;
+  cut_ = Cut::no;
+  eof_ = false;
+  acked_ = 0;
+  sent_.clear();
+  close_draw_ = worker_.draw();
+  accepted_at_ = last_activity_at_ = worker_.now();
+  parser_.reset();
+  proceed();
+}
+
+// ---- receive
+
+void Connection::arm_recv(bool wait_first) {
+  DCHECK(receive_ == Receive::off && !eof_);
+  receive_ = Receive::armed;
+  worker_.io().submit_recv(fd_, ticket(Kind::recv), wait_first);
+}
+
+void Connection::pause_recv() {
+  worker_.metrics().add("receive_paused");
+  if (receive_ != Receive::armed) {
+    receive_ = Receive::paused;
+    return;
+  }
+  receive_ = Receive::canceling;
+  worker_.io().submit_cancel(ticket(Kind::recv));
+}
+
+// Its last completion has come.
+void Connection::end_recv() {
+  const bool full = receive_ == Receive::canceling && spill_.size() >= limits::spill_bytes / 2;
+  receive_ = full ? Receive::paused : Receive::off;
+}
+
+void Connection::on_recv(const Completion& completion) noexcept {
+  DCHECK(in_use() && receiving());
+  if (!completion.more) end_recv();
+  if (completion.has_buffer) {
+    if (completion.result > 0) {
+      on_bytes(worker_.io().lent(completion.buffer, static_cast<std::size_t>(completion.result)));
+    }
+    worker_.io().give_back(completion.buffer);
+  }
+  if (completion.result == 0) {
+    on_eof();
+  } else if (completion.result < 0) {
+    switch (-completion.result) {
+      case ENOBUFS:
+        worker_.metrics().add("receive_starved");
+        if (receive_ != Receive::off) break;
+        receive_ = Receive::parked;
+        worker_.park(*this);
+        break;
+      case ECANCELED:  // paused, or closing
+      case EINTR:
+      case EAGAIN: break;
+      default: on_broken();
+    }
+  }
+  proceed();
+}
+
+bool Connection::resume_receive() noexcept {
+  if (receive_ != Receive::parked) return false;
+  receive_ = Receive::off;
+  const bool wanted = state_ != State::closing && !eof_;
+  if (wanted) arm_recv(true);
+  return wanted;
+}
+
+void Connection::on_bytes(std::string_view bytes) {
+  if (state_ != State::lingering) last_activity_at_ = worker_.now();
+  if (said_ == Said::nothing) said_ = Said::something;
+  switch (state_) {
+    case State::open:
+      if (send_in_flight_ || !spill_.empty()) {
+        spill(bytes);
+      } else {
+        consume(bytes);
+      }
+      return;
+    case State::handling:
+    case State::handled: spill(bytes); return;
+    case State::finishing:
+    case State::lingering: on_late_bytes(bytes); return;
+    case State::closing:
+      if (cut_ != Cut::no) cut_bytes(bytes);
+      return;
+  }
+}
+
+void Connection::on_eof() {
+  eof_ = true;
+  switch (state_) {
+    case State::open:
+      // Half-close is legal: what is complete is answered first. The rest never will be.
+      if (!send_in_flight_ && spill_.empty()) close_after_them();
+      return;
+    case State::lingering: end_linger(); return;
+    case State::handling:
+    case State::handled:
+    case State::finishing:
+    case State::closing: return;
+  }
+}
+
+void Connection::on_broken() {
+  if (state_ == State::closing) return;
+  worker_.metrics().add("connections_broken");
+  eof_ = true;
+  if (state_ == State::handling || state_ == State::handled) {
+    worker_.metrics().add("requests_undelivered");
+    worker_.metrics().subtract("requests_in_flight");
+    abandon_exchange();
+  }
+  close();
+}
+
+// ---- parse and handle
+
+void Connection::consume(std::string_view bytes) {
+  DCHECK(state_ == State::open && !send_in_flight_);
+  while (!bytes.empty() && state_ == State::open && !out_.full()) {
+    if (exchange_ == nullptr && !begin_request(bytes)) break;
+    const Parser::Stage stage = parser_.stage();
+    switch (parser_.feed(bytes)) {
+      case Parser::Result::incomplete: on_incomplete(stage); break;
+      case Parser::Result::complete: handle(!bytes.empty() || !spill_.empty()); break;
+      case Parser::Result::failed: reject(parser_.status()); break;
+    }
+  }
+  if (!bytes.empty() && (state_ == State::open || state_ == State::handling)) spill(bytes);
+  flush();
+}
+
+bool Connection::begin_request(std::string_view& bytes) {
+  if (!parser_.skip_blank(bytes)) {
+    reject(parser_.status());
+    return false;
+  }
+  if (bytes.empty()) return false;
+  take_exchange();
+  return true;
+}
+
+void Connection::take_exchange() {
+  exchange_ = worker_.exchanges().take();
+  parser_.begin(*exchange_);
+  request_started_at_ = worker_.now();
+}
+
+void Connection::handle(bool more_buffered) {
+  Exchange& exchange = *exchange_;
+  worker_.metrics().add("requests_received");
+  worker_.metrics().add("requests_in_flight");
+  const Request& request = exchange.request;
+  const Router& router = routes();
+  const Route* route =
+      request.method() == Method::trace ? nullptr : router.find(request.method(), request.path());
+  const bool probe = door_->admin || (route != nullptr && route->probe);
+  if (probe) worker_.metrics().add("probes_received");
+  if (said_ != Said::request) {
+    said_ = Said::request;
+    if (!probe) worker_.saw_arrival(accepted_at_);
+  }
+  if (route != nullptr && route->waiting != nullptr) {
+    start_waiting(*route);
+    return;
+  }
+  if (route == nullptr) {
+    answer_without_route();
+  } else {
+    call_plain(*route);
+  }
+  respond(more_buffered);
+}
+
+void Connection::answer_without_route() {
+  const Request& request = exchange_->request;
+  Response& response = exchange_->response;
+  if (request.path() == "*" || request.target() == "*") {  // RFC 9110 section 9.3.7
+    response.status(204).field("Allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH");
+    return;
+  }
+  const Router& router = routes();
+  const std::string allowed = router.allowed(request.path());
+  if (allowed.empty()) {
+    response.status(404).body("Not Found");
+  } else {
+    response.status(405).field("Allow", allowed).body("Method Not Allowed");
+  }
+}
+
+const Router& Connection::routes() const { return *door_->router; }
+
+void Connection::call_plain(const Route& route) {
+  Exchange& exchange = *exchange_;
+  try {
+    route.plain(exchange.request, exchange.response, route.state);
+  } catch (...) {
+    answer_failure();
+  }
+}
+
+void Connection::answer_failure() {
+  worker_.metrics().add("handler_failed");
+  answer_instead(500);
+}
+
+// Where there is no room for it: the handler has run, and what it did is done, but its answer is
+// lost.
+void Connection::charge_answer() {
+  const bool head = exchange_->request.method() == Method::head;
+  if (exchange_->body.charge_answer(content(exchange_->response, head).size())) return;
+  worker_.metrics().add("answers_denied");
+  answer_instead(503);
+}
+
+void Connection::answer_instead(int status) {
+  exchange_->response.clear();
+  exchange_->response.status(status).body(reason_phrase(status));
+}
+
+// A handler that waits outlives the receive buffer, and perhaps the connection: its request moves
+// to memory of its own first.
+void Connection::start_waiting(const Route& route) {
+  Exchange& exchange = *exchange_;
+  if (parser_.own()) {
+    try {  // a function that only returns another's coroutine may throw before there is one
+      exchange.task = route.waiting(exchange.request, exchange.response, route.state);
+    } catch (...) {
+      answer_failure();
+      respond(true);
+      return;
+    }
+    if (exchange.task) {
+      exchange.connection = this;
+      state_ = State::handling;
+      worker_.start_task(exchange);
+      return;
+    }
+    worker_.metrics().add("frame_denied");
+  } else {
+    worker_.metrics().add("body_denied");
+  }
+  answer_instead(503);
+  respond(true);
+}
+
+void Connection::on_handled() noexcept {
+  CHECK(state_ == State::handling && exchange_ != nullptr);
+  state_ = State::handled;
+  try {
+    exchange_->task.result();
+  } catch (...) {
+    answer_failure();
+  }
+  charge_answer();
+  if (!send_in_flight_) answer_handled();  // else on_send comes back to it
+  proceed();
+}
+
+void Connection::answer_handled() {
+  DCHECK(state_ == State::handled && !send_in_flight_);
+  state_ = State::open;
+  respond(!spill_.empty());
+  resume_parsing();
+}
+
+void Connection::on_incomplete(Parser::Stage before) {
+  if (parser_.stage() == Parser::Stage::body && before != Parser::Stage::body)
+    body_started_at_ = worker_.now();
+  if (parser_.expects_continue()) answer_continue();
+}
+
+// Not when the answer is final already: a body that nobody wants is not asked for.
+void Connection::answer_continue() {
+  const Request& request = exchange_->request;
+  const Router& router = routes();
+  if (router.find(request.method(), request.path()) == nullptr) {
+    reject(router.allowed(request.path()).empty() ? 404 : 405);
+    return;
+  }
+  parser_.continue_sent();
+  out_.append("HTTP/1.1 100 Continue\r\n\r\n");
+}
+
+// Whatever was complete before is in `out_` already, and goes first.
+void Connection::reject(int status) {
+  worker_.metrics().add("requests_rejected");
+  if (status == 503) worker_.metrics().add("body_denied");
+  Response& response = worker_.scratch();
+  response.clear();
+  response.status(status).body(reason_phrase(status));
+  if (status == 405) {
+    const Router& router = routes();
+    response.field("Allow", router.allowed(exchange_->request.path()));
+  }
+  const bool head = exchange_ != nullptr && exchange_->request.method() == Method::head;
+  write_response(out_, response, {.head = head, .close = true, .http_1_0 = false}, worker_.date());
+  state_ = State::finishing;
+  release_exchange();
+}
+
+void Connection::respond(bool more_buffered) {
+  const Request& request = exchange_->request;
+  const bool head = request.method() == Method::head;
+  charge_answer();
+  exchange_->body.clear();  // `out_` is charged from here on
+  const bool drained = parser_.keep_alive() && drain_says_close(more_buffered);
+  if (drained) worker_.metrics().add("closes_announced");
+  const bool close = drained || !parser_.keep_alive();
+  write_response(out_, exchange_->response,
+                 {.head = head, .close = close, .http_1_0 = request.minor_version() == 0},
+                 worker_.date());
+  answer_ends_.push_back(out_.bytes().size());
+  if (close) state_ = State::finishing;
+  release_exchange();
+}
+
+// Bytes of a further request are here already: its answer can say it.
+bool Connection::drain_says_close(bool more_buffered) const {
+  return !more_buffered && worker_.says_close(*door_, close_draw_) && !more_has_arrived();
+}
+
+// In the kernel's memory, or in that of a completion whose turn is still to come.
+bool Connection::more_has_arrived() const {
+  return worker_.io().bytes_waiting(fd_) > 0 || worker_.may_have_received(ticket(Kind::recv));
+}
+
+void Connection::release_exchange() {
+  if (exchange_ == nullptr) return;
+  worker_.exchanges().give(exchange_);
+  exchange_ = nullptr;
+}
+
+// The client has gone, or the deadline has come. A coroutine that has not ended runs on: it may be
+// doing work that somebody counts on, and its worker takes the exchange back.
+void Connection::abandon_exchange() {
+  if (state_ == State::handled) {
+    release_exchange();
+    return;
+  }
+  worker_.count_abandoned();
+  std::exchange(exchange_, nullptr)->abandon();
+}
+
+void Connection::spill(std::string_view bytes) {
+  if (spill_.empty()) spill_ = worker_.take_spill();
+  spill_.append(bytes);
+  const bool pauses = receive_ != Receive::canceling && receive_ != Receive::paused;
+  if (spill_.size() >= limits::spill_bytes && pauses) pause_recv();
+}
+
+void Connection::resume_parsing() {
+  if (!spill_.empty()) {
+    std::string pending = std::move(spill_);
+    spill_ = {};
+    consume(pending);
+    worker_.give_spill(std::move(pending));
+  } else {
+    flush();
+  }
+  if (receive_ == Receive::paused && spill_.size() < limits::spill_bytes / 2)
+    receive_ = Receive::off;
+}
+
+// ---- send
+
+void Connection::flush() {
+  if (send_in_flight_ || out_.empty()) return;
+  send_in_flight_ = true;
+  write_deadline_ = worker_.now() + worker_.config().write_timeout;
+  worker_.io().submit_send(fd_, out_.bytes(), ticket(Kind::send));
+}
+
+void Connection::on_send(const Completion& completion) noexcept {
+  DCHECK(in_use() && send_in_flight_);
+  DCHECK(completion.result <= static_cast<int>(out_.bytes().size()));
+  send_in_flight_ = false;
+  last_activity_at_ = worker_.now();
+  const bool whole =
+      completion.result >= 0 && static_cast<std::size_t>(completion.result) == out_.bytes().size();
+  count_answers(static_cast<std::size_t>(std::max(completion.result, 0)));
+  if (write_deadline_ == TimerWheel::never) recount_unread("requests_undelivered");
+  out_.clear();
+  if (!whole) on_broken();
+  switch (state_) {
+    case State::open:
+      // What has begun behind these answers has its time from here on: nothing was read meanwhile.
+      request_started_at_ = body_started_at_ = worker_.now();
+      resume_parsing();
+      break;
+    case State::handled: answer_handled(); break;
+    case State::finishing: linger(Late::excused); break;
+    case State::handling:
+    case State::lingering:
+    case State::closing: break;
+  }
+  if (eof_ && state_ == State::open && !send_in_flight_ && spill_.empty()) close_after_them();
+  proceed();
+}
+
+// Of a batch that was sent in part, some answers may have gone out whole.
+void Connection::count_answers(std::size_t bytes_sent) {
+  Metrics& metrics = worker_.metrics();
+  std::uint64_t answered = 0;
+  for (const std::size_t end : answer_ends_) {
+    if (end > bytes_sent) break;
+    sent_.add(end);
+    ++answered;
+  }
+  sent_.sent(bytes_sent);
+  const std::uint64_t lost = answer_ends_.size() - answered;
+  metrics.subtract("requests_in_flight", answer_ends_.size());
+  metrics.add("requests_answered", answered);
+  answer_ends_.clear();
+  if (lost == 0) return;
+  if (cut_ == Cut::no || door_->admin) {  // a probe is no loss
+    metrics.add("requests_undelivered", lost);
+  } else {
+    metrics.add("requests_cut", lost);
+    log::warning("cut: {} answers were still being sent to {}, {} of {} bytes were", lost,
+                 worker_.io().peer(fd_), bytes_sent, out_.bytes().size());
+  }
+}
+
+// ---- what is outstanding next
+
+void Connection::proceed() {
+  if (fd_ >= 0) {
+    if (state_ == State::closing) {
+      close_join();
+    } else {
+      if (receive_ == Receive::off && !eof_) arm_recv(false);
+      arm_timer();
+    }
+  }
+  check_invariants();
+}
+
+void Connection::check_invariants() const {
+  if (!in_use()) {
+    DCHECK(!receiving() && receive_ != Receive::parked && !send_in_flight_);
+    DCHECK(exchange_ == nullptr && out_.empty() && answer_ends_.empty() && spill_.empty());
+    DCHECK(!timer_.armed());
+    return;
+  }
+  DCHECK(door_ != nullptr);
+  DCHECK(send_in_flight_ || (out_.empty() && answer_ends_.empty()));
+  DCHECK(!send_in_flight_ || !out_.empty());
+  DCHECK(answer_ends_.empty() || answer_ends_.back() <= out_.bytes().size());
+  DCHECK(receive_ != Receive::off || eof_ || state_ == State::closing);
+  DCHECK(receive_ != Receive::paused || state_ == State::closing ||
+         spill_.size() >= limits::spill_bytes / 2);
+  DCHECK((cut_ == Cut::no) || state_ == State::closing);
+  switch (state_) {
+    case State::open: DCHECK(send_in_flight_ || spill_.empty()); break;
+    case State::handling: DCHECK(exchange_ != nullptr && exchange_->connection == this); break;
+    case State::handled: DCHECK(exchange_ != nullptr && send_in_flight_); break;
+    case State::finishing: DCHECK(exchange_ == nullptr && send_in_flight_); break;
+    case State::lingering: DCHECK(!send_in_flight_ && spill_.empty() && timer_.armed()); break;
+    case State::closing: DCHECK(operations() > 0 || cut_ != Cut::no); break;
+  }
+}
+
+std::string Connection::describe() const {
+  constexpr std::size_t shown = 200;
+  const Request& request = exchange_->request;
+  return fmt::format("{} {} from {}, {} ms after it began", request.method_name(),
+                     request.target().substr(0, shown), worker_.io().peer(fd_),
+                     worker_.now() - request_started_at_);
+}
+
+}  // namespace lastcall

@@ -1,0 +1,193 @@
+// One client: receive -> parse -> handle -> send, keep-alive, the close chain.
+//
+// A connection lives in a slot of its worker and is used on the worker's thread only. Bytes are
+// parsed while no answer is on its way and no handler runs; whatever comes meanwhile waits in the
+// spill, and a full spill stops the receive: that is the whole of back-pressure.
+//
+// Invariants, checked after each event in debug, sanitizer and simulation builds
+//  1. `receive_` and `send_in_flight_` tell exactly which operations are outstanding; the slot is
+//     released only when none is.
+//  2. `out_` is not appended to while `send_in_flight_`.
+//  3. Every request received in full ends in exactly one of: answered, undelivered (the client had
+//     gone), cut (the deadline). (The worker checks the sums.)
+//  4. Nothing is parsed after an answer that said close.
+//  5. While nothing is being sent or handled, all that has come is parsed: the spill is empty.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/metrics.h"
+#include "base/timers.h"
+#include "http/buffers.h"
+#include "http/exchange.h"
+#include "http/parser.h"
+#include "io/io.h"
+#include "server/sent_answers.h"
+
+namespace lastcall {
+
+class Router;
+class Worker;
+struct Door;
+struct Route;
+
+class Connection {
+ public:
+  Connection(Worker& worker, std::uint32_t index);
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // ---- the worker's calls, in the order of a life. Any of them may end with the slot released.
+  void open(int fd, Door& door);
+  void on_recv(const Completion& completion) noexcept;
+  void on_send(const Completion& completion) noexcept;
+  void on_handled() noexcept;      // the coroutine of `exchange` has ended
+  bool resume_receive() noexcept;  // a buffer is free again; false: none is wanted
+
+  // ---- the drain's
+  [[nodiscard]] bool silent() const;  // nothing received that is not answered, nothing on its way
+  [[nodiscard]] bool fresh() const { return said_ == Said::nothing; }
+  [[nodiscard]] Ms accepted_at() const { return accepted_at_; }
+  [[nodiscard]] Ms silent_since() const { return last_activity_at_; }
+  void close_silent();  // our FIN, announced by no answer; late bytes are a lost request
+  void cut();           // the deadline: name and count what is lost, and end
+
+  [[nodiscard]] bool in_use() const { return fd_ >= 0; }
+  [[nodiscard]] Door& door() const { return *door_; }  // by which it came
+  // Operations of its own that are outstanding.
+  [[nodiscard]] std::size_t operations() const { return receiving() + send_in_flight_; }
+  void check_invariants() const;
+  [[nodiscard]] std::uint32_t index() const { return index_; }
+  [[nodiscard]] std::uint32_t generation() const { return generation_; }
+
+ private:
+  enum class State : std::uint8_t {
+    open,       // receiving and answering
+    handling,   // a coroutine prepares the answer; nothing is parsed
+    handled,    // it has ended; its answer waits for the send under way
+    finishing,  // the last answer is on its way; then our FIN
+    lingering,  // our FIN is sent; reading until theirs, so that no RST destroys the answer
+    closing,    // waiting for the last completions, at the deadline for ACKs too, then close(2)
+  };
+  enum class Receive : std::uint8_t {
+    off,        // none is outstanding; `proceed` arms one unless the client's FIN has come
+    armed,      // outstanding
+    canceling,  // outstanding, and its cancel too: the spill was full
+    paused,     // none, until the spill is half empty
+    parked,     // none, until a buffer is free: it waits in the worker's queue
+  };
+  // How much of a first request has come, which tells the drain whether a client is known.
+  enum class Said : std::uint8_t { nothing, something, request };
+  // What it means if bytes come after our FIN.
+  enum class Late : std::uint8_t {
+    excused,        // an answer had said close; or the loss is counted already
+    lost,           // nothing had: a request may be lost
+    lost_in_drain,  // likewise, and it was the drain that sent the FIN
+  };
+  // Of a connection that the deadline has found.
+  enum class Cut : std::uint8_t {
+    no,
+    counting,    // each complete request that it sent is a loss, and counted
+    discarding,  // what comes now is not: it is behind a close that was said or done, or a probe
+  };
+
+  // receive
+  [[nodiscard]] bool receiving() const {
+    return receive_ == Receive::armed || receive_ == Receive::canceling;
+  }
+  void arm_recv(bool wait_first);
+  void end_recv();
+  void pause_recv();
+  void on_bytes(std::string_view bytes);
+  void on_eof();
+  void on_broken();
+  // parse and handle
+  void consume(std::string_view bytes);
+  void resume_parsing();
+  void spill(std::string_view bytes);
+  bool begin_request(std::string_view& bytes);
+  void take_exchange();
+  void handle(bool more_buffered);
+  [[nodiscard]] const Router& routes() const;
+  void answer_without_route();
+  void call_plain(const Route& route);
+  void answer_failure();  // of a handler: 500
+  void charge_answer();   // no room for it: 503
+  void answer_instead(int status);
+  void start_waiting(const Route& route);
+  void answer_handled();
+  void abandon_exchange();
+  void on_incomplete(Parser::Stage before);
+  void answer_continue();
+  void reject(int status);
+  void respond(bool more_buffered);
+  [[nodiscard]] bool drain_says_close(bool more_buffered) const;
+  [[nodiscard]] bool more_has_arrived() const;  // which on_bytes has not seen yet
+  void release_exchange();
+  // send
+  void flush();
+  void count_answers(std::size_t bytes_sent);
+  // close
+  void linger(Late late);
+  void close_idle();
+  void on_late_bytes(std::string_view bytes);
+  void close_after_them();
+  void end_linger();
+  void on_linger_timeout(Ms now);
+  void poll_unread(Ms now);
+  [[nodiscard]] bool answer_unread() const;  // once our FIN is sent
+  std::size_t recount_unread(Metric instead);
+  void close();
+  void close_join();
+  void cut_bytes(std::string_view bytes);
+  void cut_received();
+  void end_cut();
+  // The only place that decides what is outstanding next.
+  void proceed();
+
+  // time
+  [[nodiscard]] Ms deadline() const;
+  void arm_timer();
+  void on_timer();
+  void on_timeout(Ms now);
+  void on_write_timeout(Ms now);
+
+  [[nodiscard]] std::string describe() const;  // of the request being handled, for the log
+  [[nodiscard]] Ticket ticket(Kind kind) const { return {kind, index_, generation_}; }
+
+  Worker& worker_;
+  const std::uint32_t index_;
+  std::uint32_t generation_ = 0;
+  int fd_ = -1;
+  State state_ = State::open;
+  Receive receive_ = Receive::off;
+  Said said_ = Said::nothing;
+  Late late_ = Late::excused;
+  Cut cut_ = Cut::no;
+  bool send_in_flight_ = false;
+  bool eof_ = false;  // their FIN has come, or the connection is broken
+  Door* door_ = nullptr;
+  std::uint32_t cut_requests_ = 0;
+  float close_draw_ = 0;  // where in the ramp this connection is told to close
+  Ms accepted_at_ = 0;
+  Ms last_activity_at_ = 0;
+  Ms request_started_at_ = 0;
+  Ms body_started_at_ = 0;  // when its head was known
+  Ms write_deadline_ = 0;
+  Ms linger_deadline_ = 0;
+  Ms silent_ms_ = 0;  // before our FIN
+  Ms timer_at_ = 0;
+  std::uint64_t acked_ = 0;       // at the last look at a slow reader
+  Exchange* exchange_ = nullptr;  // of the request being received or handled
+  OutBuffer out_;
+  std::vector<std::size_t> answer_ends_;  // in `out_`, of each request's answer
+  SentAnswers sent_;
+  std::string spill_;
+  Timer timer_;
+  Parser parser_;
+};
+
+}  // namespace lastcall

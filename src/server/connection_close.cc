@@ -1,0 +1,216 @@
+// The end of a connection: linger (our FIN) -> end_linger (theirs) -> close -> close_join; or the
+// deadline's: cut -> close -> close_join, with a moment for last acknowledgments -> end_cut.
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include <lastcall/log.h>
+
+#include "base/check.h"
+#include "server/connection.h"
+#include "server/door.h"
+#include "server/worker.h"
+
+namespace lastcall {
+
+// ---- our FIN
+
+void Connection::linger(Late late) {
+  DCHECK(!send_in_flight_ && exchange_ == nullptr);
+  late_ = late;
+  silent_ms_ = worker_.now() - last_activity_at_;
+  worker_.io().shut_send(fd_);
+  state_ = State::lingering;
+  const Ms patience = door_->admin && door_->closing ? limits::admin_linger_ms : limits::linger_ms;
+  linger_deadline_ = worker_.now() + patience;
+  spill_.clear();
+  if (receive_ == Receive::paused) receive_ = Receive::off;
+  if (eof_) end_linger();
+}
+
+bool Connection::silent() const {
+  return state_ == State::open && !send_in_flight_ && exchange_ == nullptr && spill_.empty();
+}
+
+void Connection::close_silent() {
+  // What has arrived since the last harvest is no silence: it is answered.
+  if (more_has_arrived()) return;
+  close_idle();
+  proceed();
+}
+
+void Connection::close_idle() {
+  worker_.metrics().add("idle_closed");
+  linger(worker_.phase() > Phase::serving ? Late::lost_in_drain : Late::lost);
+}
+
+// A request met a FIN that no answer had announced. The one loss that HTTP/1.1 leaves possible.
+void Connection::on_late_bytes(std::string_view bytes) {
+  worker_.metrics().add("late_bytes", bytes.size());
+  const bool blank = bytes.find_first_not_of("\r\n") == std::string_view::npos;  // no request's
+  if (late_ == Late::excused || door_->admin || blank) return;
+  worker_.metrics().add("lost_after_fin");
+  if (late_ == Late::lost_in_drain) worker_.metrics().add("lost_in_drain");
+  late_ = Late::excused;
+  log::warning("lost: bytes from {} after our close; it had been silent for {} ms before it",
+               worker_.io().peer(fd_), silent_ms_);
+}
+
+// ---- until theirs
+
+// Their FIN has come before ours. Who has all of its answers is done with.
+void Connection::close_after_them() {
+  if (worker_.io().bytes_unacked(fd_) > 0) {
+    linger(Late::excused);
+  } else {
+    close();
+  }
+}
+
+// Both FINs are sent. A slow reader may only have closed its side, and still be taking its answer,
+// which might end with this process: on_linger_timeout looks again.
+void Connection::end_linger() {
+  if (answer_unread()) {
+    linger_deadline_ = std::min(linger_deadline_, worker_.now() + limits::unread_poll_ms);
+  } else {
+    close();
+  }
+}
+
+// The answer is in the kernel's hands, but a slow reader may still be taking it: it has as long as
+// any client that we send to. One that has stopped never got its last answer.
+void Connection::on_linger_timeout(Ms now) {
+  const std::uint64_t acked = worker_.io().bytes_acked(fd_);
+  const bool unread = answer_unread();
+  if (acked > acked_) last_activity_at_ = now;
+  acked_ = acked;
+  if (unread && now - last_activity_at_ < worker_.config().write_timeout) {
+    poll_unread(now);
+    return;
+  }
+  if (!eof_) worker_.metrics().add("linger_timeouts");
+  if (unread) recount_unread("requests_undelivered");
+  close();
+}
+
+// The rarer, the longer nothing has moved: thousands may read nothing.
+void Connection::poll_unread(Ms now) {
+  const Ms still = (now - last_activity_at_) / 4;
+  linger_deadline_ = now + (eof_ ? std::clamp(still, limits::unread_poll_ms, limits::linger_ms)
+                                 : limits::linger_ms);
+}
+
+// Our FIN is one of what is to be acknowledged: a client that vanished when it had all of its
+// answer lacks nothing else.
+bool Connection::answer_unread() const { return worker_.io().bytes_unacked(fd_) > 1; }
+
+// They were counted as answered when the kernel took them. Returns how many there are.
+std::size_t Connection::recount_unread(Metric instead) {
+  const std::size_t unread = sent_.unread(worker_.io().bytes_acked(fd_));
+  sent_.forget();
+  worker_.metrics().subtract("requests_answered", unread);
+  worker_.metrics().add(instead, unread);
+  return unread;
+}
+
+// ---- close(2)
+
+void Connection::close() {
+  if (state_ == State::closing) return;
+  state_ = State::closing;
+  if (cut_ != Cut::counting) {
+    release_exchange();
+    spill_.clear();
+  }
+  worker_.timers().disarm(timer_);
+  // What is outstanding ends by itself once the socket is shut, and a FIN asks for a last ACK.
+  if (cut_ != Cut::no || operations() > 0) worker_.io().shut_both(fd_);
+}
+
+void Connection::close_join() {
+  if (operations() > 0) return;
+  if (cut_ != Cut::no) {
+    cut_received();
+    const bool unread = !door_->admin && sent_.unread(worker_.io().bytes_acked(fd_)) > 0;
+    if (unread && worker_.now() < linger_deadline_) {
+      worker_.timers().arm(timer_, worker_.now() + limits::unread_poll_ms);
+      return;
+    }
+    end_cut();
+  }
+  worker_.timers().disarm(timer_);
+  out_.clear();
+  worker_.io().close(fd_);
+  fd_ = -1;
+  receive_ = Receive::off;
+  ++generation_;
+  worker_.release(*this);
+}
+
+// ---- the deadline
+
+void Connection::cut() {
+  if (state_ == State::closing) return;
+  const bool discards = door_->admin || state_ == State::finishing || state_ == State::lingering;
+  cut_ = discards ? Cut::discarding : Cut::counting;
+  linger_deadline_ = worker_.now() + limits::last_ack_ms;
+  cut_requests_ = 0;
+  if (state_ != State::lingering) worker_.metrics().add("forced_closes");
+  if (state_ == State::handling || state_ == State::handled) {
+    log::warning("cut: {}", describe());
+    abandon_exchange();
+    worker_.metrics().add("requests_cut");
+    worker_.metrics().subtract("requests_in_flight");
+    if (!parser_.keep_alive()) cut_ = Cut::discarding;
+    parser_.reset();
+  }
+  parser_.discard_content();
+  cut_bytes(std::exchange(spill_, {}));
+  close();
+  proceed();
+}
+
+// What had come in full is a loss, the first requests of it named; nothing is kept.
+void Connection::cut_bytes(std::string_view bytes) {
+  if (cut_ == Cut::discarding) on_late_bytes(bytes);
+  while (!bytes.empty() && cut_ == Cut::counting) {
+    if (exchange_ == nullptr) {
+      if (!parser_.skip_blank(bytes)) cut_ = Cut::discarding;
+      if (cut_ == Cut::discarding || bytes.empty()) return;
+      take_exchange();
+    }
+    switch (parser_.feed(bytes)) {
+      case Parser::Result::incomplete: return;
+      case Parser::Result::failed:
+        cut_ = Cut::discarding;
+        release_exchange();
+        return;
+      case Parser::Result::complete: break;
+    }
+    worker_.metrics().add("requests_received");
+    worker_.metrics().add("requests_cut");
+    if (++cut_requests_ <= limits::cut_named) log::warning("cut: {}", describe());
+    if (!parser_.keep_alive()) cut_ = Cut::discarding;  // nobody would have read on
+    release_exchange();
+  }
+}
+
+// Where no buffer was free for what had arrived. Once the socket is shut nothing is added to it.
+void Connection::cut_received() {
+  std::array<char, limits::receive_buffer_bytes> piece;
+  while (const std::size_t bytes = worker_.io().receive_now(fd_, piece))
+    cut_bytes({piece.data(), bytes});
+}
+
+void Connection::end_cut() {
+  if (exchange_ != nullptr) worker_.metrics().add("partial_cut");
+  release_exchange();
+  if (door_->admin) return;
+  if (cut_requests_ > limits::cut_named)
+    log::warning("cut: {} more from {}", cut_requests_ - limits::cut_named, worker_.io().peer(fd_));
+  if (const std::size_t unread = recount_unread("requests_cut"); unread > 0)
+    log::warning("cut: {} has not read {} of its answers to the end", worker_.io().peer(fd_),
+                 unread);
+}
+
+}  // namespace lastcall

@@ -1,0 +1,81 @@
+// A connection and its deadlines: one timer, moved lazily; what happens when it fires.
+#include <algorithm>
+
+#include "server/connection.h"
+#include "server/worker.h"
+
+namespace lastcall {
+namespace {
+
+constexpr Ms never = TimerWheel::never;
+
+}  // namespace
+
+Ms Connection::deadline() const {
+  const WorkerConfig& config = worker_.config();
+  if (state_ == State::lingering) return linger_deadline_;
+  if (send_in_flight_) return write_deadline_;
+  if (state_ != State::open) return never;
+  if (exchange_ == nullptr) return last_activity_at_ + config.idle_timeout;
+  if (parser_.stage() != Parser::Stage::body) return request_started_at_ + config.header_timeout;
+  // A body must move, and must not drip: a minimum rate over the whole of it.
+  const auto earned = static_cast<Ms>(parser_.body_bytes() * 1000 / limits::body_rate_min);
+  return std::min(last_activity_at_, body_started_at_ + earned) + config.body_timeout;
+}
+
+// Deadlines move with each request; the timer stays where it is unless it would be late. One that
+// has passed waits for bytes that are here already (on_timeout), and is asked again soon.
+void Connection::arm_timer() {
+  const Ms due = deadline();
+  if (due == never) return;
+  const Ms at = due > worker_.now() ? due : worker_.now() + limits::unread_poll_ms;
+  if (timer_.armed() && timer_at_ <= at) return;
+  timer_at_ = at;
+  worker_.timers().arm(timer_, at);
+}
+
+void Connection::on_timer() {
+  const Ms now = worker_.io().now();
+  if (now >= deadline()) on_timeout(now);
+  proceed();
+}
+
+void Connection::on_timeout(Ms now) {
+  Metrics& metrics = worker_.metrics();
+  // What counts has arrived: it is us who are late, without a buffer or after a long stop.
+  const bool lingering = state_ == State::lingering;
+  const bool reads = lingering ? late_ != Late::excused : !send_in_flight_;
+  if (reads && more_has_arrived()) return;
+  if (lingering) {
+    on_linger_timeout(now);
+  } else if (send_in_flight_) {
+    on_write_timeout(now);
+  } else if (exchange_ == nullptr) {
+    metrics.add("idle_timeouts");
+    close_idle();
+  } else {
+    const bool body = parser_.stage() == Parser::Stage::body;
+    metrics.add(body ? Metric("body_timeouts") : Metric("header_timeouts"));
+    reject(408);
+    flush();
+  }
+}
+
+// With MSG_WAITALL a slow reader completes nothing; what TCP has had acknowledged tells progress.
+void Connection::on_write_timeout(Ms now) {
+  const Ms period = worker_.config().write_timeout;
+  const std::uint64_t acked = worker_.io().bytes_acked(fd_);
+  const auto least = std::max<std::uint64_t>(
+      1, static_cast<std::uint64_t>(period) * limits::write_rate_min / 1000);
+  const bool progress = acked >= acked_ + least;
+  acked_ = acked;
+  if (progress) {
+    write_deadline_ = now + period;
+    return;
+  }
+  worker_.metrics().add("write_timeouts");
+  worker_.io().shut_both(fd_);  // the send completes with what it has sent
+  write_deadline_ = never;
+}
+
+}  // namespace lastcall

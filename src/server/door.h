@@ -1,0 +1,27 @@
+// A way into a worker: a listening socket, and what the connections that come by it have in common.
+// A worker has two: one for clients, one for health paths and metrics alone.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "server/listener.h"
+
+namespace lastcall {
+
+class Router;
+
+struct Door {
+  Door(Io& io, Metrics& metrics, std::uint32_t index, const Router* routes, std::size_t most,
+       bool for_probes)
+      : listener(io, metrics, index), router(routes), max(most), admin(for_probes) {}
+
+  Listener listener;
+  const Router* const router;
+  const std::size_t max;  // connections at once
+  const bool admin;       // all that comes by it are probes: none of them is work, or a loss
+  std::size_t open = 0;   // connections
+  bool closing = false;   // the listener goes, and each answer says close
+};
+
+}  // namespace lastcall

@@ -1,0 +1,72 @@
+#include "server/health.h"
+
+#include <fmt/core.h>
+
+#include <iterator>
+
+#include "await/context.h"
+#include "base/log.h"
+
+namespace lastcall {
+namespace {
+
+void answer(Response& response, bool yes, std::string_view no) {
+  response.status(yes ? 200 : 503).body(yes ? "OK" : no);
+}
+
+void livez(Request&, Response& response, void* process) {
+  answer(response, static_cast<Process*>(process)->alive(context().now), "Stuck");
+}
+
+void readyz(Request&, Response& response, void* process) {
+  answer(response, static_cast<Process*>(process)->ready(), "Not Ready");
+}
+
+void servingz(Request&, Response& response, void* process) {
+  answer(response, static_cast<Process*>(process)->servable(context().now), "Not Serving");
+}
+
+void metrics(Request&, Response& response, void* state) {
+  const auto& process = *static_cast<Process*>(state);
+  std::string text;
+  const auto line = [&](const MetricRow& row, std::uint64_t value) {
+    const bool gauge = row.kind == MetricKind::gauge;
+    fmt::format_to(std::back_inserter(text),
+                   "# HELP lastcall_{0} {1}\n# TYPE lastcall_{0} {2}\nlastcall_{0} {3}\n",
+                   fmt::format("{}{}", row.name, gauge ? "" : "_total"), row.help,
+                   gauge ? "gauge" : "counter", value);
+  };
+  for (std::size_t row = 0; row < std::size(metric_rows); ++row)
+    line(metric_rows[row], process.sum_at(row));
+  text +=
+      "# HELP lastcall_jobs Background jobs that have not ended, by name.\n"
+      "# TYPE lastcall_jobs gauge\n";
+  for (const JobSum& sum : process.job_sums()) {
+    fmt::format_to(std::back_inserter(text), "lastcall_jobs{{name={}}} {}\n", log::quoted(sum.name),
+                   sum.running);
+  }
+  using enum MetricKind;
+  line({"workers", gauge, "Reactor threads."}, process.slots.size());
+  line({"ready", gauge, "1 while new work should be sent here."}, process.ready());
+  line({"serving", gauge, "1 while this process can still answer."},
+       process.servable(context().now));
+  line({"draining", gauge, "1 from the signal on."}, process.signaled());
+  line({"log_dropped", counter, "Log lines that found the queue full."}, log::dropped());
+  response.content_type("text/plain; version=0.0.4").body(text);
+}
+
+}  // namespace
+
+void add_health_routes(Router& router, Process& process) {
+  const struct {
+    const char* path;
+    Plain plain;
+  } routes[] = {{"/livez", livez},    {"/healthz", livez}, {"/alive", livez},
+                {"/readyz", readyz},  {"/ready", readyz},  {"/servingz", servingz},
+                {"/metrics", metrics}};
+  for (const auto& route : routes) {
+    router.add({Method::get, route.path, route.plain, nullptr, &process, true});
+  }
+}
+
+}  // namespace lastcall

@@ -1,0 +1,111 @@
+#include "server/process.h"
+
+#include <algorithm>
+#include <csignal>
+#include <cstring>
+#include <mutex>
+
+#include <lastcall/duration.h>
+#include <lastcall/exit_code.h>
+#include <lastcall/log.h>
+
+#include "base/check.h"
+
+namespace lastcall {
+
+Process::Process(unsigned workers, const Budget& given) : budget(given), slots(workers) {
+  settle_max = std::min(limits::settle_ms_max, budget.timeout / 3);
+}
+
+Process::Heard Process::on_signal(int signal, Ms now) {
+  const std::lock_guard lock(hearing_);
+  const bool interrupt = signal == SIGINT || signal == SIGQUIT;
+  if (interrupt) ++interrupts_;
+  if (!signaled()) {
+    served_ = workers_ready == slots.size() ? 1 : 0;
+    signal_ = signal;
+    if (end_now != nullptr) end_now(signal);
+    publish(Deadlines::from(now, budget, served()));
+    if (arm_watchdog != nullptr)
+      arm_watchdog(deadlines().deadline + limits::watchdog_ms, exit_cut.code);
+    log::info("SIG{}: draining for {}, then closing for at most {}", sigabbrev_np(signal),
+              format_duration(budget.window), format_duration(budget.timeout));
+    return Heard::first;
+  }
+  if (!interrupt || interrupts_ < 2) {
+    log::info("SIG{} while draining: {}", sigabbrev_np(signal),
+              interrupt ? "once more ends the process now" : "changes nothing");
+    return Heard::repeated;
+  }
+  if (forced()) return Heard::repeated;  // and the watchdog stays where it is
+  log::warning("SIG{} again: the deadline is now", sigabbrev_np(signal));
+  publish(deadlines().forced(now));
+  if (arm_watchdog != nullptr)
+    arm_watchdog(deadlines().deadline + limits::watchdog_ms, exit_forced.code);
+  forced_.store(true, std::memory_order_release);
+  return Heard::forced;
+}
+
+// Readers hold no lock. They look at T0 first, then at the deadline: so each time the window ends
+// before the deadline, and whoever sees T0 sees both.
+void Process::publish(const Deadlines& deadlines) {
+  CHECK(deadlines.set() && deadlines.window_end <= deadlines.deadline);
+  window_end_.store(deadlines.window_end, std::memory_order_relaxed);
+  deadline_.store(deadlines.deadline, std::memory_order_release);
+  signaled_at_.store(deadlines.signaled_at, std::memory_order_release);
+}
+
+Deadlines Process::deadlines() const {
+  const Ms signaled_at = signaled_at_.load(std::memory_order_acquire);
+  if (signaled_at == never) return {};
+  const Ms deadline = deadline_.load(std::memory_order_acquire);
+  return {signaled_at, window_end_.load(std::memory_order_relaxed), deadline};
+}
+
+bool Process::served() const {
+  const int at_signal = served_;
+  return at_signal < 0 ? workers_ready == slots.size() : at_signal == 1;
+}
+
+bool Process::servable(Ms now) const { return served() && deadlines().servable(now, budget.lead); }
+
+bool Process::alive(Ms now) const {
+  return std::all_of(slots.begin(), slots.end(), [&](const WorkerSlot& slot) {
+    const Ms beat = slot.heartbeat.load(std::memory_order_relaxed);
+    return beat == 0 || now - beat < limits::heartbeat_stale_ms;  // 0: not started, or ended
+  });
+}
+
+std::uint64_t Process::sum_at(std::size_t row) const {
+  std::uint64_t total = 0;
+  for (const WorkerSlot& slot : slots) total += slot.metrics.at(row);
+  return total;
+}
+
+Ms Process::last_arrival() const {
+  Ms latest = 0;
+  for (const WorkerSlot& slot : slots) {
+    latest = std::max(latest, slot.last_arrival.load(std::memory_order_relaxed));
+  }
+  return latest;
+}
+
+std::vector<JobSum> Process::job_sums() const {
+  std::vector<JobSum> sums;
+  for (const WorkerSlot& slot : slots) {
+    for (const JobRow& row : slot.jobs) {
+      const char* const literal = row.name.load(std::memory_order_acquire);
+      if (literal == nullptr) break;
+      const std::string name(literal, row.name_bytes);
+      auto at = std::find_if(sums.begin(), sums.end(),
+                             [&](const JobSum& sum) { return sum.name == name; });
+      if (at == sums.end()) at = sums.insert(at, {.name = name});
+      at->running += row.running;
+      at->unfinished += row.unfinished;
+      at->oldest_ms = std::max<Ms>(at->oldest_ms, row.oldest_ms);
+    }
+  }
+  return sums;
+}
+
+}  // namespace lastcall

@@ -1,0 +1,93 @@
+// What the workers of one process share: the signal, the steps of the listener close that are the
+// whole process's, and one slot each for what others may read. Written rarely, by atomics; nothing
+// here is touched for a request but the worker's own slot.
+//
+// Invariants
+//  1. The deadlines are set once, by whoever reads the signal first: the leader's ring, or the
+//  watch
+//     thread when the leader's loop is stuck. A second interrupt may bring them forward, once.
+//  2. Un-listen is done by the leader alone, for all listeners in one loop: with some of a group
+//     un-listened, new clients are neither refused nor answered.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "await/jobs.h"
+#include "base/limits.h"
+#include "base/metrics.h"
+#include "server/drain.h"
+
+namespace lastcall {
+
+struct WorkerSlot {
+  Metrics metrics;
+  std::atomic<Ms> heartbeat{0};
+  std::atomic<Ms> last_arrival{0};  // accept time of the latest connection that was no probe
+  JobTable jobs;
+  int wake_fd = -1;
+  int listener = -1;  // of the main address
+};
+
+class Process {
+ public:
+  static constexpr Ms never = Deadlines::never;
+
+  Process(unsigned workers, const Budget& budget);
+
+  // ---- the signal; any thread. The caller wakes the workers.
+  enum class Heard : std::uint8_t { first, repeated, forced };
+  Heard on_signal(int signal, Ms now);
+  [[nodiscard]] Deadlines deadlines() const;
+  [[nodiscard]] bool signaled() const { return deadlines().set(); }
+  [[nodiscard]] bool forced() const { return forced_.load(std::memory_order_acquire); }
+  [[nodiscard]] int signal() const { return signal_; }
+  // All workers are ready, or were when the signal came. One that came sooner finds no window: the
+  // same for all of them, whoever starts after it.
+  [[nodiscard]] bool served() const;
+
+  // ---- the questions of probes
+  [[nodiscard]] bool ready() const { return served() && !signaled(); }
+  [[nodiscard]] bool servable(Ms now) const;
+  [[nodiscard]] bool alive(Ms now) const;
+
+  // Over all workers; `row` is of metric_rows.
+  [[nodiscard]] std::uint64_t sum(Metric metric) const { return sum_at(metric.row()); }
+  [[nodiscard]] std::uint64_t sum_at(std::size_t row) const;
+  [[nodiscard]] Ms last_arrival() const;
+  [[nodiscard]] std::vector<JobSum> job_sums() const;  // by name, over all workers
+
+  const Budget budget;
+  std::vector<WorkerSlot> slots;
+  std::uint16_t port = 0;  // of the main listeners
+  bool can_unlisten = false;
+  void (*end_now)(int signal) = nullptr;                 // --hard
+  void (*arm_watchdog)(Ms at, int exit_code) = nullptr;  // ends the process where the loops cannot
+  Ms settle_max = limits::settle_ms_max;
+
+  std::atomic<std::size_t> workers_ready{0};  // whose accept is armed
+  std::atomic<std::size_t> workers_stopped{0};
+  std::atomic<Ms> serving_at{never};
+  std::atomic<Ms> unlistened_at{never};
+  std::atomic<Ms> settled_at{never};
+  std::atomic<Ms> stopped_at{never};
+  std::atomic<bool> unlisten_worked{false};
+  std::atomic<std::size_t> operations_left{0};  // over all workers, when they stopped: 0
+
+ private:
+  void publish(const Deadlines& deadlines);
+
+  std::atomic<Ms> signaled_at_{never};
+  std::atomic<Ms> window_end_{never};
+  std::atomic<Ms> deadline_{never};
+  std::atomic<int> signal_{0};
+  std::atomic<int> served_{-1};  // at T0; -1: not known yet
+  std::mutex hearing_;           // two threads may read a signal each
+  unsigned interrupts_ = 0;
+  std::atomic<bool> forced_{false};
+};
+
+}  // namespace lastcall

@@ -1,0 +1,373 @@
+#include <lastcall/server.h>
+
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <lastcall/duration.h>
+#include <lastcall/exit_code.h>
+#include <lastcall/log.h>
+
+#include "base/check.h"
+#include "base/cpus.h"
+#include "base/log.h"
+#include "base/slice.h"
+#include "io/sockets.h"
+#include "io/uring.h"
+#include "server/audit.h"
+#include "server/health.h"
+#include "server/signals.h"
+#include "server/worker.h"
+
+namespace lastcall {
+namespace {
+
+// What is allowed, and hardly meant.
+void warn_of(const Options& options, unsigned workers) {
+  const bool lead_given = options.serving_lead != Options{}.serving_lead;
+  if (lead_given && options.serving_lead > options.drain_window) {
+    log::warning("--serving-lead {} is longer than --drain-window {}: /servingz says no at once",
+                 format_duration(options.serving_lead.count()),
+                 format_duration(options.drain_window.count()));
+  }
+  const std::uint64_t share = options.body_memory / workers;
+  const std::uint64_t answers = share - share / limits::body_memory_kept_for_requests;
+  if (answers < options.max_body_bytes) {
+    log::warning(
+        "--body-memory {} is {} for each of {} workers, {} of it for answers: less than "
+        "--max-body-bytes {}, and what has no room gets 503; raise the one, or lower the other, or "
+        "--workers",
+        format_size(options.body_memory), format_size(share), workers, format_size(answers),
+        format_size(options.max_body_bytes));
+  }
+}
+
+Budget budget_of(const Options& options) {
+  return {.window = options.drain_window.count(),
+          .timeout = options.shutdown_timeout.count(),
+          .lead = std::min(options.serving_lead, options.drain_window).count()};
+}
+
+// As many descriptors as we may have, of which some are not for clients.
+std::size_t descriptors() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024;
+  if (limit.rlim_cur < limit.rlim_max) {
+    const rlimit raised{limit.rlim_max, limit.rlim_max};
+    if (setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
+  }
+  return std::min<std::size_t>(limit.rlim_cur, limits::connections_max);
+}
+
+// Never destroyed: the watch thread may look at it to the very end of the process.
+Process* make_process_for_ever(unsigned workers, const Budget& budget) {
+  static auto* const kept = new std::vector<Process*>;
+  return kept->emplace_back(new Process(workers, budget));
+}
+
+void end_hard(int signal) { _exit(128 + signal); }
+
+std::string why_not_listening(const std::string& address, int error) {
+  const auto because = [&](std::string_view what) {
+    return fmt::format("cannot listen on {}: {}", address, what);
+  };
+  switch (error) {
+    case EADDRINUSE:
+      return because("another process listens there; stop it, or choose another port");
+    case EACCES: return because("not permitted; a port below 1024 needs CAP_NET_BIND_SERVICE");
+    case EADDRNOTAVAIL: return because("this machine does not have that address");
+    default: return because(std::strerror(error));
+  }
+}
+
+void write_termination_log(const std::string& path, const std::string& json) {
+  const int fd = open(path.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return;  // not in a pod
+  const std::string text = "{" + json + "}\n";
+  (void)!write(fd, text.data(), text.size());
+  close(fd);
+}
+
+}  // namespace
+
+// What one run needs. Parts that threads or signal handlers may look at to the very end (`process`)
+// are kept for the life of the process.
+struct Server::Impl {
+  explicit Impl(Options given) : options(std::move(given)) {}
+
+  int refuse(const ExitCode& exit, const std::string& why) const {
+    log::error("{}", why);
+    log::flush(limits::log_flush_ms);
+    return exit.code;
+  }
+
+  bool open_main_listeners(std::string& why);
+  bool open_admin_listener(std::string& why);
+  bool open_rings(std::string& why);
+  std::vector<WorkerConfig> worker_configs() const;
+  std::string bound_connections(unsigned workers);
+  void worker_thread(unsigned index);
+  void serve_on(unsigned index, Io& io);
+  int finish();
+
+  Options options;
+  bool has_run = false;  // or does
+  Router router;
+  Router admin_router;
+  void (*on_drain)(void*) = nullptr;
+  void* on_drain_state = nullptr;
+
+  Process* process = nullptr;
+  std::size_t connections_max = 0;
+  int signal_fd = -1;
+  int admin_fd = -1;
+  std::vector<int> listeners;
+  std::vector<WorkerConfig> configs;
+  std::vector<std::thread> threads;
+  std::unique_ptr<Io> main_io;
+
+  enum Go : int { wait, serve, give_up };
+  std::atomic<int> go{wait};
+  std::atomic<unsigned> rings{0};  // workers whose ring is open, or has failed
+  std::atomic<bool> ring_failed{false};
+};
+
+Server::Server(Options options) : impl_(new Impl(std::move(options))) {}
+Server::~Server() { delete impl_; }
+
+void Server::route(Method method, std::string_view path, Plain handler, void* state) {
+  CHECK(!impl_->has_run && "routes are added before `run`");
+  impl_->router.add({method, std::string(path), handler, nullptr, state});
+}
+
+void Server::route(Method method, std::string_view path, Waiting handler, void* state) {
+  CHECK(!impl_->has_run && "routes are added before `run`");
+  impl_->router.add({method, std::string(path), nullptr, handler, state});
+}
+
+void Server::on_drain(void (*hook)(void*), void* state) {
+  CHECK(!impl_->has_run && "the hook is set before `run`");
+  impl_->on_drain = hook;
+  impl_->on_drain_state = state;
+}
+
+int Server::run() {
+  Impl& self = *impl_;
+  static std::atomic<bool> one_has_run{false};
+  CHECK(!one_has_run.exchange(true) && "a server runs, and once in a process");
+  self.has_run = true;
+  const Options& options = self.options;
+  block_signals();
+  log::start();
+  if (const std::string wrong = options.invalid(); !wrong.empty())
+    return self.refuse(exit_bad_option, wrong);
+  const unsigned workers = options.workers != 0 ? options.workers : usable_cpus();
+  if (const std::string wrong = self.bound_connections(workers); !wrong.empty())
+    return self.refuse(exit_bad_option, wrong);
+
+  warn_of(options, workers);
+  self.process = make_process_for_ever(workers, budget_of(options));
+  Process& process = *self.process;
+  add_health_routes(self.router, process);
+  add_health_routes(self.admin_router, process);
+  process.can_unlisten = can_unlisten();
+  process.arm_watchdog = arm_watchdog;
+  if (options.hard) process.end_now = end_hard;
+  self.signal_fd = open_signalfd();
+  if (self.signal_fd < 0)
+    return self.refuse(exit_failed, fmt::format("no signalfd: {}", std::strerror(errno)));
+  if (!make_watchdog()) {
+    return self.refuse(exit_failed,
+                       fmt::format("no timer for the watchdog: {}; EAGAIN means RLIMIT_SIGPENDING "
+                                   "(ulimit -i), which all processes of this user share",
+                                   std::strerror(errno)));
+  }
+
+  self.configs = self.worker_configs();
+  std::string why;
+  const bool opened = self.open_rings(why) && !signal_pending(self.signal_fd) &&
+                      self.open_admin_listener(why) && self.open_main_listeners(why);
+  if (!opened) {
+    self.go = Impl::give_up;
+    self.go.notify_all();
+    for (std::thread& thread : self.threads) thread.join();
+    if (!why.empty()) return self.refuse(exit_failed, why);
+    log::info("the signal came before serving had begun");
+    log::flush(limits::log_flush_ms);
+    return exit_finished.code;
+  }
+  start_signal_watch(self.signal_fd, process);
+  self.go = Impl::serve;
+  self.go.notify_all();
+  self.serve_on(0, *self.main_io);
+  for (std::thread& thread : self.threads) thread.join();
+  return self.finish();
+}
+
+// ---- the parts of `run`, in its order
+
+std::string Server::Impl::bound_connections(unsigned workers) {
+  const std::size_t have = descriptors();
+  const std::size_t reserved =
+      limits::descriptors_reserved + workers * limits::descriptors_per_worker;
+  if (have <= reserved + limits::descriptors_reserved) {
+    return fmt::format(
+        "RLIMIT_NOFILE is {}: {} workers need at least {}; raise it (ulimit -n), or lower "
+        "--workers",
+        have, workers, reserved + limits::descriptors_reserved + 1);
+  }
+  const std::size_t most = have - reserved;
+  connections_max = options.max_connections == 0 ? most : options.max_connections;
+  if (connections_max <= most) return {};
+  return fmt::format(
+      "--max-connections is {}, but RLIMIT_NOFILE allows {}: lower it, or raise the limit of "
+      "descriptors (ulimit -n)",
+      connections_max, most);
+}
+
+std::vector<WorkerConfig> Server::Impl::worker_configs() const {
+  const std::size_t workers = process->slots.size();
+  std::vector<WorkerConfig> all(workers);
+  for (std::size_t i = 0; i < workers; ++i) {
+    WorkerConfig& config = all[i];
+    config.router = &router;
+    config.admin_router = &admin_router;
+    config.parser = {options.max_header_bytes, options.max_body_bytes};
+    config.connections_max =
+        std::max<std::size_t>(1, (connections_max + workers - 1 - i) / workers);
+    config.body_memory = options.body_memory / workers;
+    config.jobs_max = std::max<std::size_t>(1, (options.max_jobs + workers - 1 - i) / workers);
+    config.header_timeout = options.header_timeout.count();
+    config.body_timeout = options.body_timeout.count();
+    config.idle_timeout = options.idle_timeout.count();
+    config.write_timeout = options.write_timeout.count();
+    config.on_drain = on_drain;
+    config.on_drain_state = on_drain_state;
+  }
+  return all;
+}
+
+// Each ring belongs to the thread that creates it. Before anything listens: a ring that is denied
+// must not cost a client that has connected already.
+bool Server::Impl::open_rings(std::string& why) {
+  main_io = make_uring(why);
+  if (main_io == nullptr) return false;
+  const unsigned others = static_cast<unsigned>(process->slots.size()) - 1;
+  for (unsigned index = 1; index <= others; ++index) {
+    try {
+      threads.emplace_back(&Impl::worker_thread, this, index);
+    } catch (const std::system_error& error) {
+      why = fmt::format(
+          "no thread for a worker: {}; lower --workers, or raise the limit of "
+          "processes (ulimit -u, pids.max)",
+          error.what());
+      return false;
+    }
+  }
+  for (unsigned open = rings; open < others; open = rings) rings.wait(open);
+  if (!ring_failed) return true;
+  why = fmt::format(
+      "io_uring: {} rings could not be opened; lower --workers, or raise the limits "
+      "of memory and descriptors",
+      others + 1);
+  return false;
+}
+
+void Server::Impl::worker_thread(unsigned index) {
+  std::string failed;
+  const std::unique_ptr<Io> io = make_uring(failed);
+  if (io == nullptr) ring_failed = true;
+  ++rings;
+  rings.notify_all();
+  go.wait(wait);
+  if (go == serve) serve_on(index, *io);
+}
+
+bool Server::Impl::open_main_listeners(std::string& why) {
+  Address address;
+  (void)Address::parse(options.listen, address);  // checked by Options::invalid
+  int error = address.port() == 0 ? 0 : probe_port(address);
+  Descriptor first = error == 0 ? open_listener(address) : Descriptor{-1, error};
+  if (address.is_ipv6_any() && (first.error == EAFNOSUPPORT || first.error == EADDRNOTAVAIL)) {
+    const std::string v4 = fmt::format("0.0.0.0:{}", address.port());
+    log::info("IPv6 is off here: listening on {} instead of {}", v4, options.listen);
+    (void)Address::parse(v4, address);
+    error = address.port() == 0 ? 0 : probe_port(address);
+    first = error == 0 ? open_listener(address) : Descriptor{-1, error};
+  }
+  if (first.error != 0) {
+    why = why_not_listening(options.listen, first.error);
+    return false;
+  }
+  listeners.push_back(first.fd);
+  const Address bound = local_address(first.fd);
+  while (listeners.size() < process->slots.size()) {
+    const Descriptor next = open_listener(bound);
+    if (next.error != 0) {
+      why = why_not_listening(bound.text(), next.error);
+      return false;
+    }
+    listeners.push_back(next.fd);
+  }
+  process->port = bound.port();
+  for (std::size_t i = 0; i < listeners.size(); ++i) {
+    process->slots[i].listener = listeners[i];
+    process->slots[i].wake_fd = eventfd(0, EFD_CLOEXEC);
+    if (process->slots[i].wake_fd < 0) {
+      why = fmt::format("no eventfd: {}", std::strerror(errno));
+      return false;
+    }
+  }
+  log::info("listening on {}, {} workers, drain window {}, shutdown timeout {}, close by {}",
+            bound.text(), process->slots.size(), format_duration(options.drain_window.count()),
+            format_duration(options.shutdown_timeout.count()),
+            options.hard ? "exiting at once (--hard)"
+            : process->can_unlisten
+                ? "un-listen, settle, sweep"
+                : "settle and sweep (this kernel cannot un-listen: a client that connects in the "
+                  "last instant may be reset)");
+  return true;
+}
+
+bool Server::Impl::open_admin_listener(std::string& why) {
+  if (options.admin_listen.empty()) return true;
+  Address address;
+  (void)Address::parse(options.admin_listen, address);
+  const int error = address.port() == 0 ? 0 : probe_port(address);
+  const Descriptor opened = error == 0 ? open_listener(address) : Descriptor{-1, error};
+  if (opened.error != 0) {
+    why = why_not_listening(options.admin_listen, opened.error);
+    return false;
+  }
+  admin_fd = opened.fd;
+  log::info("health paths and metrics on {}", local_address(opened.fd).text());
+  return true;
+}
+
+void Server::Impl::serve_on(unsigned index, Io& io) {
+  ask_for_short_slices();
+  Worker worker(io, configs[index], *process, index);
+  const bool leader = index == 0;
+  worker.start(listeners[index], leader ? admin_fd : -1, leader ? signal_fd : -1,
+               process->slots[index].wake_fd);
+  worker.run();
+}
+
+int Server::Impl::finish() {
+  const Audit audit = make_audit(*process);
+  write_termination_log(options.termination_log, audit.json);
+  log::write_last(audit.text, audit.json);
+  log::flush(limits::log_flush_ms);
+  return exit_code(*process);
+}
+
+}  // namespace lastcall

@@ -1,0 +1,31 @@
+// Signals: blocked first (`block_signals`, lastcall/server.h), read from a signalfd, and a way out
+// that needs no loop (signal(7)).
+//
+// SIGTERM, SIGINT, SIGQUIT and SIGHUP drain. SIGPIPE, SIGUSR1 and SIGUSR2 are blocked and ignored,
+// never deadly. SIGALRM is the watchdog's.
+#pragma once
+
+#include "base/limits.h"
+
+namespace lastcall {
+
+class Process;
+
+// A descriptor from which the draining signals are read; -1 and errno where there is none.
+[[nodiscard]] int open_signalfd();
+// Has one arrived that nobody has read?
+[[nodiscard]] bool signal_pending(int signal_fd);
+
+// Before serving, for arm_watchdog. False and errno where the kernel gives no timer (EAGAIN:
+// RLIMIT_SIGPENDING, which all processes of a user share).
+[[nodiscard]] bool make_watchdog();
+// At that instant a POSIX timer ends the process with that exit code, whatever its threads are
+// doing: a handler that blocks, a full stderr. Background jobs that have not ended are then named
+// on stderr, with their number. A later call moves it.
+void arm_watchdog(Ms at, int exit_code);
+
+// A thread that reads the signal itself, and wakes the workers, when the leader has not done so
+// within limits::signal_unread_ms: its loop is stuck in a handler.
+void start_signal_watch(int signal_fd, Process& process);
+
+}  // namespace lastcall

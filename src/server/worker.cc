@@ -1,0 +1,591 @@
+// The loop, and the way down of a SIGTERM: on_signal -> observe_signal -> announce -> unlisten_all
+// -> settle -> (listener.cc: cancel, last completion, sweep, close) -> close_silent_batch -> cut ->
+// close_admin -> release_reads -> stop.
+#include "server/worker.h"
+
+#include <sys/signalfd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <exception>
+#include <utility>
+
+#include <lastcall/log.h>
+
+#include "base/check.h"
+
+namespace lastcall {
+namespace {
+
+constexpr Ms never = TimerWheel::never;
+constexpr std::uint32_t main_index = 0;  // of the listeners, in tickets
+constexpr std::uint32_t admin_index = 1;
+
+}  // namespace
+
+Worker::Worker(Io& io, const WorkerConfig& config, Process& process, unsigned index)
+    : io_(io),
+      config_(config),
+      process_(process),
+      index_(index),
+      slot_(process.slots[index]),
+      now_(io.now()),
+      timers_(now_),
+      sleepers_(timers_),
+      operations_(io, timers_),
+      resolver_(operations_, timers_),
+      jobs_(timers_, slot_.metrics, slot_.jobs, config.jobs_max),
+      context_{.io = io,
+               .timers = timers_,
+               .metrics = slot_.metrics,
+               .sleepers = sleepers_,
+               .ready = ready_,
+               .operations = operations_,
+               .resolver = resolver_,
+               .open_streams = open_streams_,
+               .jobs = jobs_,
+               .worker = index},
+      body_budget_{.limit = config.body_memory},
+      slabs_(body_budget_),
+      exchanges_(body_budget_),
+      main_(io, slot_.metrics, main_index, config.router, config.connections_max, false),
+      admin_(io, slot_.metrics, admin_index, config.admin_router, limits::admin_connections_max,
+             true),
+      heartbeat_(&Worker::on_heartbeat, this),
+      random_(0x9e3779b97f4a7c15ull * (index + 1) ^ static_cast<std::uint64_t>(now_)) {}
+
+void Worker::start(int listener, int admin_listener, int signal_fd, int wake_fd) {
+  signal_fd_ = signal_fd;
+  wake_fd_ = wake_fd;
+  slot_.listener = listener;
+  if (listener >= 0) main_.listener.open(listener);
+  if (admin_listener >= 0) admin_.listener.open(admin_listener);
+  if (signal_fd_ >= 0) {
+    signal_read_ = true;
+    io_.submit_read(signal_fd_, signal_buffer_, {Kind::signal, 0, 0});
+  }
+  if (wake_fd_ >= 0) {
+    wake_read_ = true;
+    io_.submit_read(wake_fd_, wake_buffer_, {Kind::wake, 0, 0});
+  }
+  date_.update(io_.wall_seconds());
+  on_heartbeat(this);
+  tend_listeners();
+  // Hands the accepts over before we call ourselves ready; some may carry a connection already.
+  take(io_.harvest(now_));
+  tend_listeners();
+  if (++process_.workers_ready != process_.slots.size() || !process_.served()) return;
+  process_.serving_at = io_.now();
+  log::info("serving");
+  wake_all();
+}
+
+// ---- the loop
+
+void Worker::run() {
+  while (!stopped()) turn();
+}
+
+void Worker::turn() {
+  const auto completions = io_.harvest(next_instant());
+  now_ = io_.now();
+  Context::enter(&context_);
+  context_.now = now_;
+  date_.update(io_.wall_seconds());
+  slot_.heartbeat.store(now_, std::memory_order_relaxed);
+  take(completions);
+  timers_.advance(now_);
+  run_coroutines();  // before the deadline may cut: an answer that is ready goes out
+  observe_signal();
+  finish_tasks();
+  jobs_.finish(now_);
+  resume_parked();
+  tend_listeners();
+  if (stopped()) stop();
+#ifndef NDEBUG
+  check_invariants();
+#endif
+}
+
+void Worker::take(std::span<const Completion> completions) {
+  // The signal first: the kernel's copy is gone with its completion, and a handler that blocks in
+  // this very turn must not keep it from arming the watchdog.
+  if (leader()) {
+    for (const Completion& completion : completions) {
+      if (completion.ticket.kind == Kind::signal) on_signal(completion);
+    }
+  }
+  for (undispatched_ = completions; !undispatched_.empty();) {
+    const Completion& completion = undispatched_.front();
+    undispatched_ = undispatched_.subspan(1);
+    dispatch(completion);
+  }
+}
+
+bool Worker::may_have_received(Ticket recv) const {
+  return lends(undispatched_, recv) || io_.may_have_received(recv);
+}
+
+void Worker::dispatch(const Completion& completion) noexcept {
+  switch (completion.ticket.kind) {
+    case Kind::accept: on_accept(completion); return;
+    case Kind::recv:
+      if (Connection* connection = find(completion)) connection->on_recv(completion);
+      return;
+    case Kind::send:
+      if (Connection* connection = find(completion)) connection->on_send(completion);
+      return;
+    case Kind::signal: return;  // taken before all others: `take`
+    case Kind::wake: on_wake(completion); return;
+    case Kind::awaited: operations_.on_awaited(completion); return;
+    case Kind::cancel: return;  // ENOENT and EALREADY are normal: the target was faster
+  }
+}
+
+Ms Worker::next_instant() const {
+  if (!finished_.empty() || !ready_.empty() || !parked_.empty() || jobs_.waits_for_turn())
+    return now_;
+  return std::min({timers_.next(), drain_.next(process_.deadlines(), now_),
+                   main_.listener.retry_at(), admin_.listener.retry_at()});
+}
+
+// At least one turn a second: liveness looks at it, and a drain says what it waits for.
+void Worker::on_heartbeat(void* self) noexcept {
+  auto& worker = *static_cast<Worker*>(self);
+  worker.timers_.arm(worker.heartbeat_, worker.now_ + limits::heartbeat_ms);
+  worker.report_denied();
+  if (worker.leader() && worker.phase() > Phase::serving) worker.report_progress();
+}
+
+// Once a second at most: it may be every answer.
+void Worker::report_denied() {
+  const std::uint64_t denied = metrics().get("answers_denied");
+  if (denied == denied_reported_) return;
+  log::warning(
+      "{} answers became 503 after their handlers had run: --body-memory is used up by "
+      "bodies that are being received, or that clients do not read",
+      denied - denied_reported_);
+  denied_reported_ = denied;
+}
+
+void Worker::on_wake(const Completion&) {
+  wake_read_ = false;
+  if (reads_released_) return;
+  wake_read_ = true;
+  io_.submit_read(wake_fd_, wake_buffer_, {Kind::wake, 0, 0});
+}
+
+void Worker::wake_all() {
+  for (const WorkerSlot& slot : process_.slots) {
+    if (slot.wake_fd >= 0) io_.wake(slot.wake_fd);
+  }
+}
+
+// ---- connections
+
+void Worker::on_accept(const Completion& completion) {
+  Door& door = completion.ticket.index == admin_index ? admin_ : main_;
+  const int fd = door.listener.on_accept(completion, now_);
+  if (fd >= 0) adopt(fd, door, false);
+}
+
+void Worker::adopt(int fd, Door& door, bool swept) {
+  if (!door.admin && cut_) {  // a completion that came after the deadline
+    metrics().add("queue_lost");
+    io_.close(fd);
+    return;
+  }
+  if (free_slots_.empty()) {
+    free_slots_.push_back(static_cast<std::uint32_t>(connections_.size()));
+    connections_.push_back(std::make_unique<Connection>(*this, free_slots_.back()));
+  }
+  Connection& connection = *connections_[free_slots_.back()];
+  free_slots_.pop_back();
+  ++door.open;
+  if (!door.admin) count_accepted(swept);
+  connection.open(fd, door);
+}
+
+void Worker::count_accepted(bool swept) {
+  metrics().add("connections_accepted");
+  metrics().add("connections_open");
+  if (swept) {
+    metrics().add("accepted_in_sweep");
+  } else if (process_.unlistened_at != Process::never) {
+    metrics().add("accepted_after_unlisten");
+  } else if (process_.signaled()) {
+    metrics().add("accepted_in_window");
+  }
+}
+
+void Worker::release(Connection& connection) {
+  DCHECK(!connection.in_use() && connection.door().open > 0);
+  --connection.door().open;
+  if (!connection.door().admin) metrics().subtract("connections_open");
+  free_slots_.push_back(connection.index());
+}
+
+Connection* Worker::find(const Completion& completion) {
+  const Ticket& ticket = completion.ticket;
+  CHECK(ticket.index < connections_.size());
+  Connection& connection = *connections_[ticket.index];
+  if (connection.in_use() && connection.generation() == ticket.generation) return &connection;
+  // A slot is released only with nothing outstanding, so this should never be; a lent buffer must
+  // go back all the same.
+  if (completion.has_buffer) io_.give_back(completion.buffer);
+  metrics().add("stale_completions");
+  return nullptr;
+}
+
+std::size_t Worker::room(const Door& door) const {
+  // A coroutine whose client has gone still holds its place: vanishing frees nobody's memory.
+  const std::size_t taken = door.admin ? door.open : door.open + abandoned_;
+  return taken < door.max ? door.max - taken : 0;
+}
+
+void Worker::tend_listeners() {
+  for (Door* door : {&main_, &admin_}) {
+    Listener& listener = door->listener;
+    if (!listener.is_open()) continue;
+    listener.tend(now_, room(*door));
+    if (!listener.closing() || listener.armed()) continue;
+    for (int fd; (fd = listener.sweep(now_, room(*door))) >= 0;) adopt(fd, *door, true);
+  }
+}
+
+void Worker::park(Connection& connection) {
+  parked_.emplace_back(connection.index(), connection.generation());
+}
+
+// First come, first served, and no more than there are buffers.
+void Worker::resume_parked() {
+  if (parked_.empty()) return;
+  std::size_t free = limits::receive_buffers - io_.buffers_lent();
+  std::size_t seen = 0;
+  for (; seen < parked_.size() && free > 0; ++seen) {
+    const auto [index, generation] = parked_[seen];
+    Connection& connection = *connections_[index];
+    if (!connection.in_use() || connection.generation() != generation) continue;
+    if (connection.resume_receive()) --free;
+  }
+  parked_.erase(parked_.begin(), parked_.begin() + static_cast<std::ptrdiff_t>(seen));
+}
+
+std::string Worker::take_spill() {
+  if (spills_.empty()) return {};
+  std::string spill = std::move(spills_.back());
+  spills_.pop_back();
+  return spill;
+}
+
+void Worker::give_spill(std::string&& spill) {
+  if (spill.capacity() > 2 * limits::spill_bytes || spills_.size() == limits::spills_kept) return;
+  spill.clear();
+  spills_.push_back(std::move(spill));
+}
+
+void Worker::saw_arrival(Ms accepted_at) {
+  if (accepted_at > slot_.last_arrival.load(std::memory_order_relaxed))
+    slot_.last_arrival.store(accepted_at, std::memory_order_relaxed);
+}
+
+// ---- coroutines
+
+void Worker::start_task(Exchange& exchange) {
+  exchange.worker = this;
+  ++waiting_;
+  metrics().add("handlers_waiting");
+  exchange.task.start(&Worker::on_task_done, &exchange);
+}
+
+void Worker::on_task_done(void* argument) noexcept {
+  auto* exchange = static_cast<Exchange*>(argument);
+  exchange->worker->finished_.push_back(exchange);
+}
+
+void Worker::run_coroutines() {
+  ready_.run();
+  jobs_.run_new();
+  finish_tasks();
+  jobs_.finish(now_);
+}
+
+// Not from within the coroutine's last step: its frame goes here.
+void Worker::finish_tasks() {
+  std::vector<Exchange*> batch;
+  while (!finished_.empty()) {
+    batch.swap(finished_);
+    for (Exchange* exchange : batch) {
+      --waiting_;
+      metrics().subtract("handlers_waiting");
+      if (exchange->connection != nullptr) {
+        exchange->connection->on_handled();
+      } else {
+        --abandoned_;
+        exchanges_.give(exchange);  // its client has gone, or the deadline has cut it
+      }
+    }
+    batch.clear();
+  }
+}
+
+// ---- the drain, in its order
+
+void Worker::on_signal(const Completion& completion) {
+  signal_read_ = false;
+  if (completion.result == static_cast<int>(sizeof(signalfd_siginfo))) {
+    signalfd_siginfo info;
+    std::memcpy(&info, signal_buffer_.data(), sizeof info);
+    process_.on_signal(static_cast<int>(info.ssi_signo), now_);
+    wake_all();
+  }
+  if (reads_released_) return;
+  signal_read_ = true;
+  io_.submit_read(signal_fd_, signal_buffer_, {Kind::signal, 0, 0});
+}
+
+// Whoever read it, each worker runs its own machine from the same T0.
+void Worker::observe_signal() {
+  if (phase() == Phase::starting && process_.served()) step_drain(Event::ready, now_);
+  const Deadlines deadlines = process_.deadlines();
+  if (deadlines.set() && phase() <= Phase::serving)
+    step_drain(Event::signal, deadlines.signaled_at);
+  if (process_.forced() && !std::exchange(forced_, true)) step_drain(Event::force, now_);
+  step_drain(Event::tick, now_);
+}
+
+Remaining Worker::remaining() const {
+  return {.connections = main_.open,
+          .handlers = waiting_,
+          .jobs = jobs_.running(),
+          .others = leader() ? process_.slots.size() - 1 - process_.workers_stopped : 0,
+          .listener = main_.listener.is_open(),
+          .admin = admin_.listener.is_open() || admin_.open > 0,
+          .operations = io_.operations()};
+}
+
+void Worker::step_drain(Event event, Ms at) {
+  const Actions actions = drain_.on(event, process_.deadlines(), remaining(), at);
+  if (actions.announce) announce();
+  // Un-listened before anything is cut: a listener that still listens is never closed.
+  if (actions.close_listener) close_listener();
+  if (actions.cut) cut();
+  if (cut_ && process_.unlistened_at != Process::never) main_.listener.cut();
+  if (actions.close_admin) close_admin();
+  if (actions.release) release_reads();
+  if (phase() != Phase::closing) return;
+  settle();
+  close_silent_batch();
+  if (now_ >= admin_cut_at_) cut_admin();
+}
+
+void Worker::announce() {
+  context_.draining = true;
+  if (!leader() || config_.on_drain == nullptr) return;
+  try {
+    config_.on_drain(config_.on_drain_state);
+  } catch (const std::exception& error) {
+    log::error("on_drain failed: {}; the drain goes on", error.what());
+  } catch (...) {
+    log::error("on_drain failed; the drain goes on");
+  }
+}
+
+bool Worker::says_close(const Door& door, float draw) const {
+  if (door.closing) return true;
+  if (door.admin || phase() != Phase::draining) return false;
+  const Deadlines deadlines = process_.deadlines();
+  const Ms window = deadlines.window_end - deadlines.signaled_at;
+  const Ms first = std::min(limits::close_ramp_first_ms, window / 4);
+  const Ms last = window / 2;
+  return now_ >=
+         deadlines.signaled_at + first + static_cast<Ms>(draw * static_cast<float>(last - first));
+}
+
+float Worker::draw() {
+  random_ ^= random_ << 13;
+  random_ ^= random_ >> 7;
+  random_ ^= random_ << 17;
+  return static_cast<float>(random_ >> 40) / static_cast<float>(1 << 24);
+}
+
+// The window is over. The leader un-listens for all; each worker then ends its own accept, once
+// handshakes under way have been waited for (`settle`).
+void Worker::close_listener() {
+  main_.closing = true;
+  if (leader()) unlisten_all();
+}
+
+// One loop, and nothing between the calls: a group with a live member swallows the SYNs of the
+// others, whose clients would hang.
+void Worker::unlisten_all() {
+  if (process_.can_unlisten) {
+    int failed = 0;
+    for (const WorkerSlot& slot : process_.slots) {
+      if (const int result = io_.unlisten(slot.listener); result != 0) failed = -result;
+    }
+    process_.unlisten_worked = failed == 0;
+    if (failed != 0) log::warning("un-listen failed: {}", std::strerror(failed));
+  }
+  process_.unlistened_at = io_.now();
+  log::info("closing: no new connection from here on");
+}
+
+// The leader un-listens and waits for handshakes under way; then each worker ends its own accept.
+void Worker::settle() {
+  if (leader() && process_.settled_at == Process::never && now_ >= settle_poll_at_) {
+    if (settled()) {
+      process_.settled_at = now_;
+      const int half_way = std::max(0, io_.handshakes_half_way(process_.port));
+      metrics().add("handshakes_abandoned", static_cast<std::uint64_t>(half_way));
+      wake_all();
+    }
+    // Counting them may take long where there are many sockets: never more than a fifth of the
+    // time.
+    const Ms took = io_.now() - now_;
+    settle_poll_at_ = now_ + std::max(limits::settle_poll_ms, 4 * took);
+  }
+  if (process_.settled_at != Process::never) main_.listener.begin_close();
+}
+
+bool Worker::settled() const {
+  const Ms elapsed = now_ - process_.unlistened_at;
+  if (process_.forced() || elapsed >= process_.settle_max) return true;
+  if (elapsed < limits::settle_ms_min) return false;
+  for (const WorkerSlot& slot : process_.slots) {
+    if (io_.accept_queue_length(slot.listener) > 0) return false;
+  }
+  const int half_way = io_.handshakes_half_way(process_.port);
+  return half_way == 0 || (half_way < 0 && elapsed >= limits::settle_blind_ms);
+}
+
+// The longest silent first, a batch at a time: not all clients learn it in the same instant.
+void Worker::close_silent_batch() {
+  if (process_.settled_at == Process::never || now_ < close_poll_at_) return;
+  close_poll_at_ = now_ + limits::closing_poll_ms;
+  const Ms settled_at = process_.settled_at;
+  std::vector<Connection*> silent;
+  for (const auto& connection : connections_) {
+    if (!connection->in_use() || connection->door().admin || !connection->silent()) continue;
+    // Nobody knows yet what a fresh connection will say: it has until its first-byte deadline.
+    const Ms since = std::max(connection->accepted_at(), settled_at);
+    if (connection->fresh() && now_ < since + limits::first_byte_ms) continue;
+    silent.push_back(connection.get());
+  }
+  std::sort(silent.begin(), silent.end(), [](const Connection* a, const Connection* b) {
+    return a->silent_since() < b->silent_since();
+  });
+  constexpr std::size_t batches = 16;
+  const std::size_t batch = std::max(limits::idle_close_batch, main_.open / batches);
+  if (silent.size() > batch) silent.resize(batch);
+  for (Connection* connection : silent) connection->close_silent();
+}
+
+void Worker::cut() {
+  // Answers of this turn are handed over; what has come by now, which after a long stop may be
+  // much, is answered where that takes no waiting.
+  const Ms until = io_.now() + limits::last_look_ms;
+  std::span<const Completion> completions = io_.harvest(now_);
+  while (!completions.empty() && io_.now() < until) {
+    take(completions);
+    run_coroutines();
+    completions = io_.harvest(now_);
+  }
+  cut_ = true;
+  for (const auto& connection : connections_) {
+    if (connection->in_use() && !connection->door().admin) connection->cut();
+  }
+  take(completions);  // when there was no time for it: received, and cut
+  jobs_.cancel(now_);
+  operations_.cancel_all();
+  resolver_.cancel();
+  sleepers_.cancel();
+}
+
+// All else is done: probes have had their answers to the end.
+void Worker::close_admin() {
+  admin_.closing = true;
+  admin_cut_at_ = now_ + limits::admin_linger_ms;
+  if (admin_.listener.is_open() && process_.can_unlisten) io_.unlisten(admin_.listener.fd());
+  admin_.listener.begin_close();
+  for (const auto& connection : connections_) {
+    if (connection->in_use() && connection->silent()) connection->close_silent();
+  }
+}
+
+void Worker::cut_admin() {
+  admin_cut_at_ = never;
+  admin_.listener.cut();
+  for (const auto& connection : connections_) {
+    if (connection->in_use()) connection->cut();
+  }
+}
+
+void Worker::release_reads() {
+  reads_released_ = true;
+  timers_.disarm(heartbeat_);
+  resolver_.close();
+  if (signal_read_) io_.submit_cancel({Kind::signal, 0, 0});
+  if (wake_read_) io_.submit_cancel({Kind::wake, 0, 0});
+}
+
+void Worker::report_progress() {
+  std::string by_name;
+  for (const JobSum& sum : process_.job_sums()) {
+    if (sum.running > 0) by_name += fmt::format(" {}: {}", sum.name, sum.running);
+  }
+  std::string window;
+  if (phase() == Phase::draining) {
+    const Ms seconds = std::max<Ms>(0, process_.deadlines().window_end - now_ + 999) / 1000;
+    window = fmt::format("; new ones are taken for {}s more", seconds);
+  }
+  log::info("{}: waiting for {} requests, {} jobs{}{}{}, {} connections{}", name(phase()),
+            std::max(process_.sum("requests_in_flight"), process_.sum("handlers_waiting")),
+            process_.sum("jobs_running"), by_name.empty() ? "" : " (",
+            by_name.empty() ? "" : by_name.substr(1), by_name.empty() ? "" : ")",
+            process_.sum("connections_open"), window);
+}
+
+void Worker::stop() {
+  timers_.disarm(heartbeat_);
+  open_streams_.close_all();
+  check_nothing_left();
+  slot_.heartbeat = 0;
+  process_.operations_left += io_.operations();
+  if (++process_.workers_stopped == process_.slots.size()) process_.stopped_at = now_;
+  if (!leader()) io_.wake(process_.slots[0].wake_fd);
+}
+
+void Worker::check_invariants() const {
+  std::size_t operations = operations_.outstanding() + io_.cancels();
+  operations += main_.listener.armed() + admin_.listener.armed() + signal_read_ + wake_read_;
+  std::size_t open = 0;
+  for (const auto& connection : connections_) {
+    connection->check_invariants();
+    operations += connection->operations();
+    open += connection->in_use();
+  }
+  CHECK(operations == io_.operations());
+  CHECK(open == main_.open + admin_.open && open + free_slots_.size() == connections_.size());
+  const Metrics& m = slot_.metrics;
+  CHECK(m.get("requests_received") == m.get("requests_in_flight") + m.get("requests_answered") +
+                                          m.get("requests_undelivered") + m.get("requests_cut"));
+  CHECK(waiting_ >= abandoned_ && waiting_ == m.get("handlers_waiting"));
+  CHECK(exchanges_.lent() <= open + waiting_);
+  CHECK(jobs_.running() == m.get("jobs_running"));
+}
+
+void Worker::check_nothing_left() const {
+  CHECK(io_.operations() == 0);
+  CHECK(io_.buffers_lent() == 0);
+  CHECK(main_.open == 0 && admin_.open == 0);
+  CHECK(waiting_ == 0 && finished_.empty());
+  CHECK(jobs_.running() == 0 && ready_.empty() && operations_.outstanding() == 0);
+  CHECK(exchanges_.lent() == 0);
+  CHECK(slabs_.lent() == 0);
+  CHECK(body_budget_.used == 0);
+  CHECK(timers_.armed() == 0);
+  CHECK(sleepers_.waiting() == 0);
+}
+
+}  // namespace lastcall

@@ -1,0 +1,188 @@
+// One core: a ring, its listeners and connections, and the loop. Worker 0 is the leader: it reads
+// the signalfd, holds the admin listener, un-listens for all, and stops last.
+//
+// A turn: harvest what has completed -> dispatch each completion by its kind -> fire timers ->
+// resume what waits for the turn's end, begin new jobs, finish what coroutines have ended -> one
+// step of the drain, and finish what that has ended -> receives that waited for a buffer -> tend
+// listeners.
+//
+// Invariants
+//  1. Operations in flight = those of connections + listeners + what coroutines await + our two
+//     reads + cancels: checked after each turn in debug, sanitizer and simulation builds. At the
+//     end all are 0, and so are jobs, lent buffers, exchanges, slabs and timers: CHECKed.
+//  2. Requests received = in flight + answered + undelivered + cut: checked as the first is.
+//  3. A worker is used on one thread, but for the atomics in its WorkerSlot.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "await/context.h"
+#include "await/jobs.h"
+#include "await/open_streams.h"
+#include "await/operations.h"
+#include "await/ready.h"
+#include "await/resolver.h"
+#include "await/sleepers.h"
+#include "base/metrics.h"
+#include "base/timers.h"
+#include "http/buffers.h"
+#include "http/date.h"
+#include "http/exchange.h"
+#include "http/router.h"
+#include "io/io.h"
+#include "server/connection.h"
+#include "server/door.h"
+#include "server/drain.h"
+#include "server/process.h"
+
+namespace lastcall {
+
+// What the server gives a worker; outlives it. Sizes and numbers are this worker's share.
+struct WorkerConfig {
+  const Router* router = nullptr;
+  const Router* admin_router = nullptr;
+  ParserLimits parser;
+  std::size_t connections_max = 65'536;
+  std::size_t body_memory = Options{}.body_memory;
+  std::size_t jobs_max = Options{}.max_jobs;
+  Ms header_timeout = Options{}.header_timeout.count();
+  Ms body_timeout = Options{}.body_timeout.count();
+  Ms idle_timeout = Options{}.idle_timeout.count();
+  Ms write_timeout = Options{}.write_timeout.count();
+  void (*on_drain)(void*) = nullptr;  // called once, on the leader's thread
+  void* on_drain_state = nullptr;
+};
+
+class Worker {
+ public:
+  Worker(Io& io, const WorkerConfig& config, Process& process, unsigned index);
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // Takes the listeners over (-1: none) and the descriptors that wake it, and begins to accept.
+  void start(int listener, int admin_listener, int signal_fd, int wake_fd);
+  void run();   // until stopped
+  void turn();  // one round; waits for completions or the next instant something is due
+  [[nodiscard]] bool stopped() const { return drain_.phase() == Phase::stopped; }
+  void check_invariants() const;    // between turns
+  void check_nothing_left() const;  // once stopped
+
+  // ---- for its connections
+  [[nodiscard]] Io& io() { return io_; }
+  [[nodiscard]] TimerWheel& timers() { return timers_; }
+  [[nodiscard]] SlabPool& slabs() { return slabs_; }
+  [[nodiscard]] ExchangePool& exchanges() { return exchanges_; }
+  [[nodiscard]] Metrics& metrics() { return slot_.metrics; }
+  [[nodiscard]] const WorkerConfig& config() const { return config_; }
+  [[nodiscard]] const DateCache& date() const { return date_; }
+  [[nodiscard]] Response& scratch() { return scratch_; }
+  [[nodiscard]] Ms now() const { return now_; }
+  [[nodiscard]] Phase phase() const { return drain_.phase(); }
+  // Is a connection told to close with its next answer? Each drew (0 to 1) its own moment in the
+  // first half of the window.
+  [[nodiscard]] bool says_close(const Door& door, float draw) const;
+  [[nodiscard]] float draw();
+  // Has the kernel filled a buffer for that receive whose completion this worker has not dispatched
+  // yet, in this turn or for the next?
+  [[nodiscard]] bool may_have_received(Ticket recv) const;
+  // Strings for the spills of connections: one that is given back keeps its memory for the next.
+  [[nodiscard]] std::string take_spill();
+  void give_spill(std::string&& spill);
+  void saw_arrival(Ms accepted_at);
+  void park(Connection& connection);  // no receive buffer was left
+  void release(Connection& connection);
+  void start_task(Exchange& exchange);      // runs its coroutine until that first waits
+  void count_abandoned() { ++abandoned_; }  // its client has gone, it runs on
+  static void on_task_done(void* exchange) noexcept;
+
+ private:
+  void take(std::span<const Completion> completions);
+  void dispatch(const Completion& completion) noexcept;
+  void on_accept(const Completion& completion);
+  void on_signal(const Completion& completion);
+  void on_wake(const Completion& completion);
+  static void on_heartbeat(void* worker) noexcept;
+  void report_denied();
+  Connection* find(const Completion& completion);
+  void adopt(int fd, Door& door, bool swept);
+  void count_accepted(bool swept);
+  void run_coroutines();
+  void finish_tasks();
+  void resume_parked();
+  void tend_listeners();
+  [[nodiscard]] std::size_t room(const Door& door) const;
+  [[nodiscard]] Ms next_instant() const;
+
+  // the drain, in its order
+  void observe_signal();
+  void step_drain(Event event, Ms at);
+  [[nodiscard]] Remaining remaining() const;
+  void announce();
+  void close_listener();
+  void unlisten_all();
+  void settle();
+  [[nodiscard]] bool settled() const;
+  void close_silent_batch();
+  void cut();
+  void close_admin();
+  void cut_admin();
+  void release_reads();
+  void report_progress();
+  void stop();
+  void wake_all();
+
+  [[nodiscard]] bool leader() const { return index_ == 0; }
+
+  Io& io_;
+  const WorkerConfig& config_;
+  Process& process_;
+  const unsigned index_;
+  WorkerSlot& slot_;
+  Ms now_;
+  TimerWheel timers_;
+  Sleepers sleepers_;
+  Ready ready_;
+  Operations operations_;
+  OpenStreams open_streams_;
+  Resolver resolver_;
+  Jobs jobs_;
+  Context context_;
+  BodyBudget body_budget_;
+  SlabPool slabs_;
+  ExchangePool exchanges_;
+  DateCache date_;
+  Response scratch_;
+  Drain drain_;
+  Door main_;
+  Door admin_;
+  Timer heartbeat_;
+  std::vector<std::unique_ptr<Connection>> connections_;  // by slot
+  std::vector<std::uint32_t> free_slots_;
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> parked_;  // slot and generation
+  std::vector<Exchange*> finished_;
+  std::vector<std::string> spills_;
+  std::size_t waiting_ = 0;    // coroutines that have not ended
+  std::size_t abandoned_ = 0;  // those of them whose client has gone, or was cut
+  std::uint64_t denied_reported_ = 0;
+  std::uint64_t random_;
+  int signal_fd_ = -1;
+  int wake_fd_ = -1;
+  bool signal_read_ = false;  // that read is outstanding
+  bool wake_read_ = false;
+  bool reads_released_ = false;
+  bool cut_ = false;     // the deadline has passed
+  bool forced_ = false;  // a second interrupt has been seen
+  Ms settle_poll_at_ = 0;
+  Ms close_poll_at_ = 0;
+  Ms admin_cut_at_ = TimerWheel::never;
+  std::span<const Completion> undispatched_;               // of this turn
+  alignas(8) std::array<std::byte, 128> signal_buffer_{};  // struct signalfd_siginfo
+  alignas(8) std::array<std::byte, 8> wake_buffer_{};
+};
+
+}  // namespace lastcall

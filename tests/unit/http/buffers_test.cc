@@ -1,0 +1,26 @@
+#include "http/buffers.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+using namespace lastcall;
+
+TEST_CASE("an out buffer grows from a slab to the heap and keeps its bytes") {
+  BodyBudget budget;
+  SlabPool pool(budget);
+  {
+    OutBuffer out(pool);
+    std::string expected;
+    for (int i = 0; i < 3000; ++i) {
+      out.append("0123456789");
+      expected += "0123456789";
+    }
+    CHECK(out.bytes() == expected);
+    CHECK(pool.lent() == 0);  // it has left its slab
+    out.clear();
+    out.append("x");
+    CHECK(pool.lent() == 1);
+  }
+  CHECK(pool.lent() == 0);
+}

@@ -1,0 +1,71 @@
+#include "server/process.h"
+
+#include <doctest/doctest.h>
+
+#include <csignal>
+#include <vector>
+
+using namespace lastcall;
+
+TEST_CASE("the first signal sets T0; only a second interrupt forces") {
+  using Heard = Process::Heard;
+  Process process(1, {.window = 100, .timeout = 100, .lead = 0});
+  CHECK_FALSE(process.signaled());
+  CHECK(process.on_signal(SIGTERM, 5) == Heard::first);
+  CHECK(process.on_signal(SIGTERM, 6) == Heard::repeated);
+  CHECK(process.on_signal(SIGHUP, 7) == Heard::repeated);
+  CHECK(process.on_signal(SIGINT, 8) == Heard::repeated);
+  CHECK_FALSE(process.forced());
+  CHECK(process.on_signal(SIGQUIT, 9) == Heard::forced);
+  CHECK(process.forced());
+  CHECK(process.deadlines().signaled_at == 5);
+  CHECK(process.signal() == SIGTERM);
+}
+
+TEST_CASE("no interrupt puts the watchdog off") {
+  static std::vector<Ms> armed;
+  armed.clear();
+  Process process(1, {.window = 1000, .timeout = 4000, .lead = 0});
+  ++process.workers_ready;
+  process.arm_watchdog = [](Ms at, int) { armed.push_back(at); };
+  for (const Ms now : {100, 200, 5000, 5900, 6800}) (void)process.on_signal(SIGINT, now);
+  CHECK(armed == std::vector<Ms>{5100 + limits::watchdog_ms, 200 + limits::watchdog_ms});
+  armed.clear();
+  Process late(1, {.window = 1000, .timeout = 4000, .lead = 0});
+  ++late.workers_ready;
+  late.arm_watchdog = process.arm_watchdog;
+  for (const Ms now : {100, 5500}) (void)late.on_signal(SIGINT, now);
+  CHECK(armed == std::vector<Ms>(2, 5100 + limits::watchdog_ms));
+}
+
+TEST_CASE("where nobody had been told to come the watchdog waits for no window either") {
+  static Ms armed = 0;
+  Process process(1, {.window = 1000, .timeout = 4000, .lead = 0});
+  process.arm_watchdog = [](Ms at, int) { armed = at; };
+  (void)process.on_signal(SIGTERM, 100);
+  CHECK(armed == 4100 + limits::watchdog_ms);
+}
+
+TEST_CASE("a signal before all are ready finds no window, the same for those that start after it") {
+  Process process(2, {.window = 1000, .timeout = 4000, .lead = 0});
+  ++process.workers_ready;
+  (void)process.on_signal(SIGTERM, 100);
+  ++process.workers_ready;
+  CHECK_FALSE(process.served());
+  CHECK_FALSE(process.servable(101));
+  CHECK(process.deadlines().window_end == 100);
+  Process ready(1, {.window = 1000, .timeout = 4000, .lead = 0});
+  ++ready.workers_ready;
+  (void)ready.on_signal(SIGTERM, 100);
+  CHECK(ready.servable(101));
+  CHECK(ready.deadlines().window_end == 1100);
+}
+
+TEST_CASE("liveness fails when one worker's loop stands still") {
+  Process process(2, {});
+  process.slots[0].heartbeat = 100'000;
+  process.slots[1].heartbeat = 100'000;
+  CHECK(process.alive(100'000 + limits::heartbeat_stale_ms - 1));
+  process.slots[0].heartbeat = 100'000 + limits::heartbeat_stale_ms;
+  CHECK_FALSE(process.alive(100'000 + limits::heartbeat_stale_ms));
+}
