@@ -1,5 +1,5 @@
 // The floor: what the kernel alone costs. A server that answers every request with the same bytes
-// and understands none of them. It drives io_uring as src/io_uring.cc does (the same flags, sizes,
+// and understands none of them. It drives io_uring as src/io/uring.cc does (the same flags, sizes,
 // multishot accept and receive, one send in flight), so that what lastcall costs beyond it is HTTP.
 //
 //   floor PORT    on 127.0.0.1, one thread; until it is killed

@@ -89,6 +89,7 @@ JobRow& Jobs::row_of(std::string_view name) {
 }
 
 void Jobs::run_new() {
+  DCHECK(new_.size() <= all_.size());
   std::vector<Job*> batch;
   batch.swap(new_);
   for (Job* job : batch) job->task.start(&Jobs::on_done, job);
@@ -125,6 +126,7 @@ void Jobs::finish(Ms now) {
 }
 
 void Jobs::remove(Job& job) {
+  DCHECK(all_[job.at].get() == &job);
   metrics_.subtract("jobs_running");
   job.row->running.fetch_sub(1, std::memory_order_relaxed);
   const std::size_t at = job.at;

@@ -35,7 +35,9 @@ Operations::Slot& Operations::slot_of(Ticket ticket) {
 }
 
 void Operations::forget(Ticket ticket) {
-  slot_of(ticket).done = nullptr;
+  Slot& slot = slot_of(ticket);
+  CHECK(slot.done != nullptr);
+  slot.done = nullptr;
   io_.submit_cancel(ticket);
 }
 
@@ -47,6 +49,7 @@ void Operations::cancel_all() {
 }
 
 void Operations::on_deadline(void* self) noexcept {
+  DCHECK(static_cast<Slot*>(self)->in_use);
   auto& slot = *static_cast<Slot*>(self);
   slot.timed_out = true;
   slot.all.io_.submit_cancel(slot.ticket());

@@ -8,6 +8,7 @@
 #include "await/awaited.h"
 #include "await/open_streams.h"
 #include "await/resolver.h"
+#include "base/check.h"
 #include "base/limits.h"
 #include "base/metrics.h"
 #include "io/io.h"
@@ -56,6 +57,7 @@ Stream::State::~State() {
 }
 
 void OpenStreams::add(Stream::State& state) {
+  DCHECK(state.fd >= 0 && state.link == nullptr);
   state.next = first_;
   state.link = &first_;
   if (first_ != nullptr) first_->link = &state.next;

@@ -40,12 +40,14 @@ void TimerWheel::insert(Timer& timer) {
   Timer& sentinel = rings_[level][slot];
   timer.previous = sentinel.previous;
   timer.next = &sentinel;
+  // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a sentinel is always in its own ring.
   sentinel.previous->next = &timer;
   sentinel.previous = &timer;
   occupied_[level] |= std::uint64_t{1} << slot;
 }
 
 void TimerWheel::unlink(Timer& timer) {
+  DCHECK(timer.armed());
   timer.previous->next = timer.next;
   timer.next->previous = timer.previous;
   timer.next = timer.previous = nullptr;

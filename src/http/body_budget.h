@@ -12,8 +12,8 @@ namespace lastcall {
 
 struct BodyBudget {
   [[nodiscard]] bool has_room(std::size_t bytes) const { return fits(bytes, limit); }
-  // A small one always has: probes, metrics, and what says no to the large ones. The others leave
-  // something to requests: clients that read nothing must not keep those out who send.
+  // Small answers always fit; larger ones leave a quarter to requests, so that clients that read
+  // nothing do not keep out those who send.
   [[nodiscard]] bool has_room_for_answer(std::size_t bytes) const {
     return bytes <= limits::small_answer_bytes ||
            fits(bytes, limit - limit / limits::body_memory_kept_for_requests);

@@ -8,6 +8,7 @@
 namespace lastcall {
 
 SlabPool::~SlabPool() {
+  DCHECK(lent_ == 0);
   for (char* slab : free_) delete[] slab;
 }
 
@@ -41,6 +42,7 @@ void OutBuffer::clear() {
 }
 
 void OutBuffer::grow(std::size_t needed) {
+  DCHECK(needed > capacity_);
   if (capacity_ == 0 && needed <= limits::slab_bytes) {
     data_ = pool_.take();
     capacity_ = limits::slab_bytes;

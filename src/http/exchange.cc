@@ -35,6 +35,7 @@ bool BodyBuffer::charge_answer(std::size_t bytes) {
 }
 
 void BodyBuffer::clear() {
+  DCHECK(budget_.used >= capacity_ && size_ <= capacity_);
   budget_.used -= capacity_;
   data_.reset();
   size_ = capacity_ = 0;
@@ -42,6 +43,7 @@ void BodyBuffer::clear() {
 }
 
 void Exchange::own_head(std::string_view raw, std::size_t capacity) {
+  DCHECK(raw.size() <= capacity);
   if (head_owned && capacity <= head_capacity) return;
   std::unique_ptr<char[]> previous;  // `raw` may stand in it
   if (head_capacity < capacity) {

@@ -28,7 +28,7 @@ class BodyBuffer {
   ~BodyBuffer() { clear(); }
 
   [[nodiscard]] bool append(std::string_view bytes);  // false: the budget is used up
-  // Lets the body go and is charged as much for an answer instead, once. False: no room for it.
+  // Frees the body, charges `bytes` for the answer, once. False: over budget.
   [[nodiscard]] bool charge_answer(std::size_t bytes);
   [[nodiscard]] std::string_view bytes() const { return {data_.get(), size_}; }
   void clear();

@@ -165,6 +165,7 @@ void Parser::begin(Exchange& exchange) {
 }
 
 Parser::Result Parser::feed(std::string_view& bytes) {
+  DCHECK(exchange_ != nullptr);
   while (!bytes.empty() && stage_ != Stage::failed) {
     const bool owned = exchange_->head_owned && stage_ != Stage::body;
     const Result result = owned ? feed_owned(bytes) : feed_in_place(bytes);
@@ -194,6 +195,7 @@ Parser::Result Parser::feed_in_place(std::string_view& bytes) {
 
 // A further piece of a head: joined to the ones before, and parsed there.
 Parser::Result Parser::feed_owned(std::string_view& bytes) {
+  DCHECK(head_ == exchange_->head.get() && head_size_ <= limits_.header_bytes_max);
   const std::size_t size = std::min(bytes.size(), limits_.header_bytes_max - head_size_);
   if (size == 0) return failed(head_too_long());
   own_head(head_size_, head_size_ + size);
@@ -213,6 +215,7 @@ Parser::Result Parser::feed_owned(std::string_view& bytes) {
 }
 
 Parser::Result Parser::run(const char* begin, const char* end, const char*& stopped) {
+  DCHECK(begin <= end);
   for (;;) {
     if (chunk_digits_ >= 0 && !count_chunk_digits(begin, end)) return failed(400);
     const bool in_trailers = last_chunk_;
@@ -242,6 +245,7 @@ void Parser::own_head(std::size_t bytes, std::size_t capacity) {
 }
 
 bool Parser::own() {
+  DCHECK(stage_ == Stage::between && complete_);
   own_head(head_size_, head_size_);
   return exchange_->own_body();
 }
@@ -343,6 +347,7 @@ int Parser::on_field_end() {
 }
 
 int Parser::on_head_end() {
+  DCHECK(stage_ == Stage::head);
   if (version_.size() < 3) return fail(400);
   const std::vector<Field>& fields = exchange_->request.fields_;
   const std::string_view last = fields.empty() ? version_ : fields.back().value;
@@ -397,6 +402,7 @@ int Parser::on_chunk_end() {
 }
 
 int Parser::on_end() {
+  DCHECK(!complete_);
   complete_ = true;
   return HPE_PAUSED;
 }

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "base/check.h"
 #include "http/buffers.h"
 #include "http/date.h"
 
@@ -88,6 +89,8 @@ void write_response(OutBuffer& out, const Response& response, Framing framing,
     at = put(at, "Connection: keep-alive\r\n");
   }
   at = put(put(at, fields), "\r\n");
+  DCHECK(static_cast<std::size_t>(at - begin) <=
+         fixed_bytes_max + reason.size() + fields.size() + type.size());
   out.commit(static_cast<std::size_t>(at - begin));
   out.append(content(response, framing.head));
 }

@@ -92,7 +92,7 @@ class Io {
   // Hands over what was submitted, waits for a completion or the instant `until`, and returns what
   // has completed; valid until the next call. Interrupted waits return an empty span.
   virtual std::span<const Completion> harvest(Ms until) = 0;
-  // Has the kernel filled a buffer for that receive whose completion no harvest has returned yet?
+  // May a completion of `recv` that lends a buffer be queued but unharvested?
   [[nodiscard]] virtual bool may_have_received(Ticket recv) const = 0;
   [[nodiscard]] virtual std::size_t operations() const = 0;
   [[nodiscard]] virtual std::size_t cancels() const = 0;  // those of them that cancel another

@@ -172,6 +172,7 @@ void Uring::take_completions() {
       c.buffer = static_cast<std::uint16_t>(cqe->flags >> IORING_CQE_BUFFER_SHIFT);
       ++buffers_lent_;
     }
+    DCHECK(operations_ > 0);
     if (!c.more) --operations_;
     if (c.ticket.kind == Kind::cancel) --cancels_;
     taken_.push_back(c);
@@ -219,12 +220,14 @@ void Uring::submit_recv(int socket, Ticket ticket, bool wait_first) {
 }
 
 void Uring::submit_send(int socket, std::string_view bytes, Ticket ticket) {
+  DCHECK(!bytes.empty());
   io_uring_sqe* sqe = next_sqe();
   io_uring_prep_send(sqe, socket, bytes.data(), bytes.size(), MSG_WAITALL | MSG_NOSIGNAL);
   io_uring_sqe_set_data64(sqe, ticket.pack());
 }
 
 void Uring::submit_read(int fd, std::span<std::byte> into, Ticket ticket) {
+  DCHECK(!into.empty());
   io_uring_sqe* sqe = next_sqe();
   io_uring_prep_read(sqe, fd, into.data(), static_cast<unsigned>(into.size()), 0);
   io_uring_sqe_set_data64(sqe, ticket.pack());

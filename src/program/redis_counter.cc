@@ -27,7 +27,7 @@ constexpr const char* script =
     "redis.call('SET', KEYS[2], noted, 'EX', ARGV[3]) return added end "
     "return tonumber(ARGV[1])";
 
-// While Redis fails, the log gives a new reason at most once a second, the same one every ten.
+// Least time between log lines: new failure 1 s, same one 10 s.
 constexpr std::chrono::milliseconds say_new{1'000};
 constexpr std::chrono::milliseconds say_again{10'000};
 

@@ -49,6 +49,7 @@ void Connection::arm_recv(bool wait_first) {
 }
 
 void Connection::pause_recv() {
+  DCHECK(receive_ != Receive::canceling && receive_ != Receive::paused);
   worker_.metrics().add("receive_paused");
   if (receive_ != Receive::armed) {
     receive_ = Receive::paused;
@@ -60,6 +61,7 @@ void Connection::pause_recv() {
 
 // Its last completion has come.
 void Connection::end_recv() {
+  DCHECK(receiving());
   const bool full = receive_ == Receive::canceling && spill_.size() >= limits::spill_bytes / 2;
   receive_ = full ? Receive::paused : Receive::off;
 }
@@ -101,6 +103,7 @@ bool Connection::resume_receive() noexcept {
 }
 
 void Connection::on_bytes(std::string_view bytes) {
+  DCHECK(in_use() && !bytes.empty());
   if (state_ != State::lingering) last_activity_at_ = worker_.now();
   if (said_ == Said::nothing) said_ = Said::something;
   switch (state_) {
@@ -122,6 +125,7 @@ void Connection::on_bytes(std::string_view bytes) {
 }
 
 void Connection::on_eof() {
+  DCHECK(in_use());
   eof_ = true;
   switch (state_) {
     case State::open:
@@ -151,7 +155,7 @@ void Connection::on_broken() {
 // ---- parse and handle
 
 void Connection::consume(std::string_view bytes) {
-  DCHECK(state_ == State::open && !send_in_flight_);
+  DCHECK(!send_in_flight_);
   while (!bytes.empty() && state_ == State::open && !out_.full()) {
     if (exchange_ == nullptr && !begin_request(bytes)) break;
     const Parser::Stage stage = parser_.stage();
@@ -176,12 +180,14 @@ bool Connection::begin_request(std::string_view& bytes) {
 }
 
 void Connection::take_exchange() {
+  DCHECK(exchange_ == nullptr);
   exchange_ = worker_.exchanges().take();
   parser_.begin(*exchange_);
   request_started_at_ = worker_.now();
 }
 
 void Connection::handle(bool more_buffered) {
+  DCHECK(exchange_ != nullptr && state_ == State::open);
   Exchange& exchange = *exchange_;
   worker_.metrics().add("requests_received");
   worker_.metrics().add("requests_in_flight");
@@ -239,9 +245,9 @@ void Connection::answer_failure() {
   answer_instead(500);
 }
 
-// Where there is no room for it: the handler has run, and what it did is done, but its answer is
-// lost.
+// No budget for the answer: 503, though the handler ran.
 void Connection::charge_answer() {
+  DCHECK(exchange_ != nullptr);
   const bool head = exchange_->request.method() == Method::head;
   if (exchange_->body.charge_answer(content(exchange_->response, head).size())) return;
   worker_.metrics().add("answers_denied");
@@ -256,6 +262,7 @@ void Connection::answer_instead(int status) {
 // A handler that waits outlives the receive buffer, and perhaps the connection: its request moves
 // to memory of its own first.
 void Connection::start_waiting(const Route& route) {
+  DCHECK(state_ == State::open && exchange_ != nullptr);
   Exchange& exchange = *exchange_;
   if (parser_.own()) {
     try {  // a function that only returns another's coroutine may throw before there is one
@@ -319,6 +326,7 @@ void Connection::answer_continue() {
 
 // Whatever was complete before is in `out_` already, and goes first.
 void Connection::reject(int status) {
+  DCHECK(state_ == State::open && !send_in_flight_);
   worker_.metrics().add("requests_rejected");
   if (status == 503) worker_.metrics().add("body_denied");
   Response& response = worker_.scratch();
@@ -335,6 +343,7 @@ void Connection::reject(int status) {
 }
 
 void Connection::respond(bool more_buffered) {
+  DCHECK(state_ == State::open && !send_in_flight_ && exchange_ != nullptr);
   const Request& request = exchange_->request;
   const bool head = request.method() == Method::head;
   charge_answer();
@@ -369,6 +378,7 @@ void Connection::release_exchange() {
 // The client has gone, or the deadline has come. A coroutine that has not ended runs on: it may be
 // doing work that somebody counts on, and its worker takes the exchange back.
 void Connection::abandon_exchange() {
+  CHECK(exchange_ != nullptr);
   if (state_ == State::handled) {
     release_exchange();
     return;
@@ -378,6 +388,7 @@ void Connection::abandon_exchange() {
 }
 
 void Connection::spill(std::string_view bytes) {
+  DCHECK(state_ <= State::handled);
   if (spill_.empty()) spill_ = worker_.take_spill();
   spill_.append(bytes);
   const bool pauses = receive_ != Receive::canceling && receive_ != Receive::paused;
@@ -385,6 +396,8 @@ void Connection::spill(std::string_view bytes) {
 }
 
 void Connection::resume_parsing() {
+  DCHECK(state_ == State::open || state_ == State::finishing);
+  DCHECK(!send_in_flight_);
   if (!spill_.empty()) {
     std::string pending = std::move(spill_);
     spill_ = {};
@@ -408,7 +421,8 @@ void Connection::flush() {
 
 void Connection::on_send(const Completion& completion) noexcept {
   DCHECK(in_use() && send_in_flight_);
-  DCHECK(completion.result <= static_cast<int>(out_.bytes().size()));
+  DCHECK(completion.result < 0 ||
+         static_cast<std::size_t>(completion.result) <= out_.bytes().size());
   send_in_flight_ = false;
   last_activity_at_ = worker_.now();
   const bool whole =
@@ -419,7 +433,7 @@ void Connection::on_send(const Completion& completion) noexcept {
   if (!whole) on_broken();
   switch (state_) {
     case State::open:
-      // What has begun behind these answers has its time from here on: nothing was read meanwhile.
+      // A pipelined request's clock starts now; nothing was read during the send.
       request_started_at_ = body_started_at_ = worker_.now();
       resume_parsing();
       break;
@@ -435,6 +449,7 @@ void Connection::on_send(const Completion& completion) noexcept {
 
 // Of a batch that was sent in part, some answers may have gone out whole.
 void Connection::count_answers(std::size_t bytes_sent) {
+  DCHECK(bytes_sent <= out_.bytes().size());
   Metrics& metrics = worker_.metrics();
   std::uint64_t answered = 0;
   for (const std::size_t end : answer_ends_) {
@@ -497,6 +512,7 @@ void Connection::check_invariants() const {
 }
 
 std::string Connection::describe() const {
+  DCHECK(exchange_ != nullptr);
   constexpr std::size_t shown = 200;
   const Request& request = exchange_->request;
   return fmt::format("{} {} from {}, {} ms after it began", request.method_name(),

@@ -91,7 +91,7 @@ class Connection {
   enum class Cut : std::uint8_t {
     no,
     counting,    // each complete request that it sent is a loss, and counted
-    discarding,  // what comes now is not: it is behind a close that was said or done, or a probe
+    discarding,  // what comes now is ignored: a close was announced, or it is a probe
   };
 
   // receive

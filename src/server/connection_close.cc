@@ -33,6 +33,7 @@ bool Connection::silent() const {
 }
 
 void Connection::close_silent() {
+  DCHECK(silent());
   // What has arrived since the last harvest is no silence: it is answered.
   if (more_has_arrived()) return;
   close_idle();
@@ -58,8 +59,9 @@ void Connection::on_late_bytes(std::string_view bytes) {
 
 // ---- until theirs
 
-// Their FIN has come before ours. Who has all of its answers is done with.
+// The client closed first; unless something is unacknowledged, close now.
 void Connection::close_after_them() {
+  DCHECK(eof_);
   if (worker_.io().bytes_unacked(fd_) > 0) {
     linger(Late::excused);
   } else {
@@ -70,6 +72,7 @@ void Connection::close_after_them() {
 // Both FINs are sent. A slow reader may only have closed its side, and still be taking its answer,
 // which might end with this process: on_linger_timeout looks again.
 void Connection::end_linger() {
+  DCHECK(state_ == State::lingering && eof_);
   if (answer_unread()) {
     linger_deadline_ = std::min(linger_deadline_, worker_.now() + limits::unread_poll_ms);
   } else {
@@ -80,6 +83,7 @@ void Connection::end_linger() {
 // The answer is in the kernel's hands, but a slow reader may still be taking it: it has as long as
 // any client that we send to. One that has stopped never got its last answer.
 void Connection::on_linger_timeout(Ms now) {
+  DCHECK(state_ == State::lingering);
   const std::uint64_t acked = worker_.io().bytes_acked(fd_);
   const bool unread = answer_unread();
   if (acked > acked_) last_activity_at_ = now;
@@ -93,7 +97,7 @@ void Connection::on_linger_timeout(Ms now) {
   close();
 }
 
-// The rarer, the longer nothing has moved: thousands may read nothing.
+// Poll less often the longer nothing moves: there may be thousands of such clients.
 void Connection::poll_unread(Ms now) {
   const Ms still = (now - last_activity_at_) / 4;
   linger_deadline_ = now + (eof_ ? std::clamp(still, limits::unread_poll_ms, limits::linger_ms)
@@ -128,6 +132,7 @@ void Connection::close() {
 }
 
 void Connection::close_join() {
+  DCHECK(state_ == State::closing);
   if (operations() > 0) return;
   if (cut_ != Cut::no) {
     cut_received();
@@ -172,6 +177,7 @@ void Connection::cut() {
 
 // What had come in full is a loss, the first requests of it named; nothing is kept.
 void Connection::cut_bytes(std::string_view bytes) {
+  DCHECK(cut_ != Cut::no);
   if (cut_ == Cut::discarding) on_late_bytes(bytes);
   while (!bytes.empty() && cut_ == Cut::counting) {
     if (exchange_ == nullptr) {
@@ -197,12 +203,14 @@ void Connection::cut_bytes(std::string_view bytes) {
 
 // Where no buffer was free for what had arrived. Once the socket is shut nothing is added to it.
 void Connection::cut_received() {
+  DCHECK(operations() == 0);
   std::array<char, limits::receive_buffer_bytes> piece;
   while (const std::size_t bytes = worker_.io().receive_now(fd_, piece))
     cut_bytes({piece.data(), bytes});
 }
 
 void Connection::end_cut() {
+  DCHECK(operations() == 0 && cut_ != Cut::no);
   if (exchange_ != nullptr) worker_.metrics().add("partial_cut");
   release_exchange();
   if (door_->admin) return;

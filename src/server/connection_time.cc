@@ -1,6 +1,7 @@
 // A connection and its deadlines: one timer, moved lazily; what happens when it fires.
 #include <algorithm>
 
+#include "base/check.h"
 #include "server/connection.h"
 #include "server/worker.h"
 
@@ -35,6 +36,7 @@ void Connection::arm_timer() {
 }
 
 void Connection::on_timer() {
+  DCHECK(in_use() && !timer_.armed());
   const Ms now = worker_.io().now();
   if (now >= deadline()) on_timeout(now);
   proceed();
@@ -42,7 +44,7 @@ void Connection::on_timer() {
 
 void Connection::on_timeout(Ms now) {
   Metrics& metrics = worker_.metrics();
-  // What counts has arrived: it is us who are late, without a buffer or after a long stop.
+  // Its input has arrived; the delay is ours: no buffer was free, or the process was stopped.
   const bool lingering = state_ == State::lingering;
   const bool reads = lingering ? late_ != Late::excused : !send_in_flight_;
   if (reads && more_has_arrived()) return;
@@ -63,6 +65,7 @@ void Connection::on_timeout(Ms now) {
 
 // With MSG_WAITALL a slow reader completes nothing; what TCP has had acknowledged tells progress.
 void Connection::on_write_timeout(Ms now) {
+  DCHECK(send_in_flight_);
   const Ms period = worker_.config().write_timeout;
   const std::uint64_t acked = worker_.io().bytes_acked(fd_);
   const auto least = std::max<std::uint64_t>(

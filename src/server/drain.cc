@@ -39,7 +39,6 @@ Deadlines Deadlines::forced(Ms now) const {
 Actions Drain::on(Event event, const Deadlines& deadlines, const Remaining& remaining, Ms now) {
   CHECK(event == Event::ready || event == Event::tick || deadlines.set());
   CHECK(deadlines.window_end <= deadlines.deadline);
-  const Phase before = phase_;
   Actions actions;
   switch (event) {
     case Event::ready:
@@ -54,7 +53,6 @@ Actions Drain::on(Event event, const Deadlines& deadlines, const Remaining& rema
       break;
     case Event::tick: actions = tick(deadlines, remaining, now); break;
   }
-  DCHECK(phase_ >= before);
   return actions;
 }
 
@@ -73,7 +71,7 @@ Actions Drain::tick(const Deadlines& deadlines, const Remaining& remaining, Ms n
     case Phase::draining: {
       if (now < deadlines.window_end) return {};
       phase_ = Phase::closing;
-      // Nothing is judged finished in this turn but what has no listener to close.
+      // A worker with a listener cannot stop in this turn.
       Actions actions = finish(deadlines, remaining, now);
       actions.close_listener = remaining.listener;
       return actions;

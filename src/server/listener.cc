@@ -22,6 +22,12 @@ bool is_shortage(int error) {
 
 }  // namespace
 
+void Listener::open(int fd) {
+  CHECK(mode_ == Mode::closed && !armed_ && fd >= 0);
+  fd_ = fd;
+  mode_ = Mode::accepting;
+}
+
 void Listener::tend(Ms now, std::size_t room) {
   switch (mode_) {
     case Mode::closed: return;
@@ -43,6 +49,7 @@ void Listener::tend(Ms now, std::size_t room) {
 }
 
 void Listener::arm(std::size_t room) {
+  DCHECK(!armed_ && mode_ == Mode::accepting && fd_ >= 0 && room > 0);
   // Back to multishot only with room to spare, so that the two do not alternate.
   multishot_ = room >= 2 * multishot_room;
   retry_at_ = never;
@@ -52,6 +59,7 @@ void Listener::arm(std::size_t room) {
 }
 
 void Listener::cancel() {
+  DCHECK(armed_);
   if (cancel_sent_) return;
   cancel_sent_ = true;
   io_.submit_cancel({Kind::accept, index_, 0});

@@ -1,7 +1,7 @@
 // One listening socket of one worker: accepts, pauses at a bound, and closes without losing a
 // connection.
 //
-// The lossless close, in order (why each step: README, "Life of a SIGTERM"):
+// The lossless close, in order (why each step: src/README.md, "Life of a SIGTERM"):
 //   un-listen (all listeners at once, by the leader) -> settle -> `begin_close` here: cancel the
 //   accept -> await its last completion, which may carry a socket -> sweep the queue until EAGAIN
 //   -> close. Closing earlier resets whatever sits in the queue.
@@ -27,7 +27,7 @@ class Listener {
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
-  void open(int fd) { fd_ = fd, mode_ = Mode::accepting; }
+  void open(int fd);
 
   // Brings the accept in line with the mode and with `room`, how many connections more there may
   // be. Called each turn; nearly always finds nothing to do.

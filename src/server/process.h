@@ -45,8 +45,8 @@ class Process {
   [[nodiscard]] bool signaled() const { return deadlines().set(); }
   [[nodiscard]] bool forced() const { return forced_.load(std::memory_order_acquire); }
   [[nodiscard]] int signal() const { return signal_; }
-  // All workers are ready, or were when the signal came. One that came sooner finds no window: the
-  // same for all of them, whoever starts after it.
+  // Before the signal: are all workers ready? After it: were all workers ready at T0? If not: no
+  // window, for anyone.
   [[nodiscard]] bool served() const;
 
   // ---- the questions of probes

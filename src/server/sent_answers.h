@@ -18,7 +18,7 @@ class SentAnswers {
     stream_ = 0;
     answers_ = 0;
   }
-  // An answer ends so many bytes into the send that `sent` tells of next.
+  // `end`: the answer's last byte within the coming send.
   void add(std::size_t end) {
     ends_[answers_++ % kept_] = static_cast<std::uint32_t>(stream_ + end);
   }

@@ -55,6 +55,7 @@ Worker::Worker(Io& io, const WorkerConfig& config, Process& process, unsigned in
       random_(0x9e3779b97f4a7c15ull * (index + 1) ^ static_cast<std::uint64_t>(now_)) {}
 
 void Worker::start(int listener, int admin_listener, int signal_fd, int wake_fd) {
+  CHECK(phase() == Phase::starting && !main_.listener.is_open());
   signal_fd_ = signal_fd;
   wake_fd_ = wake_fd;
   slot_.listener = listener;
@@ -190,6 +191,7 @@ void Worker::on_accept(const Completion& completion) {
 }
 
 void Worker::adopt(int fd, Door& door, bool swept) {
+  CHECK(fd >= 0);
   if (!door.admin && cut_) {  // a completion that came after the deadline
     metrics().add("queue_lost");
     io_.close(fd);
@@ -254,6 +256,7 @@ void Worker::tend_listeners() {
 }
 
 void Worker::park(Connection& connection) {
+  DCHECK(connection.in_use());
   parked_.emplace_back(connection.index(), connection.generation());
 }
 
@@ -279,6 +282,7 @@ std::string Worker::take_spill() {
 }
 
 void Worker::give_spill(std::string&& spill) {
+  DCHECK(spills_.size() <= limits::spills_kept);
   if (spill.capacity() > 2 * limits::spill_bytes || spills_.size() == limits::spills_kept) return;
   spill.clear();
   spills_.push_back(std::move(spill));
@@ -292,6 +296,7 @@ void Worker::saw_arrival(Ms accepted_at) {
 // ---- coroutines
 
 void Worker::start_task(Exchange& exchange) {
+  DCHECK(exchange.connection != nullptr && exchange.task);
   exchange.worker = this;
   ++waiting_;
   metrics().add("handlers_waiting");
@@ -316,6 +321,7 @@ void Worker::finish_tasks() {
   while (!finished_.empty()) {
     batch.swap(finished_);
     for (Exchange* exchange : batch) {
+      DCHECK(waiting_ > 0 && exchange->task.done());
       --waiting_;
       metrics().subtract("handlers_waiting");
       if (exchange->connection != nullptr) {
@@ -380,6 +386,7 @@ void Worker::step_drain(Event event, Ms at) {
 }
 
 void Worker::announce() {
+  DCHECK(!context_.draining);
   context_.draining = true;
   if (!leader() || config_.on_drain == nullptr) return;
   try {
@@ -419,6 +426,7 @@ void Worker::close_listener() {
 // One loop, and nothing between the calls: a group with a live member swallows the SYNs of the
 // others, whose clients would hang.
 void Worker::unlisten_all() {
+  DCHECK(leader() && process_.unlistened_at == Process::never);
   if (process_.can_unlisten) {
     int failed = 0;
     for (const WorkerSlot& slot : process_.slots) {
@@ -433,6 +441,7 @@ void Worker::unlisten_all() {
 
 // The leader un-listens and waits for handshakes under way; then each worker ends its own accept.
 void Worker::settle() {
+  DCHECK(phase() == Phase::closing);
   if (leader() && process_.settled_at == Process::never && now_ >= settle_poll_at_) {
     if (settled()) {
       process_.settled_at = now_;
@@ -482,6 +491,7 @@ void Worker::close_silent_batch() {
 }
 
 void Worker::cut() {
+  DCHECK(!cut_);
   // Answers of this turn are handed over; what has come by now, which after a long stop may be
   // much, is answered where that takes no waiting.
   const Ms until = io_.now() + limits::last_look_ms;
@@ -504,6 +514,7 @@ void Worker::cut() {
 
 // All else is done: probes have had their answers to the end.
 void Worker::close_admin() {
+  DCHECK(!admin_.closing && main_.open == 0);
   admin_.closing = true;
   admin_cut_at_ = now_ + limits::admin_linger_ms;
   if (admin_.listener.is_open() && process_.can_unlisten) io_.unlisten(admin_.listener.fd());
@@ -522,6 +533,7 @@ void Worker::cut_admin() {
 }
 
 void Worker::release_reads() {
+  DCHECK(!reads_released_);
   reads_released_ = true;
   timers_.disarm(heartbeat_);
   resolver_.close();
@@ -547,6 +559,7 @@ void Worker::report_progress() {
 }
 
 void Worker::stop() {
+  DCHECK(stopped());
   timers_.disarm(heartbeat_);
   open_streams_.close_all();
   check_nothing_left();

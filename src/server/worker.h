@@ -87,10 +87,9 @@ class Worker {
   // first half of the window.
   [[nodiscard]] bool says_close(const Door& door, float draw) const;
   [[nodiscard]] float draw();
-  // Has the kernel filled a buffer for that receive whose completion this worker has not dispatched
-  // yet, in this turn or for the next?
+  // A filled buffer for `recv` is queued, not yet dispatched.
   [[nodiscard]] bool may_have_received(Ticket recv) const;
-  // Strings for the spills of connections: one that is given back keeps its memory for the next.
+  // Pool of spill strings: one that is given back keeps its memory for the next connection.
   [[nodiscard]] std::string take_spill();
   void give_spill(std::string&& spill);
   void saw_arrival(Ms accepted_at);

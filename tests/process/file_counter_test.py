@@ -16,7 +16,7 @@ import threading
 import time
 import unittest
 
-from counting import (FILE_BYTES, HEADER, INCREMENTS, SECTOR_BYTES, CountingTestCase, file_value,
+from counting import (FILE_BYTES, INCREMENTS, SECTOR_BYTES, CountingTestCase, file_value,
                       offset_of, record_of)
 from harness import (BINARY, BUILD, LIBC, Client, Server, clean_environment, die_with_parent,
                      enter_new_network, first_seed, get, patience, rounds,

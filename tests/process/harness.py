@@ -147,7 +147,7 @@ class Server:
             self.changed.notify_all()
 
     def _port_in(self, start):
-        line = next(l for l in self.lines if l["message"].startswith(start))
+        line = next(each for each in self.lines if each["message"].startswith(start))
         return int(re.search(r":(\d+)(,|$)", line["message"]).group(1))
 
     @property
@@ -214,7 +214,7 @@ class Server:
     def story(self):
         """What it wrote, for messages."""
         with self.changed:
-            text = "\n".join(f"    {l.get('time', '')} {l['message']}" for l in self.lines)
+            text = "\n".join(f"    {each.get('time', '')} {each['message']}" for each in self.lines)
         return f"  exit code {self.process.poll()}, stderr:\n{text}"
 
     def stop(self):

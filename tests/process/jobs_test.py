@@ -251,7 +251,8 @@ class OfOtherKinds(CountingTestCase):
         self.assertLess(server.ended_at - signaled_at, patience(0.5 + 2))
         self.assertTrue(server.find("ended by its watchdog"), server.story())
         lines = server.find("unfinished, and cannot be cancelled: ")
-        self.assertEqual(sum(l["message"].count("forever (") for l in lines), 3, server.story())
+        named = sum(line["message"].count("forever (") for line in lines)
+        self.assertEqual(named, 3, server.story())
 
     def test_those_of_a_worker_that_one_of_them_blocks_are_named_by_the_watchdog(self):
         server = self.start_other(300)

@@ -4,7 +4,6 @@ import ctypes
 import errno
 import json
 import os
-import pathlib
 import signal
 import socket
 import unittest
