@@ -14,7 +14,7 @@ Task<std::error_code> write_file(int fd, std::string bytes, std::uint64_t offset
         [&](Io& io, Ticket ticket) {
           io.submit_write(fd, std::string_view(*kept).substr(written), offset + written, ticket);
         },
-        TimerWheel::never, kept);
+        never, kept);
     if (result == -EINTR || result == -EAGAIN) continue;
     if (result < 0) co_return std::error_code(-result, std::generic_category());
     if (result == 0) co_return std::make_error_code(std::errc::io_error);
@@ -26,7 +26,7 @@ Task<std::error_code> write_file(int fd, std::string bytes, std::uint64_t offset
 Task<std::error_code> sync_file(int fd) {
   for (;;) {
     const int result = co_await await_operation(
-        [&](Io& io, Ticket ticket) { io.submit_sync(fd, ticket); }, TimerWheel::never, nullptr);
+        [&](Io& io, Ticket ticket) { io.submit_sync(fd, ticket); }, never, nullptr);
     if (result == -EINTR) continue;
     if (result < 0) co_return std::error_code(-result, std::generic_category());
     co_return {};

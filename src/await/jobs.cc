@@ -135,7 +135,7 @@ void Jobs::remove(Job& job) {
   all_.pop_back();
 }
 
-void Jobs::cancel(Ms now) {
+void Jobs::on_deadline(Ms now) {
   canceled_ = true;
   if (all_.empty()) return;
   overdue_at_ = now + limits::job_overdue_ms;

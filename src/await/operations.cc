@@ -23,7 +23,7 @@ Ticket Operations::begin(Done done, void* owner, Ms deadline, std::shared_ptr<vo
   slot.done = done;
   slot.owner = owner;
   slot.keep = std::move(keep);
-  if (deadline != TimerWheel::never) timers_.arm(slot.deadline, deadline);
+  if (deadline != never) timers_.arm(slot.deadline, deadline);
   return slot.ticket();
 }
 

@@ -1,4 +1,5 @@
-// Every bound in one place. A constant here is a decision; what an operator may change is a member
+// The bounds that an operator or a client can meet, in one place; how much a pool keeps for later
+// stands with the pool. A constant here is a decision; what an operator may change is a member
 // of `Options` (lastcall/options.h), with its range in server/options.cc. Sizes are bytes, times
 // milliseconds.
 #pragma once
@@ -9,6 +10,7 @@
 namespace lastcall {
 
 using Ms = std::int64_t;  // milliseconds; as an instant: of CLOCK_MONOTONIC
+inline constexpr Ms never = INT64_MAX;
 
 namespace limits {
 

@@ -21,7 +21,7 @@ enum class MetricKind : std::uint8_t {
 struct MetricRow {
   std::string_view name;
   MetricKind kind;
-  std::string_view help;  // of /metrics; of the audit too, where it shows the metric
+  std::string_view help;  // shown by /metrics; the audit has meanings of its own (server/audit.cc)
 };
 
 namespace detail {

@@ -34,8 +34,6 @@ struct Timer {
 
 class TimerWheel {
  public:
-  static constexpr Ms never = std::numeric_limits<Ms>::max();
-
   explicit TimerWheel(Ms now);
   TimerWheel(const TimerWheel&) = delete;
   TimerWheel& operator=(const TimerWheel&) = delete;

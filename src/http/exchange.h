@@ -49,7 +49,8 @@ struct Exchange {
   void own_head(std::string_view raw, std::size_t capacity);
   // Moves a body that is still a view into a receive buffer. False: the budget is used up.
   [[nodiscard]] bool own_body();
-  // The client has gone: the coroutine, which runs on, can see it, and nobody waits for its answer.
+  // Nobody waits for the answer any more: the client has gone, or the deadline has cut it. The
+  // coroutine runs on, and can see it.
   void abandon();
   void clear();
 
@@ -62,7 +63,7 @@ struct Exchange {
 
   // Of a coroutine handler.
   Task<> task;
-  class Connection* connection = nullptr;  // null: the client has gone
+  class Connection* connection = nullptr;  // null: nobody waits for its answer
   class Worker* worker = nullptr;
 };
 

@@ -40,7 +40,7 @@ std::string Router::allowed(std::string_view path) const {
     methods += method;
   };
   for (auto it = first_of(path); it != routes_.end() && it->path == path; ++it) {
-    if (it->method == Method::any) return "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH";
+    if (it->method == Method::any) return std::string(all_methods);
     append(name(it->method));
     if (it->method == Method::get) append(name(Method::head));
   }

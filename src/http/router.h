@@ -9,6 +9,9 @@
 
 namespace lastcall {
 
+// What is allowed where a route takes every method.
+inline constexpr std::string_view all_methods = "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH";
+
 struct Route {
   Method method = Method::any;
   std::string path;

@@ -1,9 +1,8 @@
 // The seam between lastcall and the kernel.
 //
-// Everything above this room is free of liburing and of socket system calls: uring.h is the
+// The rooms above know neither liburing nor any call on a client's socket: uring.h is the
 // implementation that serves, simulated.h one with a virtual clock and a network that misbehaves on
-// purpose, for tests; an epoll twin can stand beside them. One `Io` belongs to one worker and is
-// used on the worker's thread only.
+// purpose, for tests. One `Io` belongs to one worker and is used on the worker's thread only.
 //
 // Invariants
 //  1. `operations()` is +1 for each submit and -1 for each completion without `more`. A worker may

@@ -204,7 +204,7 @@ bool can_unlisten() {
   return error == 0;
 }
 
-Ms SocketIo::now() {
+Ms monotonic_ms() {
   std::timespec time{};
   clock_gettime(CLOCK_MONOTONIC, &time);
   return Ms{time.tv_sec} * 1000 + time.tv_nsec / 1'000'000;
@@ -278,7 +278,7 @@ int SocketIo::handshakes_half_way(std::uint16_t port) {
   return v4 + (v6 < 0 ? 0 : v6);
 }
 
-void SocketIo::wake(int eventfd) {
+void wake_event(int eventfd) {
   const std::uint64_t one = 1;
   // EAGAIN: the counter is full, so that it is readable already.
   if (::write(eventfd, &one, sizeof one) < 0) CHECK(errno == EAGAIN || errno == EINTR);

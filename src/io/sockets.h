@@ -40,10 +40,13 @@ struct Descriptor {  // or why there is none
 // Can a listener be un-listened here? Tried on a socket of its own.
 [[nodiscard]] bool can_unlisten();
 
+[[nodiscard]] Ms monotonic_ms();  // CLOCK_MONOTONIC
+void wake_event(int eventfd);     // eventfd(2): whoever reads it wakes
+
 // The clock and the socket calls of `Io`; its operations come from a derived class.
 class SocketIo : public Io {
  public:
-  Ms now() override;
+  Ms now() override { return monotonic_ms(); }
   std::int64_t wall_seconds() override;
   int accept_now(int listener) override;
   int open_socket(int family) override;
@@ -57,7 +60,7 @@ class SocketIo : public Io {
   int unlisten(int listener) override;
   unsigned accept_queue_length(int listener) override;
   int handshakes_half_way(std::uint16_t port) override;
-  void wake(int eventfd) override;
+  void wake(int eventfd) override { wake_event(eventfd); }
   std::string peer(int socket) override { return peer_text(socket); }
 };
 

@@ -24,14 +24,14 @@ Task<> Batch::add(std::uint64_t n) {
     } catch (...) {
       error = std::current_exception();
     }
-    settle(batch, error);
+    tell(batch, error);
   }
   if (self.error) std::rethrow_exception(self.error);
 }
 
-void Batch::settle(const std::vector<Addition*>& batch, const std::exception_ptr& error) {
+void Batch::tell(const std::vector<Addition*>& batch, const std::exception_ptr& error) {
   for (Addition* addition : batch) {
-    addition->fate = Fate::settled;
+    addition->fate = Fate::told;
     addition->error = error;
     addition->woken.set();
   }

@@ -31,9 +31,9 @@ class Batch {
 
  private:
   enum class Fate : std::uint8_t {
-    waits,    // not yet part of a commit that has ended
-    leads,    // is to commit the next batch
-    settled,  // its commit has ended: `error` tells how
+    waits,  // not yet part of a commit that has ended
+    leads,  // is to commit the next batch
+    told,   // its commit has ended: `error` tells how
   };
   struct Addition {
     std::uint64_t n = 0;
@@ -42,7 +42,7 @@ class Batch {
     Latch woken;
   };
 
-  void settle(const std::vector<Addition*>& batch, const std::exception_ptr& error);
+  void tell(const std::vector<Addition*>& batch, const std::exception_ptr& error);
 
   Commit commit_;
   void* owner_;

@@ -11,7 +11,7 @@
 #include <span>
 #include <string>
 
-#include <lastcall/option.h>
+#include <lastcall/option_row.h>
 #include <lastcall/task.h>
 
 namespace lastcall {

@@ -6,7 +6,7 @@
 #include <span>
 #include <string>
 
-#include <lastcall/option.h>
+#include <lastcall/option_row.h>
 
 #include "counter.h"
 

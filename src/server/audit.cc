@@ -29,7 +29,7 @@ Value word(std::string_view text) {
 
 // Milliseconds between two instants; left out when either has not been.
 Value span(Ms from, Ms to) {
-  if (from == Process::never || to == Process::never) return std::nullopt;
+  if (from == never || to == never) return std::nullopt;
   return number(to - from);
 }
 
@@ -38,14 +38,14 @@ std::string signal_name(Whose process) {
 }
 
 std::string_view close_kind(Whose process) {
-  if (process.unlistened_at == Process::never) return "none";
+  if (process.unlistened_at == never) return "none";
   return process.unlisten_worked ? "un-listen" : "sweep-only";
 }
 
 // Relative to the signal, and negative before it.
 Value last_arrival(Whose process) {
   const Ms last = process.last_arrival();
-  return span(process.deadlines().signaled_at, last == 0 ? Process::never : last);
+  return span(process.deadlines().signaled_at, last == 0 ? never : last);
 }
 
 // By name, how many and the age of the oldest; left out when nothing is unfinished.

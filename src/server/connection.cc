@@ -1,5 +1,5 @@
 // The order of a request: on_recv -> on_bytes -> consume -> handle -> respond -> flush -> on_send,
-// and again.
+// and again. Its end: connection_close.cc; its deadlines: connection_time.cc.
 #include "server/connection.h"
 
 #include <algorithm>
@@ -217,7 +217,7 @@ void Connection::answer_without_route() {
   const Request& request = exchange_->request;
   Response& response = exchange_->response;
   if (request.path() == "*" || request.target() == "*") {  // RFC 9110 section 9.3.7
-    response.status(204).field("Allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH");
+    response.status(204).field("Allow", all_methods);
     return;
   }
   const Router& router = routes();
@@ -359,7 +359,7 @@ void Connection::respond(bool more_buffered) {
   release_exchange();
 }
 
-// Bytes of a further request are here already: its answer can say it.
+// Not while a further request is here already: that one's answer can say close.
 bool Connection::drain_says_close(bool more_buffered) const {
   return !more_buffered && worker_.says_close(*door_, close_draw_) && !more_has_arrived();
 }
@@ -428,7 +428,7 @@ void Connection::on_send(const Completion& completion) noexcept {
   const bool whole =
       completion.result >= 0 && static_cast<std::size_t>(completion.result) == out_.bytes().size();
   count_answers(static_cast<std::size_t>(std::max(completion.result, 0)));
-  if (write_deadline_ == TimerWheel::never) recount_unread("requests_undelivered");
+  if (write_deadline_ == never) recount_unread("requests_undelivered");
   out_.clear();
   if (!whole) on_broken();
   switch (state_) {

@@ -79,7 +79,7 @@ class Connection {
     paused,     // none, until the spill is half empty
     parked,     // none, until a buffer is free: it waits in the worker's queue
   };
-  // How much of a first request has come, which tells the drain whether a client is known.
+  // How much the client has sent so far. The drain gives one that has sent nothing a little longer.
   enum class Said : std::uint8_t { nothing, something, request };
   // What it means if bytes come after our FIN.
   enum class Late : std::uint8_t {

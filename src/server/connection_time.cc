@@ -6,12 +6,6 @@
 #include "server/worker.h"
 
 namespace lastcall {
-namespace {
-
-constexpr Ms never = TimerWheel::never;
-
-}  // namespace
-
 Ms Connection::deadline() const {
   const WorkerConfig& config = worker_.config();
   if (state_ == State::lingering) return linger_deadline_;

@@ -85,9 +85,9 @@ Actions Drain::finish(const Deadlines& deadlines, const Remaining& remaining, Ms
   DCHECK(phase_ == Phase::closing && now >= deadlines.window_end);
   Actions actions;
   if (!cut_ && now >= deadlines.deadline) actions.cut = cut_ = true;
-  const bool served = !remaining.listener && remaining.connections == 0 &&
-                      remaining.handlers == 0 && remaining.jobs == 0 && remaining.others == 0;
-  if (!served) return actions;
+  const bool finished = !remaining.listener && remaining.connections == 0 &&
+                        remaining.handlers == 0 && remaining.jobs == 0 && remaining.others == 0;
+  if (!finished) return actions;
   if (remaining.admin) {
     if (!admin_closed_) actions.close_admin = admin_closed_ = true;
     return actions;
@@ -104,14 +104,14 @@ Ms Drain::next(const Deadlines& deadlines, Ms now) const {
   switch (phase_) {
     case Phase::starting:
     case Phase::serving:
-    case Phase::stopped: return Deadlines::never;
+    case Phase::stopped: return never;
     case Phase::draining: return deadlines.window_end;
     case Phase::closing: {
       const Ms poll = now + limits::closing_poll_ms;
       return cut_ ? poll : std::min(deadlines.deadline, poll);
     }
   }
-  return Deadlines::never;
+  return never;
 }
 
 }  // namespace lastcall

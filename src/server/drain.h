@@ -42,8 +42,6 @@ struct Budget {
 // The instants of a drain, which is all that the workers, the probes and the watchdog know of time.
 // Made once, from the signal; a second interrupt brings the later two forward.
 struct Deadlines {
-  static constexpr Ms never = INT64_MAX;
-
   Ms signaled_at = never;  // T0
   Ms window_end = never;   // the listener's end
   Ms deadline = never;     // what is left then is cut

@@ -13,7 +13,6 @@ namespace {
 // A multishot accept may take a whole backlog at once. Where that could pass the bound, sockets
 // are taken one by one.
 constexpr std::size_t multishot_room = limits::listen_backlog;
-constexpr Ms never = INT64_MAX;
 
 // Failures that would repeat at once and spin: the connection stays queued, nothing is lost.
 bool is_shortage(int error) {

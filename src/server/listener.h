@@ -70,7 +70,7 @@ class Listener {
   bool cancel_sent_ = false;
   bool paused_ = false;  // no room: said once per pause
   int fd_ = -1;
-  Ms retry_at_ = INT64_MAX;  // after a failure that would only repeat
+  Ms retry_at_ = never;  // after a failure that would only repeat
 };
 
 }  // namespace lastcall

@@ -2,7 +2,7 @@
 
 #include <lastcall/context.h>
 #include <lastcall/duration.h>
-#include <lastcall/option.h>
+#include <lastcall/option_row.h>
 
 #include "base/limits.h"
 #include "io/sockets.h"

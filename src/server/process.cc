@@ -22,10 +22,10 @@ Process::Heard Process::on_signal(int signal, Ms now) {
   const bool interrupt = signal == SIGINT || signal == SIGQUIT;
   if (interrupt) ++interrupts_;
   if (!signaled()) {
-    served_ = workers_ready == slots.size() ? 1 : 0;
+    all_ready_ = workers_ready == slots.size() ? 1 : 0;
     signal_ = signal;
     if (end_now != nullptr) end_now(signal);
-    publish(Deadlines::from(now, budget, served()));
+    publish(Deadlines::from(now, budget, all_ready()));
     if (arm_watchdog != nullptr)
       arm_watchdog(deadlines().deadline + limits::watchdog_ms, exit_cut.code);
     log::info("SIG{}: draining for {}, then closing for at most {}", sigabbrev_np(signal),
@@ -46,8 +46,9 @@ Process::Heard Process::on_signal(int signal, Ms now) {
   return Heard::forced;
 }
 
-// Readers hold no lock. They look at T0 first, then at the deadline: so each time the window ends
-// before the deadline, and whoever sees T0 sees both.
+// Readers hold no lock. The writer stores window_end, deadline, T0 in this order; a reader loads
+// T0, deadline, window_end: whoever sees T0 sees all, and never a window that ends behind the
+// deadline.
 void Process::publish(const Deadlines& deadlines) {
   CHECK(deadlines.set() && deadlines.window_end <= deadlines.deadline);
   window_end_.store(deadlines.window_end, std::memory_order_relaxed);
@@ -62,12 +63,14 @@ Deadlines Process::deadlines() const {
   return {signaled_at, window_end_.load(std::memory_order_relaxed), deadline};
 }
 
-bool Process::served() const {
-  const int at_signal = served_;
+bool Process::all_ready() const {
+  const int at_signal = all_ready_;
   return at_signal < 0 ? workers_ready == slots.size() : at_signal == 1;
 }
 
-bool Process::servable(Ms now) const { return served() && deadlines().servable(now, budget.lead); }
+bool Process::servable(Ms now) const {
+  return all_ready() && deadlines().servable(now, budget.lead);
+}
 
 bool Process::alive(Ms now) const {
   return std::all_of(slots.begin(), slots.end(), [&](const WorkerSlot& slot) {

@@ -4,8 +4,7 @@
 //
 // Invariants
 //  1. The deadlines are set once, by whoever reads the signal first: the leader's ring, or the
-//  watch
-//     thread when the leader's loop is stuck. A second interrupt may bring them forward, once.
+//     watch thread when the leader's loop is stuck. A second interrupt brings them forward, once.
 //  2. Un-listen is done by the leader alone, for all listeners in one loop: with some of a group
 //     un-listened, new clients are neither refused nor answered.
 #pragma once
@@ -34,8 +33,6 @@ struct WorkerSlot {
 
 class Process {
  public:
-  static constexpr Ms never = Deadlines::never;
-
   Process(unsigned workers, const Budget& budget);
 
   // ---- the signal; any thread. The caller wakes the workers.
@@ -47,10 +44,10 @@ class Process {
   [[nodiscard]] int signal() const { return signal_; }
   // Before the signal: are all workers ready? After it: were all workers ready at T0? If not: no
   // window, for anyone.
-  [[nodiscard]] bool served() const;
+  [[nodiscard]] bool all_ready() const;
 
   // ---- the questions of probes
-  [[nodiscard]] bool ready() const { return served() && !signaled(); }
+  [[nodiscard]] bool ready() const { return all_ready() && !signaled(); }
   [[nodiscard]] bool servable(Ms now) const;
   [[nodiscard]] bool alive(Ms now) const;
 
@@ -64,8 +61,9 @@ class Process {
   std::vector<WorkerSlot> slots;
   std::uint16_t port = 0;  // of the main listeners
   bool can_unlisten = false;
-  void (*end_now)(int signal) = nullptr;                 // --hard
-  void (*arm_watchdog)(Ms at, int exit_code) = nullptr;  // ends the process where the loops cannot
+  // Both are set by Server::run, and left out in tests.
+  void (*end_now)(int signal) = nullptr;                 // --hard: ends the process at once
+  void (*arm_watchdog)(Ms at, int exit_code) = nullptr;  // signals.h
   Ms settle_max = limits::settle_ms_max;
 
   std::atomic<std::size_t> workers_ready{0};  // whose accept is armed
@@ -84,8 +82,8 @@ class Process {
   std::atomic<Ms> window_end_{never};
   std::atomic<Ms> deadline_{never};
   std::atomic<int> signal_{0};
-  std::atomic<int> served_{-1};  // at T0; -1: not known yet
-  std::mutex hearing_;           // two threads may read a signal each
+  std::atomic<int> all_ready_{-1};  // at T0; -1: not known yet
+  std::mutex hearing_;              // two threads may read a signal each
   unsigned interrupts_ = 0;
   std::atomic<bool> forced_{false};
 };

@@ -1,8 +1,9 @@
 // Which of a connection's answers that the kernel has taken did the client not acknowledge? The
 // kernel sends them on by itself, for as long as this process's network lasts.
 //
-// Positions are bytes of the connection's stream, as tcp(7) counts them (tcpi_bytes_acked). Knows
-// the latest 32 answers only: a client that reads nothing of more was pipelining.
+// Positions are bytes of the connection's stream, as tcp(7) counts them (tcpi_bytes_acked). It
+// remembers the latest 32 answers; a client with more unread was pipelining, and the older ones
+// stay counted as answered.
 #pragma once
 
 #include <algorithm>

@@ -20,17 +20,18 @@
 #include <lastcall/server.h>
 
 #include "base/check.h"
+#include "io/sockets.h"
 #include "server/process.h"
 
 namespace lastcall {
 namespace {
 
-constexpr int draining[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP};
+constexpr int drain_signals[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP};
 
 sigset_t draining_set() {
   sigset_t set;
   sigemptyset(&set);
-  for (const int signal : draining) sigaddset(&set, signal);
+  for (const int signal : drain_signals) sigaddset(&set, signal);
   return set;
 }
 
@@ -87,15 +88,8 @@ void on_watchdog(int) {
   _exit(watchdog_exit_code);
 }
 
-Ms now() {
-  std::timespec time{};
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return Ms{time.tv_sec} * 1000 + time.tv_nsec / 1'000'000;
-}
-
 void wake_workers(const Process& process) {
-  const std::uint64_t one = 1;
-  for (const WorkerSlot& slot : process.slots) (void)!::write(slot.wake_fd, &one, sizeof one);
+  for (const WorkerSlot& slot : process.slots) wake_event(slot.wake_fd);
 }
 
 // Polls and never reads but when the signal has lain unread: then one non-blocking read, which the
@@ -104,7 +98,7 @@ void watch(int signal_fd, Process& process) {
   for (;;) {
     pollfd readable{signal_fd, POLLIN, 0};
     if (poll(&readable, 1, -1) != 1) continue;
-    const Ms arrived = now();
+    const Ms arrived = monotonic_ms();
     std::this_thread::sleep_for(std::chrono::milliseconds(limits::signal_unread_ms));
     if (!signal_pending(signal_fd)) continue;
     const sigset_t set = draining_set();

@@ -17,7 +17,6 @@
 namespace lastcall {
 namespace {
 
-constexpr Ms never = TimerWheel::never;
 constexpr std::uint32_t main_index = 0;  // of the listeners, in tickets
 constexpr std::uint32_t admin_index = 1;
 
@@ -73,9 +72,9 @@ void Worker::start(int listener, int admin_listener, int signal_fd, int wake_fd)
   on_heartbeat(this);
   tend_listeners();
   // Hands the accepts over before we call ourselves ready; some may carry a connection already.
-  take(io_.harvest(now_));
+  dispatch_all(io_.harvest(now_));
   tend_listeners();
-  if (++process_.workers_ready != process_.slots.size() || !process_.served()) return;
+  if (++process_.workers_ready != process_.slots.size() || !process_.all_ready()) return;
   process_.serving_at = io_.now();
   log::info("serving");
   wake_all();
@@ -94,7 +93,7 @@ void Worker::turn() {
   context_.now = now_;
   date_.update(io_.wall_seconds());
   slot_.heartbeat.store(now_, std::memory_order_relaxed);
-  take(completions);
+  dispatch_all(completions);
   timers_.advance(now_);
   run_coroutines();  // before the deadline may cut: an answer that is ready goes out
   observe_signal();
@@ -108,7 +107,7 @@ void Worker::turn() {
 #endif
 }
 
-void Worker::take(std::span<const Completion> completions) {
+void Worker::dispatch_all(std::span<const Completion> completions) {
   // The signal first: the kernel's copy is gone with its completion, and a handler that blocks in
   // this very turn must not keep it from arming the watchdog.
   if (leader()) {
@@ -136,7 +135,7 @@ void Worker::dispatch(const Completion& completion) noexcept {
     case Kind::send:
       if (Connection* connection = find(completion)) connection->on_send(completion);
       return;
-    case Kind::signal: return;  // taken before all others: `take`
+    case Kind::signal: return;  // taken before all others: `dispatch_all`
     case Kind::wake: on_wake(completion); return;
     case Kind::awaited: operations_.on_awaited(completion); return;
     case Kind::cancel: return;  // ENOENT and EALREADY are normal: the target was faster
@@ -213,7 +212,7 @@ void Worker::count_accepted(bool swept) {
   metrics().add("connections_open");
   if (swept) {
     metrics().add("accepted_in_sweep");
-  } else if (process_.unlistened_at != Process::never) {
+  } else if (process_.unlistened_at != never) {
     metrics().add("accepted_after_unlisten");
   } else if (process_.signaled()) {
     metrics().add("accepted_in_window");
@@ -352,7 +351,7 @@ void Worker::on_signal(const Completion& completion) {
 
 // Whoever read it, each worker runs its own machine from the same T0.
 void Worker::observe_signal() {
-  if (phase() == Phase::starting && process_.served()) step_drain(Event::ready, now_);
+  if (phase() == Phase::starting && process_.all_ready()) step_drain(Event::ready, now_);
   const Deadlines deadlines = process_.deadlines();
   if (deadlines.set() && phase() <= Phase::serving)
     step_drain(Event::signal, deadlines.signaled_at);
@@ -376,7 +375,7 @@ void Worker::step_drain(Event event, Ms at) {
   // Un-listened before anything is cut: a listener that still listens is never closed.
   if (actions.close_listener) close_listener();
   if (actions.cut) cut();
-  if (cut_ && process_.unlistened_at != Process::never) main_.listener.cut();
+  if (cut_ && process_.unlistened_at != never) main_.listener.cut();
   if (actions.close_admin) close_admin();
   if (actions.release) release_reads();
   if (phase() != Phase::closing) return;
@@ -426,7 +425,7 @@ void Worker::close_listener() {
 // One loop, and nothing between the calls: a group with a live member swallows the SYNs of the
 // others, whose clients would hang.
 void Worker::unlisten_all() {
-  DCHECK(leader() && process_.unlistened_at == Process::never);
+  DCHECK(leader() && process_.unlistened_at == never);
   if (process_.can_unlisten) {
     int failed = 0;
     for (const WorkerSlot& slot : process_.slots) {
@@ -439,10 +438,10 @@ void Worker::unlisten_all() {
   log::info("closing: no new connection from here on");
 }
 
-// The leader un-listens and waits for handshakes under way; then each worker ends its own accept.
+// Polls until handshakes under way are over (leader); then each worker begins its own close.
 void Worker::settle() {
   DCHECK(phase() == Phase::closing);
-  if (leader() && process_.settled_at == Process::never && now_ >= settle_poll_at_) {
+  if (leader() && process_.settled_at == never && now_ >= settle_poll_at_) {
     if (settled()) {
       process_.settled_at = now_;
       const int half_way = std::max(0, io_.handshakes_half_way(process_.port));
@@ -454,7 +453,7 @@ void Worker::settle() {
     const Ms took = io_.now() - now_;
     settle_poll_at_ = now_ + std::max(limits::settle_poll_ms, 4 * took);
   }
-  if (process_.settled_at != Process::never) main_.listener.begin_close();
+  if (process_.settled_at != never) main_.listener.begin_close();
 }
 
 bool Worker::settled() const {
@@ -470,7 +469,7 @@ bool Worker::settled() const {
 
 // The longest silent first, a batch at a time: not all clients learn it in the same instant.
 void Worker::close_silent_batch() {
-  if (process_.settled_at == Process::never || now_ < close_poll_at_) return;
+  if (process_.settled_at == never || now_ < close_poll_at_) return;
   close_poll_at_ = now_ + limits::closing_poll_ms;
   const Ms settled_at = process_.settled_at;
   std::vector<Connection*> silent;
@@ -497,7 +496,7 @@ void Worker::cut() {
   const Ms until = io_.now() + limits::last_look_ms;
   std::span<const Completion> completions = io_.harvest(now_);
   while (!completions.empty() && io_.now() < until) {
-    take(completions);
+    dispatch_all(completions);
     run_coroutines();
     completions = io_.harvest(now_);
   }
@@ -505,8 +504,8 @@ void Worker::cut() {
   for (const auto& connection : connections_) {
     if (connection->in_use() && !connection->door().admin) connection->cut();
   }
-  take(completions);  // when there was no time for it: received, and cut
-  jobs_.cancel(now_);
+  dispatch_all(completions);  // when there was no time for it: received, and cut
+  jobs_.on_deadline(now_);
   operations_.cancel_all();
   resolver_.cancel();
   sleepers_.cancel();

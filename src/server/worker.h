@@ -96,11 +96,11 @@ class Worker {
   void park(Connection& connection);  // no receive buffer was left
   void release(Connection& connection);
   void start_task(Exchange& exchange);      // runs its coroutine until that first waits
-  void count_abandoned() { ++abandoned_; }  // its client has gone, it runs on
+  void count_abandoned() { ++abandoned_; }  // nobody waits for it, it runs on
   static void on_task_done(void* exchange) noexcept;
 
  private:
-  void take(std::span<const Completion> completions);
+  void dispatch_all(std::span<const Completion> completions);
   void dispatch(const Completion& completion) noexcept;
   void on_accept(const Completion& completion);
   void on_signal(const Completion& completion);
@@ -178,7 +178,7 @@ class Worker {
   bool forced_ = false;  // a second interrupt has been seen
   Ms settle_poll_at_ = 0;
   Ms close_poll_at_ = 0;
-  Ms admin_cut_at_ = TimerWheel::never;
+  Ms admin_cut_at_ = never;
   std::span<const Completion> undispatched_;               // of this turn
   alignas(8) std::array<std::byte, 128> signal_buffer_{};  // struct signalfd_siginfo
   alignas(8) std::array<std::byte, 8> wake_buffer_{};

@@ -57,7 +57,7 @@ struct Stage {
   }
   // As Worker::cut does.
   void cut() {
-    jobs.cancel(now);
+    jobs.on_deadline(now);
     operations.cancel_all();
     resolver.cancel();
     sleepers.cancel();

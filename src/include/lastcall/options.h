@@ -1,5 +1,5 @@
 // What an operator may set, and its defaults. A program fills it from its arguments and environment
-// with the help of option.h, which has a row for each member; or it sets members. Times are
+// with the help of option_row.h, which has a row for each member; or it sets members. Times are
 // milliseconds, sizes bytes.
 #pragma once
 

@@ -53,8 +53,8 @@ class Request {
   // The content, transfer coding removed (RFC 9110 section 6.4). Trailers are not merged.
   [[nodiscard]] std::string_view body() const { return body_; }
 
-  // The client's connection has broken: an answer can no longer be delivered. Of use to a
-  // coroutine that could stop early.
+  // An answer can no longer be delivered: the connection broke, or the drain's deadline has cut it.
+  // Of use to a coroutine that could stop early.
   [[nodiscard]] bool client_gone() const { return client_gone_; }
 
  private:

@@ -14,9 +14,10 @@
 //
 // Handlers run on the worker that owns the connection and must not block it. One that waits is a
 // coroutine: see `Waiting` (handler.h), `sleep` (sleep.h) and `Stream` (stream.h). Work that
-// outlives its answer: `background` (background.h). Where a coroutine is: context.h. For those who
-// need them: coroutines that wait for each other (latch.h), files (file.h), the log (log.h), rows
-// of options (option.h).
+// outlives its answer: `background` (background.h). Where a coroutine is: context.h.
+//
+// Included by themselves: coroutines that wait for each other (latch.h), files (file.h), the log
+// (log.h), rows of options (option_row.h), durations and sizes as text (duration.h).
 #pragma once
 
 #include <string_view>

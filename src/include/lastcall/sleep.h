@@ -29,7 +29,8 @@ class [[nodiscard]] Sleep {
   std::chrono::milliseconds duration_;
   Place* place_ = nullptr;  // in `memory_`; null unless it sleeps
   bool canceled_ = false;
-  alignas(void*) std::byte memory_[88];  // a sleep allocates nothing
+  alignas(
+      void*) std::byte memory_[88];  // of a Place (await/sleepers.cc): a sleep allocates nothing
 };
 
 [[nodiscard]] inline Sleep sleep(std::chrono::milliseconds duration) { return Sleep(duration); }

@@ -127,7 +127,7 @@ TEST_CASE("a job that cannot be cancelled is named all the same, once") {
   CHECK(stage.metrics.get("jobs_unfinished") == 1);
 }
 
-TEST_CASE("names beyond the table are listed together") {
+TEST_CASE("job names beyond the size of the table are listed together as others") {
   Stage stage;
   Jobs many(stage.wheel, stage.metrics, stage.table, 100);
   std::vector<std::string> names;

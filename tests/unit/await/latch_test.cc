@@ -29,7 +29,7 @@ TEST_CASE("a latch wakes its waiter at the end of the turn, and lets later ones 
   CHECK(later.done == 1);
 }
 
-TEST_CASE("a second waiter is told so, and the first is woken all the same") {
+TEST_CASE("a latch refuses a second waiter, and still wakes the first") {
   Stage stage;
   Latch latch;
   Root first;

@@ -50,7 +50,7 @@ TEST_CASE("a disarmed timer does not fire, and an armed one can move") {
 
 TEST_CASE("next() is never later than the first timer, and never when nothing is armed") {
   TimerWheel wheel(0);
-  CHECK(wheel.next() == TimerWheel::never);
+  CHECK(wheel.next() == never);
   Fired fired;
   wheel.arm(fired.timer, 70'000);
   while (fired.times == 0) {
@@ -58,7 +58,7 @@ TEST_CASE("next() is never later than the first timer, and never when nothing is
     REQUIRE(next <= 70'000 + limits::tick_ms);
     wheel.advance(next);
   }
-  CHECK(wheel.next() == TimerWheel::never);
+  CHECK(wheel.next() == never);
 }
 
 TEST_CASE("a timer beyond the wheel's reach still fires on time") {

@@ -165,7 +165,7 @@ TEST_CASE("a torn or foreign file is refused with a reason, and left as it is") 
   CHECK(read(path) == bad);
 }
 
-TEST_CASE("one process a file") {
+TEST_CASE("a second process is refused a counter's file") {
   const Folder folder;
   const auto path = folder.path / "counter";
   std::string why;

@@ -18,7 +18,7 @@ TEST_CASE("an answer in the window says close only from the connection's own mom
       if (!wire.closed(socket)) told[slice] += says_close(wire.ask(socket, hello)) ? 1 : 0;
     }
     wire.pass(100);
-    if (wire.process.unlistened_at != Process::never) break;
+    if (wire.process.unlistened_at != never) break;
   }
   int all = 0;
   for (int slice = 0; slice <= 20; ++slice) {

@@ -60,7 +60,7 @@ TEST_CASE(
   CHECK_FALSE(wire.closed(socket));
 }
 
-TEST_CASE("a head that drips behind a passed deadline has it all the same") {
+TEST_CASE("a head that keeps dripping after its deadline is answered 408 all the same") {
   Wire wire(with_timeouts(1000));
   const int socket = wire.connect();
   wire.send(socket, "GET / HTTP/1.1\r\nX: ");

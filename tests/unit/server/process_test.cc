@@ -51,7 +51,7 @@ TEST_CASE("a signal before all are ready finds no window, the same for those tha
   ++process.workers_ready;
   (void)process.on_signal(SIGTERM, 100);
   ++process.workers_ready;
-  CHECK_FALSE(process.served());
+  CHECK_FALSE(process.all_ready());
   CHECK_FALSE(process.servable(101));
   CHECK(process.deadlines().window_end == 100);
   Process ready(1, {.window = 1000, .timeout = 4000, .lead = 0});

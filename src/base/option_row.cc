@@ -1,4 +1,4 @@
-#include <lastcall/option.h>
+#include <lastcall/option_row.h>
 
 #include <fmt/core.h>
 
@@ -48,14 +48,14 @@ std::string environment_name(std::string_view option) {
 
 namespace detail {
 
-std::string take(Options::Duration& value, std::string_view text, std::string_view) {
+std::string parse_value(Options::Duration& value, std::string_view text, std::string_view) {
   const auto parsed = parse_duration(text);
   if (!parsed) return "a duration such as 5s, 250ms or 0s";
   value = Options::Duration(*parsed);
   return {};
 }
 
-std::string take(std::size_t& value, std::string_view text, std::string_view kind) {
+std::string parse_value(std::size_t& value, std::string_view text, std::string_view kind) {
   if (kind != "SIZE") return take_number(value, text);
   const auto parsed = parse_size(text);
   if (!parsed) return "a size such as 16KiB, 1MiB or 4096";
@@ -63,18 +63,18 @@ std::string take(std::size_t& value, std::string_view text, std::string_view kin
   return {};
 }
 
-std::string take(unsigned& value, std::string_view text, std::string_view) {
+std::string parse_value(unsigned& value, std::string_view text, std::string_view) {
   return take_number(value, text);
 }
 
-std::string take(bool& value, std::string_view text, std::string_view) {
+std::string parse_value(bool& value, std::string_view text, std::string_view) {
   const bool yes = text == "true" || text == "1";
   if (!yes && text != "false" && text != "0") return "one of true|1|false|0";
   value = yes;
   return {};
 }
 
-std::string take(std::string& value, std::string_view text, std::string_view kind) {
+std::string parse_value(std::string& value, std::string_view text, std::string_view kind) {
   const bool choice = kind.find('|') != std::string_view::npos;
   if (choice && !is_choice(text, kind)) return fmt::format("one of {}", kind);
   value = text;

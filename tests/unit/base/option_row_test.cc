@@ -1,4 +1,4 @@
-#include <lastcall/option.h>
+#include <lastcall/option_row.h>
 
 #include <doctest/doctest.h>
 
@@ -67,7 +67,7 @@ TEST_CASE("a text with choices takes one of them") {
   CHECK(colors.color == "blue");
 }
 
-TEST_CASE("what is left to us is shown as what it stands for") {
+TEST_CASE("an option left at 0 or empty shows what that stands for") {
   const Options defaults;
   CHECK(option_text(row_of("--workers"), defaults) == "usable CPUs");
   CHECK(option_text(row_of("--max-connections"), defaults) == "from RLIMIT_NOFILE");

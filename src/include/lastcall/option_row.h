@@ -38,12 +38,12 @@ struct OptionRow {
 
 namespace detail {
 
-// A value as people write it, and back. `take` says what would be right where `text` is not.
-std::string take(Options::Duration& value, std::string_view text, std::string_view kind);
-std::string take(std::size_t& value, std::string_view text, std::string_view kind);
-std::string take(unsigned& value, std::string_view text, std::string_view kind);
-std::string take(bool& value, std::string_view text, std::string_view kind);
-std::string take(std::string& value, std::string_view text, std::string_view kind);
+// A value as people write it, and back. `parse_value` says what would be right where `text` is not.
+std::string parse_value(Options::Duration& value, std::string_view text, std::string_view kind);
+std::string parse_value(std::size_t& value, std::string_view text, std::string_view kind);
+std::string parse_value(unsigned& value, std::string_view text, std::string_view kind);
+std::string parse_value(bool& value, std::string_view text, std::string_view kind);
+std::string parse_value(std::string& value, std::string_view text, std::string_view kind);
 std::string show(Options::Duration value, std::string_view kind);
 std::string show(std::size_t value, std::string_view kind);
 std::string show(unsigned value, std::string_view kind);
@@ -67,8 +67,9 @@ inline std::uint64_t number_of(const std::string&) { return 0; }
 template <class Owner>
 [[nodiscard]] std::string set_option(const OptionRow<Owner>& row, Owner& options,
                                      std::string_view text) {
-  return std::visit([&](auto member) { return detail::take(options.*member, text, row.kind); },
-                    row.member);
+  return std::visit(
+      [&](auto member) { return detail::parse_value(options.*member, text, row.kind); },
+      row.member);
 }
 
 // The row's member as text; for what is 0 or empty, what that stands for.
