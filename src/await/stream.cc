@@ -118,6 +118,7 @@ Task<std::error_code> Stream::connect(std::string host, std::uint16_t port, Dura
         },
         here.now + share, state);
     if (result == 0) {
+      close();  // of two connects at once the later one counts
       state->self = state;
       state_ = state.get();
       co_return {};

@@ -5,7 +5,8 @@
 // purpose, for tests. One `Io` belongs to one worker and is used on the worker's thread only.
 //
 // Invariants
-//  1. `operations()` is +1 for each submit and -1 for each completion without `more`. A worker may
+//  1. `operations()` is +1 for each submit and -1 for each completion without `more` that a harvest
+//     returns. A worker may
 //     leave only at 0: until then the kernel may still write to memory that an operation names.
 //  2. A receive completion with `has_buffer` lends that buffer to the caller until `give_back`.
 //  3. Memory passed to a submit stays valid until its completion.

@@ -143,6 +143,11 @@ std::span<const Completion> Uring::harvest(Ms until) {
   }
   handed_.swap(taken_);
   taken_.clear();
+  for (const Completion& c : handed_) {
+    DCHECK(operations_ > 0);
+    if (!c.more) --operations_;
+    if (c.ticket.kind == Kind::cancel) --cancels_;
+  }
   return handed_;
 }
 
@@ -172,9 +177,6 @@ void Uring::take_completions() {
       c.buffer = static_cast<std::uint16_t>(cqe->flags >> IORING_CQE_BUFFER_SHIFT);
       ++buffers_lent_;
     }
-    DCHECK(operations_ > 0);
-    if (!c.more) --operations_;
-    if (c.ticket.kind == Kind::cancel) --cancels_;
     taken_.push_back(c);
     ++count;
   }

@@ -16,7 +16,7 @@ namespace lastcall {
 // ---- our FIN
 
 void Connection::linger(Late late) {
-  DCHECK(!send_in_flight_ && exchange_ == nullptr);
+  DCHECK(!send_in_flight_);
   late_ = late;
   silent_ms_ = worker_.now() - last_activity_at_;
   worker_.io().shut_send(fd_);

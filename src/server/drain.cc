@@ -82,7 +82,7 @@ Actions Drain::tick(const Deadlines& deadlines, const Remaining& remaining, Ms n
 }
 
 Actions Drain::finish(const Deadlines& deadlines, const Remaining& remaining, Ms now) {
-  DCHECK(phase_ == Phase::closing && now >= deadlines.window_end);
+  DCHECK(phase_ == Phase::closing);
   Actions actions;
   if (!cut_ && now >= deadlines.deadline) actions.cut = cut_ = true;
   const bool finished = !remaining.listener && remaining.connections == 0 &&

@@ -49,11 +49,11 @@ Worker::Worker(Io& io, const WorkerConfig& config, Process& process, unsigned in
       random_(0x9e3779b97f4a7c15ull * (index + 1) ^ static_cast<std::uint64_t>(now_)) {}
 
 void Worker::start(int listener, int admin_listener, int signal_fd, int wake_fd) {
-  CHECK(phase() == Phase::starting && !main_.listener.is_open());
+  CHECK(phase() == Phase::starting && listener >= 0);
   signal_fd_ = signal_fd;
   wake_fd_ = wake_fd;
   slot_.listener = listener;
-  if (listener >= 0) main_.listener.open(listener);
+  main_.listener.open(listener);
   if (admin_listener >= 0) admin_.listener.open(admin_listener);
   if (signal_fd_ >= 0) {
     signal_read_ = true;

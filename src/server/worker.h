@@ -64,7 +64,7 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  // Takes the listeners over (-1: none) and the descriptors that wake it, and begins to accept.
+  // Takes the listeners over and the descriptors that wake it (-1: none), and begins to accept.
   void start(int listener, int admin_listener, int signal_fd, int wake_fd);
   void run();   // until stopped
   void turn();  // one round; waits for completions or the next instant something is due

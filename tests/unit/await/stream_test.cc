@@ -256,3 +256,19 @@ TEST_CASE("a receive that its coroutine has left keeps its memory from the next 
   stage.turn();
   CHECK(outcome.text == "now");
 }
+
+TEST_CASE("of two connects of one stream the later one counts, and no socket is left") {
+  Peer peer;
+  Stage stage;
+  stage.kernel.upstream = &peer;
+  Stream stream;
+  Outcome outcomes[2];
+  Root roots[2];
+  for (int i = 0; i < 2; ++i) roots[i].start(connects(&stream, &outcomes[i]));
+  for (int turns = 0; turns < 4; ++turns) stage.turn();
+  CHECK(roots[0].done + roots[1].done == 2);
+  CHECK(stream.is_open());
+  CHECK(stage.metrics.get("streams_open") == 1);
+  stream.close();
+  CHECK(stage.metrics.get("streams_open") == 0);
+}

@@ -316,3 +316,33 @@ TEST_CASE("a client that has closed its side and still reads its answer is waite
   CHECK(wire.count("requests_answered") == 1);
   CHECK(wire.count("linger_timeouts") == 0);
 }
+
+TEST_CASE(
+    "bytes behind a request that said close are not answered, also when a coroutine answered it") {
+  for (const char* request : {"GET /wait?ms=10 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+                              "GET /wait?ms=10 HTTP/1.0\r\n\r\n"}) {
+    CAPTURE(request);
+    Wire wire;
+    const int socket = wire.connect();
+    wire.send(socket, request + std::string(hello));
+    wire.pass(100);
+    const std::string answer = wire.take(socket);
+    CHECK(answers(answer) == 1);
+    CHECK(answer.ends_with("waited"));
+    CHECK(wire.closed(socket));
+  }
+}
+
+TEST_CASE("half a request and a FIN behind an answer that is not acknowledged end the connection") {
+  Wire wire;
+  const int socket = wire.connect();
+  (void)wire.ask(socket, hello);
+  wire.kernel.sockets[socket].unacked = 50;
+  wire.send(socket, hello.substr(0, 9));
+  wire.hang_up(socket);
+  CHECK(wire.closed(socket));
+  wire.kernel.sockets[socket].unacked = 0;
+  wire.pass(3000);
+  CHECK(wire.kernel.sockets[socket].server_closed);
+  CHECK(wire.count("requests_answered") == 1);
+}
