@@ -3,6 +3,8 @@
 #include <array>
 #include <cstdlib>
 
+#include "base/check.h"
+
 namespace lastcall::detail {
 namespace {
 
@@ -63,6 +65,11 @@ void frame_free(void* frame, std::size_t bytes) noexcept {
   free->next = pool.heads[index];
   pool.heads[index] = free;
   ++pool.counts[index];
+}
+
+void check_frame(bool usable) noexcept {
+  CHECK(usable &&
+        "a task is started once, where it has a frame, and asked for its result when done");
 }
 
 std::size_t frames_live() noexcept { return pool.live; }

@@ -320,6 +320,7 @@ void Connection::answer_continue() {
     reject(router.allowed(request.path()).empty() ? 404 : 405);
     return;
   }
+  DCHECK(!send_in_flight_);
   parser_.continue_sent();
   out_.append("HTTP/1.1 100 Continue\r\n\r\n");
 }

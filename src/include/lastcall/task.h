@@ -29,7 +29,8 @@ namespace detail {
 
 void* frame_allocate(std::size_t bytes) noexcept;  // null: no memory
 void frame_free(void* frame, std::size_t bytes) noexcept;
-std::size_t frames_live() noexcept;  // of this thread
+std::size_t frames_live() noexcept;      // of this thread
+void check_frame(bool usable) noexcept;  // ends the process if it is not
 
 struct PromiseBase {
   std::coroutine_handle<> continuation;       // who awaits this task
@@ -122,12 +123,16 @@ class [[nodiscard]] Task {
   // For whoever owns a root task: runs it until it first waits. `on_done` is called once, when it
   // has ended; the owner destroys it later, not from within the call.
   void start(void (*on_done)(void*) noexcept, void* argument) {
+    detail::check_frame(frame_ != nullptr && !frame_.done());
     frame_.promise().on_done = on_done;
     frame_.promise().on_done_argument = argument;
     frame_.resume();
   }
   [[nodiscard]] bool done() const { return frame_ != nullptr && frame_.done(); }
-  T result() const { return frame_.promise().take(); }  // rethrows; only when done
+  T result() const {  // rethrows; only when done
+    detail::check_frame(done());
+    return frame_.promise().take();
+  }
   void reset() {
     if (frame_ != nullptr) std::exchange(frame_, nullptr).destroy();
   }
