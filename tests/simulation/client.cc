@@ -87,6 +87,9 @@ void Client::send_something() {
       awaited_ends_.push_back(made_bytes_);
       unsent_ += request;
     }
+    // Some send on behind their own close; nobody answers that, and nobody has to.
+    if (asked_close_ && kernel_.random.chance(0.2))
+      unsent_ += "GET /behind HTTP/1.1\r\nHost: sim\r\n\r\n";
   }
   std::size_t size = unsent_.size();
   if (manner_ == Manner::dripping || kernel_.random.chance(0.1)) {
