@@ -50,8 +50,8 @@ class Jobs {
   [[nodiscard]] bool start(std::string_view name, Task<> task, Ms now);
   void run_new();       // begins those that were started in this turn
   void finish(Ms now);  // takes those that have ended
-  // No new ones from here on. What these await is cancelled by its owner; one that goes on is
-  // named.
+  // No new ones from here on. The worker, which calls this, cancels what jobs await; one that still
+  // runs limits::job_overdue_ms later is named.
   void on_deadline(Ms now);
   [[nodiscard]] std::size_t running() const { return all_.size(); }
   [[nodiscard]] bool waits_for_turn() const { return !new_.empty() || !ended_.empty(); }

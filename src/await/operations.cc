@@ -11,6 +11,7 @@ Ticket Operations::begin(Done done, void* owner, Ms deadline, std::shared_ptr<vo
   CHECK(!canceled_);
   if (free_.empty()) {
     const auto index = static_cast<std::uint32_t>(slots_.size());
+    CHECK(index < 1u << 24);  // as a ticket packs it
     slots_.push_back(std::make_unique<Slot>(*this, index));
     free_.reserve(slots_.capacity());  // a completion takes no memory
     free_.push_back(index);

@@ -1,7 +1,6 @@
-// The bounds that an operator or a client can meet, in one place; how much a pool keeps for later
-// stands with the pool. A constant here is a decision; what an operator may change is a member
-// of `Options` (lastcall/options.h), with its range in server/options.cc. Sizes are bytes, times
-// milliseconds.
+// The bounds that an operator or a client can meet, in one place. A constant here is a decision;
+// what an operator may change is a member of `Options` (lastcall/options.h), with its range in
+// server/options.cc. Sizes are bytes, times milliseconds.
 #pragma once
 
 #include <cstddef>
@@ -71,7 +70,8 @@ inline constexpr Ms admin_linger_ms = 250;        // the same for probes, at the
 inline constexpr Ms last_look_ms = 50;  // at the deadline, for what has come and takes no waiting
 inline constexpr std::uint32_t cut_named = 8;  // of the requests that one client had sent by then
 inline constexpr Ms last_ack_ms = 200;         // for answers in the kernel's hands at the deadline
-inline constexpr Ms unread_poll_ms = 50;       // what has arrived: is it read by now?
+inline constexpr Ms unread_poll_ms =
+    50;  // until a socket is looked at again: input not read, answers not acknowledged
 inline constexpr Ms duration_ms_max = 24 * 3600 * 1000;
 inline constexpr Ms wait_ms_max = 365 * duration_ms_max;  // of what a coroutine awaits
 

@@ -1,4 +1,5 @@
-// A hierarchical timer wheel: four levels of 64 slots, 4 ms a tick, up to 18 hours ahead.
+// A hierarchical timer wheel: four levels of 64 slots, 4 ms a tick, 18 hours ahead; what is farther
+// is placed again.
 //
 // One per worker. Timers are intrusive and owned by whoever arms them; `disarm` before they die.
 // Arming, disarming and moving cost O(1) and allocate nothing. A timer never fires early, and at

@@ -54,7 +54,7 @@ class Parser {
   void discard_content() { discards_content_ = true; }
   // Skips blank lines before a request (RFC 9112 section 2.2). False: too many.
   [[nodiscard]] bool skip_blank(std::string_view& bytes);
-  // Starts a request at the first byte of `bytes`, into `exchange`.
+  // The next byte that is fed begins a request, which goes into `exchange`.
   void begin(Exchange& exchange);
   // Takes bytes up to the end of the request. Before the memory of `bytes` goes away while the
   // result is `incomplete`, the exchange owns all that was taken.

@@ -29,6 +29,8 @@ Task<> Batch::add(std::uint64_t n) {
   if (self.error) std::rethrow_exception(self.error);
 }
 
+// Those told first, then the next leader: its commit may overwrite what they come to read
+// (RedisCounter::value).
 void Batch::tell(const std::vector<Addition*>& batch, const std::exception_ptr& error) {
   for (Addition* addition : batch) {
     addition->fate = Fate::told;

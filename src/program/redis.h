@@ -64,7 +64,7 @@ class Redis {
   static constexpr std::size_t reply_bytes_max = 64 * 1024;
 
  private:
-  Task<RedisReply> connect();
+  Task<RedisReply> connect();  // kind text: connected
   Task<RedisReply> exchange(std::vector<std::string> arguments, bool* sent = nullptr);
   RedisReply fail(std::string_view doing, const std::error_code& error);
   [[nodiscard]] bool next_reply(RedisReply& reply);

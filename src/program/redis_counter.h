@@ -16,8 +16,9 @@
 // count a batch twice. At the drain's deadline a batch may be in doubt: its jobs are then named as
 // unfinished, and the log says that they may have been counted.
 //
-// The client may read and write the counter's key and KEY's neighbours `{KEY}:lastcall:*`; its user
-// needs EVAL, GET, SET and INCRBY.
+// The client reads and writes the counter's key and its neighbours `{KEY}:lastcall:*`, or
+// `KEY:lastcall:*` where KEY has a {tag} of its own. Its user needs EVAL, GET, SET and INCRBY, and
+// SELECT for a database other than 0.
 #pragma once
 
 #include <array>

@@ -180,7 +180,7 @@ bool Connection::begin_request(std::string_view& bytes) {
 }
 
 void Connection::take_exchange() {
-  DCHECK(exchange_ == nullptr);
+  DCHECK(exchange_ == nullptr && (state_ == State::open || cut_ == Cut::counting));
   exchange_ = worker_.exchanges().take();
   parser_.begin(*exchange_);
   request_started_at_ = worker_.now();
@@ -202,7 +202,7 @@ void Connection::handle(bool more_buffered) {
     if (!probe) worker_.saw_arrival(accepted_at_);
   }
   if (route != nullptr && route->waiting != nullptr) {
-    start_waiting(*route);
+    start_waiting(*route, more_buffered);
     return;
   }
   if (route == nullptr) {
@@ -261,7 +261,7 @@ void Connection::answer_instead(int status) {
 
 // A handler that waits outlives the receive buffer, and perhaps the connection: its request moves
 // to memory of its own first.
-void Connection::start_waiting(const Route& route) {
+void Connection::start_waiting(const Route& route, bool more_buffered) {
   DCHECK(state_ == State::open && exchange_ != nullptr);
   Exchange& exchange = *exchange_;
   if (parser_.own()) {
@@ -269,7 +269,7 @@ void Connection::start_waiting(const Route& route) {
       exchange.task = route.waiting(exchange.request, exchange.response, route.state);
     } catch (...) {
       answer_failure();
-      respond(true);
+      respond(more_buffered);
       return;
     }
     if (exchange.task) {
@@ -283,7 +283,7 @@ void Connection::start_waiting(const Route& route) {
     worker_.metrics().add("body_denied");
   }
   answer_instead(503);
-  respond(true);
+  respond(more_buffered);
 }
 
 void Connection::on_handled() noexcept {
@@ -429,6 +429,7 @@ void Connection::on_send(const Completion& completion) noexcept {
   const bool whole =
       completion.result >= 0 && static_cast<std::size_t>(completion.result) == out_.bytes().size();
   count_answers(static_cast<std::size_t>(std::max(completion.result, 0)));
+  // `on_write_timeout` has given this client up: answers that it never took are undelivered.
   if (write_deadline_ == never) recount_unread("requests_undelivered");
   out_.clear();
   if (!whole) on_broken();

@@ -117,7 +117,7 @@ class Connection {
   void answer_failure();  // of a handler: 500
   void charge_answer();   // no room for it: 503
   void answer_instead(int status);
-  void start_waiting(const Route& route);
+  void start_waiting(const Route& route, bool more_buffered);
   void answer_handled();
   void abandon_exchange();
   void on_incomplete(Parser::Stage before);
@@ -145,7 +145,8 @@ class Connection {
   void cut_bytes(std::string_view bytes);
   void cut_received();
   void end_cut();
-  // The only place that decides what is outstanding next.
+  // Ends each event: arms the receive and the timer, or takes the next step of the close. (Sends:
+  // `flush`; cancels: `pause_recv`.)
   void proceed();
 
   // time
@@ -177,8 +178,8 @@ class Connection {
   Ms request_started_at_ = 0;
   Ms body_started_at_ = 0;  // when its head was known
   Ms write_deadline_ = 0;
-  Ms linger_deadline_ = 0;
-  Ms silent_ms_ = 0;  // before our FIN
+  Ms linger_deadline_ = 0;  // of the linger; after a cut, of the last ACKs
+  Ms silent_ms_ = 0;        // before our FIN
   Ms timer_at_ = 0;
   std::uint64_t acked_ = 0;       // at the last look at a slow reader
   Exchange* exchange_ = nullptr;  // of the request being received or handled

@@ -1,5 +1,6 @@
 // A way into a worker: a listening socket, and what the connections that come by it have in common.
-// A worker has two: one for clients, one for health paths and metrics alone.
+// A worker has two: one for clients; the second, opened by the leader alone under --admin-listen,
+// for health paths and metrics only.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +22,8 @@ struct Door {
   const std::size_t max;  // connections at once
   const bool admin;       // all that comes by it are probes: none of them is work, or a loss
   std::size_t open = 0;   // connections
-  bool closing = false;   // the listener goes, and each answer says close
+  bool closing =
+      false;  // the listener goes, and answers say close unless a further request is here
 };
 
 }  // namespace lastcall

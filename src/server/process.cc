@@ -51,6 +51,7 @@ Process::Heard Process::on_signal(int signal, Ms now) {
 // deadline.
 void Process::publish(const Deadlines& deadlines) {
   CHECK(deadlines.set() && deadlines.window_end <= deadlines.deadline);
+  CHECK(deadlines.deadline <= deadline_);
   window_end_.store(deadlines.window_end, std::memory_order_relaxed);
   deadline_.store(deadlines.deadline, std::memory_order_release);
   signaled_at_.store(deadlines.signaled_at, std::memory_order_release);

@@ -1,6 +1,6 @@
 // What the workers of one process share: the signal, the steps of the listener close that are the
-// whole process's, and one slot each for what others may read. Written rarely, by atomics; nothing
-// here is touched for a request but the worker's own slot.
+// whole process's, and one slot each for what others may read. Written rarely: a turn reads the
+// deadlines, and nothing but the worker's own slot is written for a request.
 //
 // Invariants
 //  1. The deadlines are set once, by whoever reads the signal first: the leader's ring, or the
@@ -28,7 +28,8 @@ struct WorkerSlot {
   std::atomic<Ms> last_arrival{0};  // accept time of the latest connection that was no probe
   JobTable jobs;
   int wake_fd = -1;
-  int listener = -1;  // of the main address
+  int listener =
+      -1;  // of the main address; both are set before the workers start, and then only read
 };
 
 class Process {

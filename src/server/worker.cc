@@ -52,7 +52,7 @@ void Worker::start(int listener, int admin_listener, int signal_fd, int wake_fd)
   CHECK(phase() == Phase::starting && listener >= 0);
   signal_fd_ = signal_fd;
   wake_fd_ = wake_fd;
-  slot_.listener = listener;
+  CHECK(slot_.listener == listener);  // set before, since others may read it
   main_.listener.open(listener);
   if (admin_listener >= 0) admin_.listener.open(admin_listener);
   if (signal_fd_ >= 0) {
@@ -215,7 +215,7 @@ void Worker::count_accepted(bool swept) {
 }
 
 void Worker::release(Connection& connection) {
-  DCHECK(!connection.in_use() && connection.door().open > 0);
+  DCHECK(!connection.in_use() && connection.operations() == 0 && connection.door().open > 0);
   --connection.door().open;
   if (!connection.door().admin) metrics().subtract("connections_open");
   free_slots_.push_back(connection.index());
@@ -229,6 +229,7 @@ Connection* Worker::find(const Completion& completion) {
   // A slot is released only with nothing outstanding, so this should never be; a lent buffer must
   // go back all the same.
   if (completion.has_buffer) io_.give_back(completion.buffer);
+  DCHECK(false && "a completion for a released slot");
   metrics().add("stale_completions");
   return nullptr;
 }

@@ -99,6 +99,7 @@ float Worker::draw() {
 // The window is over. The leader un-listens for all; each worker then ends its own accept, once
 // handshakes under way have been waited for (`settle`).
 void Worker::close_listener() {
+  DCHECK(!main_.closing);
   main_.closing = true;
   if (leader()) unlisten_all();
 }

@@ -54,10 +54,11 @@ namespace detail {
 [[nodiscard]] bool start_job(Name name, Task<> task);
 }  // namespace detail
 
-// False: nothing was started, because --max-jobs are running, memory is out, or the drain's
-// deadline has passed. The job is counted before this returns, and first runs at the end of the
-// turn. What it awaits throws `Canceled` at the deadline. Any other exception that leaves it is
-// work that was not done: logged, counted as a failed job, and the exit code is 3 in the end.
+// False: nothing was started, because this worker's share of --max-jobs is running, memory is out,
+// or the drain's deadline has passed. The job is counted before this returns, and first runs at the
+// end of the turn. What it awaits throws `Canceled` at the deadline. Any other exception that
+// leaves it is work that was not done: logged, counted as a failed job, and the exit code is 3 in
+// the end.
 template <class... A>
 [[nodiscard]] bool background(Name name, Task<> (*work)(A...), std::type_identity_t<A>... values) {
   static_assert((!std::is_reference_v<A> && ...), "a job outlives its caller: take values");

@@ -20,9 +20,9 @@ inline constexpr ExitCode exit_bad_option{
     2, "bad option: one line says what was wrong and what is right"};
 inline constexpr ExitCode exit_cut{
     3,
-    "the deadline cut a request or a job, a job failed by an exception, or a request met our "
-    "FIN: each is named in the log"};
-inline constexpr ExitCode exit_forced{4, "a second SIGINT or SIGQUIT cut something"};
+    "the deadline cut a request or a job, a connection was never accepted, a job failed by an "
+    "exception, or a request met our FIN: the log and the audit say which"};
+inline constexpr ExitCode exit_forced{4, "as 3, after a second SIGINT or SIGQUIT"};
 inline constexpr ExitCode exit_hard{143, "--hard: ended at once by SIGTERM, 128 and its number"};
 
 inline constexpr ExitCode exit_codes[] = {exit_finished, exit_failed, exit_bad_option,
