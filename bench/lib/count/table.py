@@ -1,7 +1,7 @@
 """The result as a table for people, as Markdown, and as objects for JSON."""
 
 from harness.outcome import most
-from harness.table import align, bold, markdown
+from harness.table import align, by_server
 
 from .row import Row
 from .run import Run
@@ -30,17 +30,14 @@ def signed(difference: int) -> str:
 
 def compact(rows: list[Row]) -> str:
     """Markdown: what was counted of the answers, an experiment a column."""
-    experiments = list(dict.fromkeys(row.experiment for row in rows))
-    lines = [["counted of the 200s", *experiments]]
-    for name in dict.fromkeys(row.server.name for row in rows):
-        of_experiment = {row.experiment: row for row in rows if row.server.name == name}
-        server = next(iter(of_experiment.values())).server
-        cells = [server.title]
-        for each in experiments:
-            row = of_experiment.get(each)
-            cells.append(f"{row.counted:,} of {row.answered:,}" if row else "")
-        lines.append([bold(cell, server.must_lose is False) for cell in cells])
-    return markdown(lines)
+    columns = {row.experiment: row.experiment for row in rows}
+    return by_server(
+        "counted of the 200s",
+        columns,
+        rows,
+        lambda row: row.experiment,
+        lambda row: f"{row.counted:,} of {row.answered:,}",
+    )
 
 
 def sample(rows: list[Row]) -> str:

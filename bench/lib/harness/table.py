@@ -31,3 +31,17 @@ def bold(text: str, is_bold: bool = True) -> str:
 def finite(value: float) -> float | None:
     """JSON has no NaN: without an answer there is no latency."""
     return round(value, 3) if math.isfinite(value) else None
+
+
+def by_server(corner: str, columns: dict[str, str], rows: list, column_of, cell) -> str:
+    """Markdown: a server a line, a column for each key of `columns` under its title.
+
+    `column_of` tells the key of a row, `cell` what stands there; a promise is bold.
+    """
+    lines = [[corner, *columns.values()]]
+    for name in dict.fromkeys(row.server.name for row in rows):
+        mine = {column_of(row): row for row in rows if row.server.name == name}
+        server = next(iter(mine.values())).server
+        cells = [server.title, *(cell(mine[key]) if key in mine else "" for key in columns)]
+        lines.append([bold(each, server.must_lose is False) for each in cells])
+    return markdown(lines)

@@ -4,7 +4,7 @@ import math
 
 from harness.outcome import HARNESS, HEADINGS, LOSSES, OTHER, WRONG, most
 from harness.sums import PERCENTS
-from harness.table import align, bold, finite, markdown
+from harness.table import align, by_server, finite
 
 from .row import Row
 
@@ -35,17 +35,14 @@ def success(row: Row) -> str:
 
 def compact(rows: list[Row]) -> str:
     """Markdown: what each server lost, an attack a column."""
-    attacks = {row.attack.name: row.attack.title for row in rows}
-    lines = [["lost of those sent", *attacks.values()]]
-    for name in dict.fromkeys(row.server.name for row in rows):
-        of_attack = {row.attack.name: row for row in rows if row.server.name == name}
-        server = next(iter(of_attack.values())).server
-        cells = [server.title]
-        for each in attacks:
-            row = of_attack.get(each)
-            cells.append(f"{row.lost:,} of {row.requests:,}" if row else "")
-        lines.append([bold(cell, server.must_lose is False) for cell in cells])
-    return markdown(lines)
+    columns = {row.attack.name: row.attack.title for row in rows}
+    return by_server(
+        "lost of those sent",
+        columns,
+        rows,
+        lambda row: row.attack.name,
+        lambda row: f"{row.lost:,} of {row.requests:,}",
+    )
 
 
 def sample(rows: list[Row]) -> str:
