@@ -192,6 +192,7 @@ class LastcallServer {
     lastcall::Process process(1, budget);
     process.can_unlisten = unlisten_;
     process.port = port;
+    process.slots[0].listener = listener;
     lastcall::Worker worker(*io_, config_, process, 0);
     worker.start(listener, -1, -1, -1);
     const Ms end = io_->now() + life;

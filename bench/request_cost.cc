@@ -225,6 +225,7 @@ class Lastcall {
     config_.admin_router = &admin_router_;
     config_.connections_max = 20'000;  // room for a multishot accept
     worker_ = std::make_unique<lastcall::Worker>(io, config_, process_, 0);
+    process_.slots[0].listener = listener_fd;
     worker_->start(listener_fd, -1, -1, -1);
   }
   void turn() { worker_->turn(); }
