@@ -103,7 +103,7 @@ class PretendIo final : public lastcall::Io {
   void submit_poll(int, unsigned, Ticket) override {}
   void submit_write(int, std::string_view, std::uint64_t, Ticket) override {}
   void submit_sync(int, Ticket) override {}
-  void submit_cancel(Ticket) override {}
+  void submit_cancel(int, Ticket) override {}
 
   std::span<const Completion> harvest(Ms) override {
     completions_.clear();
