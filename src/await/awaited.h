@@ -1,4 +1,4 @@
-// co_await await_operation(…): one operation of the ring, its result as the system call's or
+// co_await await_operation(…): one operation of `Io`, its result as the system call's or
 // -errno.
 #pragma once
 
@@ -14,12 +14,12 @@
 
 namespace lastcall {
 
-// `submit(Io&, Ticket)` submits it. Throws Canceled when the drain's deadline has cut it.
+// `submit(Io&, Ticket)` submits it, on `fd`. Throws Canceled when the drain's deadline has cut it.
 template <class Submit>
 class [[nodiscard]] Awaited {
  public:
-  Awaited(Submit submit, Ms deadline, std::shared_ptr<void> keep)
-      : submit_(std::move(submit)), deadline_(deadline), keep_(std::move(keep)) {}
+  Awaited(int fd, Submit submit, Ms deadline, std::shared_ptr<void> keep)
+      : fd_(fd), submit_(std::move(submit)), deadline_(deadline), keep_(std::move(keep)) {}
   Awaited(const Awaited&) = delete;
   Awaited& operator=(const Awaited&) = delete;
   ~Awaited() {
@@ -29,7 +29,7 @@ class [[nodiscard]] Awaited {
   [[nodiscard]] bool await_ready() const { return context().operations.canceled(); }
   void await_suspend(std::coroutine_handle<> waiter) {
     Context& here = context();
-    ticket_ = here.operations.begin(&Awaited::on_done, this, deadline_, std::move(keep_));
+    ticket_ = here.operations.begin(fd_, &Awaited::on_done, this, deadline_, std::move(keep_));
     waiter_ = waiter;  // last: `begin` may throw for want of memory
     submit_(here.io, ticket_);
   }
@@ -46,6 +46,7 @@ class [[nodiscard]] Awaited {
     std::exchange(awaited.waiter_, nullptr).resume();  // may destroy it
   }
 
+  int fd_;
   Submit submit_;
   Ms deadline_;
   std::shared_ptr<void> keep_;
@@ -55,8 +56,8 @@ class [[nodiscard]] Awaited {
 };
 
 template <class Submit>
-Awaited<Submit> await_operation(Submit submit, Ms deadline, std::shared_ptr<void> keep) {
-  return Awaited<Submit>(std::move(submit), deadline, std::move(keep));
+Awaited<Submit> await_operation(int fd, Submit submit, Ms deadline, std::shared_ptr<void> keep) {
+  return Awaited<Submit>(fd, std::move(submit), deadline, std::move(keep));
 }
 
 }  // namespace lastcall

@@ -11,6 +11,7 @@ Task<std::error_code> write_file(int fd, std::string bytes, std::uint64_t offset
   const auto kept = std::make_shared<std::string>(std::move(bytes));
   for (std::size_t written = 0; written < kept->size();) {
     const int result = co_await await_operation(
+        fd,
         [&](Io& io, Ticket ticket) {
           io.submit_write(fd, std::string_view(*kept).substr(written), offset + written, ticket);
         },
@@ -26,7 +27,7 @@ Task<std::error_code> write_file(int fd, std::string bytes, std::uint64_t offset
 Task<std::error_code> sync_file(int fd) {
   for (;;) {
     const int result = co_await await_operation(
-        [&](Io& io, Ticket ticket) { io.submit_sync(fd, ticket); }, never, nullptr);
+        fd, [&](Io& io, Ticket ticket) { io.submit_sync(fd, ticket); }, never, nullptr);
     if (result == -EINTR) continue;
     if (result < 0) co_return std::error_code(-result, std::generic_category());
     co_return {};

@@ -7,8 +7,8 @@
 
 namespace lastcall {
 
-Ticket Operations::begin(Done done, void* owner, Ms deadline, std::shared_ptr<void> keep) {
-  CHECK(!canceled_);
+Ticket Operations::begin(int fd, Done done, void* owner, Ms deadline, std::shared_ptr<void> keep) {
+  CHECK(!canceled_ && fd >= 0);
   if (free_.empty()) {
     const auto index = static_cast<std::uint32_t>(slots_.size());
     CHECK(index < 1u << 24);  // as a ticket packs it
@@ -21,6 +21,7 @@ Ticket Operations::begin(Done done, void* owner, Ms deadline, std::shared_ptr<vo
   ++slot.generation;
   slot.in_use = true;
   slot.timed_out = false;
+  slot.fd = fd;
   slot.done = done;
   slot.owner = owner;
   slot.keep = std::move(keep);
@@ -35,17 +36,22 @@ Operations::Slot& Operations::slot_of(Ticket ticket) {
   return slot;
 }
 
+void Operations::cancel(const Slot& slot) {
+  DCHECK(slot.in_use);
+  io_.submit_cancel(slot.fd, slot.ticket());
+}
+
 void Operations::forget(Ticket ticket) {
   Slot& slot = slot_of(ticket);
   CHECK(slot.done != nullptr);
   slot.done = nullptr;
-  io_.submit_cancel(ticket);
+  cancel(slot);
 }
 
 void Operations::cancel_all() {
   canceled_ = true;
   for (const auto& slot : slots_) {
-    if (slot->in_use) io_.submit_cancel(slot->ticket());
+    if (slot->in_use) cancel(*slot);
   }
 }
 
@@ -53,7 +59,7 @@ void Operations::on_deadline(void* self) noexcept {
   DCHECK(static_cast<Slot*>(self)->in_use);
   auto& slot = *static_cast<Slot*>(self);
   slot.timed_out = true;
-  slot.all.io_.submit_cancel(slot.ticket());
+  slot.all.cancel(slot);
 }
 
 void Operations::on_awaited(const Completion& completion) {

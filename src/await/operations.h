@@ -26,9 +26,10 @@ class Operations {
   Operations(const Operations&) = delete;
   Operations& operator=(const Operations&) = delete;
 
-  // A ticket for the one submit that must follow at once. At `deadline` the operation is cancelled
-  // and reports -ETIMEDOUT.
-  [[nodiscard]] Ticket begin(Done done, void* owner, Ms deadline, std::shared_ptr<void> keep);
+  // A ticket for the one submit, on `fd`, that must follow at once. At `deadline` the operation is
+  // cancelled and reports -ETIMEDOUT.
+  [[nodiscard]] Ticket begin(int fd, Done done, void* owner, Ms deadline,
+                             std::shared_ptr<void> keep);
   // The owner goes: the operation is cancelled, and `done` is not called.
   void forget(Ticket ticket);
   // The drain's deadline: all are cancelled, and `canceled` is true from here on.
@@ -49,6 +50,7 @@ class Operations {
     std::uint32_t generation = 0;
     bool in_use = false;
     bool timed_out = false;
+    int fd = -1;
     Done done = nullptr;  // null: forgotten
     void* owner = nullptr;
     std::shared_ptr<void> keep;
@@ -56,6 +58,7 @@ class Operations {
   };
 
   Slot& slot_of(Ticket ticket);
+  void cancel(const Slot& slot);
   static void on_deadline(void* slot) noexcept;
 
   Io& io_;

@@ -153,7 +153,7 @@ void Resolver::Channel::tend() {
   for (const auto& watch : watches) {
     if (watch->polling || operations.canceled()) continue;
     watch->polling = true;
-    watch->ticket = operations.begin(&Channel::on_ready, watch.get(), never, nullptr);
+    watch->ticket = operations.begin(watch->fd, &Channel::on_ready, watch.get(), never, nullptr);
     context().io.submit_poll(watch->fd, watch->events, watch->ticket);
   }
   timeval left{};

@@ -112,6 +112,7 @@ Task<std::error_code> Stream::connect(std::string host, std::uint16_t port, Dura
     here.open_streams.add(*state);
     const Ms share = left / static_cast<Ms>(resolved.addresses.size() - i);
     result = co_await await_operation(
+        fd,
         [&](Io& io, Ticket ticket) {
           const auto* name = reinterpret_cast<const sockaddr*>(&state->peer.storage);
           io.submit_connect(fd, name, state->peer.size, ticket);
@@ -134,7 +135,7 @@ Task<std::error_code> Stream::send(std::string bytes, Duration limit) {
   const auto sending = std::make_shared<Transfer>(state_->self, &State::sending, std::move(bytes));
   const State& state = *sending->state;
   const int result = co_await await_operation(
-      [&](Io& io, Ticket ticket) { io.submit_send(state.fd, sending->bytes, ticket); },
+      state.fd, [&](Io& io, Ticket ticket) { io.submit_send(state.fd, sending->bytes, ticket); },
       context().after(limit.count()), sending);
   const bool all = result >= 0 && static_cast<std::size_t>(result) == sending->bytes.size();
   co_return all ? std::error_code() : error_of(result < 0 ? result : -EPIPE);
@@ -148,7 +149,7 @@ Task<Received> Stream::receive(Duration limit) {
   const std::span<std::byte> into(reinterpret_cast<std::byte*>(state.in.get()),
                                   limits::stream_receive_bytes);
   const int result = co_await await_operation(
-      [&](Io& io, Ticket ticket) { io.submit_read(state.fd, into, ticket); },
+      state.fd, [&](Io& io, Ticket ticket) { io.submit_read(state.fd, into, ticket); },
       context().after(limit.count()), receiving);
   if (state.closed) co_return Received{{}, error_of(-ECANCELED)};  // by us: no FIN of the peer's
   if (result < 0) co_return Received{{}, error_of(result)};

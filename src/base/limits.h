@@ -18,10 +18,17 @@ namespace limits {
 inline constexpr unsigned submission_entries = 2048;
 inline constexpr unsigned completion_entries = 4 * submission_entries;
 
+inline constexpr Ms proof_ms = 250;       // for a new ring to show that it works
+inline constexpr Ms broken_poll_ms = 10;  // between looks at a ring that fails at once
+
 // Receive buffers lent to the kernel, per worker. The ring is FIFO: its whole size is what the
 // cache sees, so it is small, and a buffer goes back right after it was parsed.
 inline constexpr unsigned receive_buffers = 256;
 inline constexpr std::size_t receive_buffer_bytes = 2048;
+
+// epoll. What one descriptor may bring in a turn before the others have theirs.
+inline constexpr unsigned accepts_per_turn = 64;
+inline constexpr unsigned receives_per_turn = 8;
 
 // Answers. A batch of pipelined answers grows from a small slab to a heap block; past
 // `output_bytes_max` the connection stops parsing until the client has read.

@@ -21,8 +21,9 @@ std::string take_number(Number& value, std::string_view text) {
   return {};
 }
 
-// Is it one of "text|json"?
+// Is it one of "text|json"? A kind without a bar takes any text.
 bool is_choice(std::string_view text, std::string_view choices) {
+  if (choices.find('|') == std::string_view::npos) return true;
   while (!choices.empty()) {
     const auto bar = choices.find('|');
     if (choices.substr(0, bar) == text) return true;
@@ -75,8 +76,7 @@ std::string parse_value(bool& value, std::string_view text, std::string_view) {
 }
 
 std::string parse_value(std::string& value, std::string_view text, std::string_view kind) {
-  const bool choice = kind.find('|') != std::string_view::npos;
-  if (choice && !is_choice(text, kind)) return fmt::format("one of {}", kind);
+  if (!is_choice(text, kind)) return fmt::format("one of {}", kind);
   value = text;
   return {};
 }
@@ -98,6 +98,11 @@ std::string out_of_range(std::string_view name, std::string_view kind, std::uint
   if (value >= least && value <= most) return {};
   return fmt::format("{} is {}: it must be from {} to {}", name, shown(kind, value),
                      shown(kind, least), shown(kind, most));
+}
+
+std::string not_a_choice(std::string_view name, std::string_view kind, std::string_view value) {
+  if (is_choice(value, kind)) return {};
+  return fmt::format("{} is '{}': it must be one of {}", name, value, kind);
 }
 
 }  // namespace detail

@@ -1,8 +1,10 @@
 // The seam between lastcall and the kernel.
 //
-// The rooms above know neither liburing nor any call on a client's socket: uring.h is the
-// implementation that serves, simulated.h one with a virtual clock and a network that misbehaves on
-// purpose, for tests. One `Io` belongs to one worker and is used on the worker's thread only.
+// The rooms above know neither liburing, nor epoll, nor any call on a client's socket. uring.h is
+// the implementation that serves, epoll.h the one for where io_uring is denied, simulated.h one
+// with a virtual clock and a network that misbehaves on purpose, for tests;
+// tests/unit/io/contract_test.cc holds all three to this page. One `Io` belongs to one worker and
+// is used on its thread only.
 //
 // Invariants
 //  1. `operations()` is +1 for each submit and -1 for each completion without `more` that a harvest
@@ -12,6 +14,12 @@
 //  3. Memory passed to a submit stays valid until its completion.
 //  4. A cancel has a completion of its own, in any order with that of its target; only the target's
 //     own completion without `more` proves that it has ended.
+//  5. A cancelled send that has sent a part reports that part. What has been received is handed
+//  over
+//     before a FIN or a reset that came behind it.
+//  6. A descriptor is closed by `close`, and only when nothing is outstanding on it. One that is
+//  only
+//     polled may be somebody else's, who closes it once the poll has ended or is cancelled.
 #pragma once
 
 #include <sys/socket.h>
@@ -86,8 +94,8 @@ class Io {
   virtual void submit_connect(int socket, const sockaddr* address, socklen_t size, Ticket) = 0;
   virtual void submit_poll(int fd, unsigned events, Ticket) = 0;  // once; poll(2)'s bits
   virtual void submit_write(int fd, std::string_view bytes, std::uint64_t offset, Ticket) = 0;
-  virtual void submit_sync(int fd, Ticket) = 0;  // fdatasync(2)
-  virtual void submit_cancel(Ticket target) = 0;
+  virtual void submit_sync(int fd, Ticket) = 0;           // fdatasync(2)
+  virtual void submit_cancel(int fd, Ticket target) = 0;  // of what was submitted on `fd`
 
   // Hands over what was submitted, waits for a completion or the instant `until`, and returns what
   // has completed; valid until the next call. Interrupted waits return an empty span.
@@ -96,6 +104,8 @@ class Io {
   [[nodiscard]] virtual bool may_have_received(Ticket recv) const = 0;
   [[nodiscard]] virtual std::size_t operations() const = 0;
   [[nodiscard]] virtual std::size_t cancels() const = 0;  // those of them that cancel another
+  // 0, or the errno with which the kernel has refused to go on: some operations may never complete.
+  [[nodiscard]] virtual int broken() const { return 0; }
 
   // ---- lent receive buffers
   [[nodiscard]] virtual std::string_view lent(std::uint16_t buffer, std::size_t bytes) const = 0;

@@ -1,5 +1,6 @@
 #include "io/simulated.h"
 
+#include <poll.h>
 #include <sys/signalfd.h>
 
 #include <algorithm>
@@ -107,9 +108,9 @@ void SimIo::submit_connect(int socket, const sockaddr*, socklen_t, Ticket ticket
       {.does = Does::connect, .ticket = ticket, .fd = socket, .bytes = {}, .into = {}});
 }
 
-// Names are not resolved here: what connects uses literal addresses.
-void SimIo::submit_poll(int fd, unsigned, Ticket ticket) {
-  operations_.push_back({.does = Does::poll, .ticket = ticket, .fd = fd, .bytes = {}, .into = {}});
+void SimIo::submit_poll(int fd, unsigned events, Ticket ticket) {
+  operations_.push_back(
+      {.does = Does::poll, .ticket = ticket, .fd = fd, .events = events, .bytes = {}, .into = {}});
 }
 
 void SimIo::submit_write(int fd, std::string_view bytes, std::uint64_t offset, Ticket ticket) {
@@ -131,9 +132,11 @@ std::size_t SimIo::cancels() const {
                     [](const Operation& operation) { return operation.does == Does::cancel; }));
 }
 
-void SimIo::submit_cancel(Ticket target) {
+void SimIo::submit_cancel(int fd, Ticket target) {
   for (Operation& operation : operations_) {
-    if (operation.ticket.pack() == target.pack()) operation.canceled = true;
+    if (operation.ticket.pack() != target.pack()) continue;
+    CHECK(operation.fd == fd);
+    operation.canceled = true;
   }
   operations_.push_back({.ticket = {Kind::cancel}, .bytes = {}, .into = {}});
 }
@@ -165,7 +168,7 @@ bool SimIo::step(Operation& operation) {
       return operation.ticket.kind == Kind::awaited ? step_stream_read(operation)
                                                     : step_read(operation);
     case Does::connect: return step_connect(operation);
-    case Does::poll: return operation.canceled && complete(operation, -ECANCELED);
+    case Does::poll: return step_poll(operation);
     case Does::write: return step_write(operation);
     case Does::sync:
       return complete(operation, kernel_.random.chance(kernel_.faults.disk_fails) ? -EIO : 0);
@@ -310,6 +313,15 @@ bool SimIo::step_connect(Operation& operation) {
   const std::optional<int> result =
       kernel_.upstream != nullptr ? kernel_.upstream->connect(operation.fd) : -ECONNREFUSED;
   if (result) return complete(operation, *result);
+  return operation.canceled && complete(operation, -ECANCELED);
+}
+
+bool SimIo::step_poll(Operation& operation) {
+  const Socket& socket = kernel_.sockets[operation.fd];
+  const bool readable = !socket.to_server.empty() || socket.client_fin || socket.client_reset;
+  const unsigned is = (readable ? POLLIN : 0u) | POLLOUT;
+  if ((is & operation.events) != 0)
+    return complete(operation, static_cast<int>(is & operation.events));
   return operation.canceled && complete(operation, -ECANCELED);
 }
 

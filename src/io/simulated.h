@@ -139,7 +139,7 @@ class SimIo final : public Io {
   void submit_poll(int fd, unsigned events, Ticket ticket) override;
   void submit_write(int fd, std::string_view bytes, std::uint64_t offset, Ticket ticket) override;
   void submit_sync(int fd, Ticket ticket) override;
-  void submit_cancel(Ticket target) override;
+  void submit_cancel(int fd, Ticket target) override;
   std::span<const Completion> harvest(Ms until) override;  // never waits: the schedule moves time
   [[nodiscard]] bool may_have_received(Ticket) const override { return false; }
   [[nodiscard]] std::size_t operations() const override { return operations_.size(); }
@@ -178,6 +178,7 @@ class SimIo final : public Io {
     bool once = false;
     bool wait_first = false;
     bool canceled = false;
+    unsigned events = 0;
     std::string_view bytes;
     std::size_t sent = 0;
     std::uint64_t offset = 0;
@@ -191,6 +192,7 @@ class SimIo final : public Io {
   bool step_read(Operation& operation);
   bool step_stream_read(Operation& operation);
   bool step_connect(Operation& operation);
+  bool step_poll(Operation& operation);
   bool step_write(Operation& operation);
   bool complete(const Operation& operation, int result, bool more = false);
   [[nodiscard]] bool plants(Canary canary);

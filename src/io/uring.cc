@@ -3,10 +3,14 @@
 
 #include <fmt/core.h>
 #include <liburing.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
+#include <string_view>
 #include <vector>
 
 #include "base/check.h"
@@ -30,12 +34,52 @@ std::string why_denied(int error) {
     case EINVAL:
       return "this kernel is too old: lastcall needs Linux 6.1 or newer (io_uring with "
              "IORING_SETUP_DEFER_TASKRUN)";
+    case EOPNOTSUPP:
+      return "io_uring does not work here: this kernel, or what stands in for it, has no multishot "
+             "operations into provided buffers; lastcall needs Linux 6.1 or newer for it";
     case ENOMEM:
       return "no memory for an io_uring: raise the memory limit, or RLIMIT_MEMLOCK (ulimit -l)";
     case EMFILE:
     case ENFILE: return "no descriptor for an io_uring: raise RLIMIT_NOFILE (ulimit -n)";
     default: return fmt::format("io_uring_setup failed: {}", std::strerror(error));
   }
+}
+
+// A byte on its way over loopback, to a listener that has not accepted yet.
+struct ProofConnection {
+  ProofConnection();
+  ProofConnection(const ProofConnection&) = delete;
+  ProofConnection& operator=(const ProofConnection&) = delete;
+  ~ProofConnection();
+
+  int listener = -1;
+  int client = -1;
+  bool made = false;
+};
+
+ProofConnection::ProofConnection() {
+  Address address;
+  (void)Address::parse("127.0.0.1:0", address);
+  const Descriptor opened = open_listener(address);
+  listener = opened.fd;
+  client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (listener < 0 || client < 0) return;
+  const linger reset_on_close{.l_onoff = 1, .l_linger = 0};  // leaves no TIME_WAIT
+  (void)setsockopt(client, SOL_SOCKET, SO_LINGER, &reset_on_close, sizeof reset_on_close);
+  const Address bound = local_address(listener);
+  (void)connect(client, reinterpret_cast<const sockaddr*>(&bound.storage), bound.size);
+  made = send(client, "x", 1, MSG_NOSIGNAL) == 1;  // not yet connected: EAGAIN
+}
+
+ProofConnection::~ProofConnection() {
+  if (client >= 0) ::close(client);
+  if (listener >= 0) ::close(listener);
+}
+
+// A broken ring does not wait by itself.
+void pause_broken(Ms time) {
+  const std::timespec wait{0, time * 1'000'000};
+  clock_nanosleep(CLOCK_MONOTONIC, 0, &wait, nullptr);
 }
 
 class Uring final : public SocketIo {
@@ -45,7 +89,8 @@ class Uring final : public SocketIo {
   Uring& operator=(const Uring&) = delete;
   ~Uring() override;
 
-  [[nodiscard]] int open();  // 0, or errno
+  [[nodiscard]] int open();   // 0, or errno
+  [[nodiscard]] int prove();  // 0, or errno; once it is open
 
   void submit_accept(int listener, Ticket, bool once) override;
   void submit_recv(int socket, Ticket, bool wait_first) override;
@@ -55,12 +100,13 @@ class Uring final : public SocketIo {
   void submit_poll(int fd, unsigned events, Ticket) override;
   void submit_write(int fd, std::string_view bytes, std::uint64_t offset, Ticket) override;
   void submit_sync(int fd, Ticket) override;
-  void submit_cancel(Ticket target) override;
+  void submit_cancel(int fd, Ticket target) override;
 
   std::span<const Completion> harvest(Ms until) override;
   [[nodiscard]] bool may_have_received(Ticket recv) const override;
   [[nodiscard]] std::size_t operations() const override { return operations_; }
   [[nodiscard]] std::size_t cancels() const override { return cancels_; }
+  [[nodiscard]] int broken() const override { return broken_; }
 
   [[nodiscard]] std::string_view lent(std::uint16_t buffer, std::size_t bytes) const override {
     return {memory_.get() + buffer * limits::receive_buffer_bytes, bytes};
@@ -69,12 +115,18 @@ class Uring final : public SocketIo {
   [[nodiscard]] std::size_t buffers_lent() const override { return buffers_lent_; }
 
  private:
+  Completion await(Kind kind);
+  void end(int fd, Ticket target);
   io_uring_sqe* next_sqe();
+  void note(int result);
   void take_completions();
   void publish_buffers();
 
   io_uring ring_{};
   bool open_ = false;
+  int broken_ = 0;
+  // Stands in for what a broken ring cannot take.
+  std::unique_ptr<io_uring_sqe> lost_ = std::make_unique<io_uring_sqe>();
   io_uring_buf_ring* buffers_ = nullptr;
   std::unique_ptr<char[]> memory_;
   unsigned unpublished_ = 0;  // buffers given back, not yet told to the kernel
@@ -116,18 +168,70 @@ Uring::~Uring() {
   if (open_) io_uring_queue_exit(&ring_);
 }
 
+// A ring counts as had when it has worked: its setup may be allowed where its use is denied, and
+// what passes for this kernel may know none of its operations. A no-op; then, over loopback, a
+// multishot accept and a multishot receive into a lent buffer. Where no such connection can be had,
+// the no-op has to do.
+int Uring::prove() {
+  io_uring_sqe* const sqe = next_sqe();
+  io_uring_prep_nop(sqe);
+  io_uring_sqe_set_data64(sqe, Ticket{Kind::wake}.pack());
+  if (const int result = await(Kind::wake).result; result < 0) return -result;
+  const ProofConnection proof;
+  if (!proof.made) return 0;
+  submit_accept(proof.listener, {Kind::accept}, false);
+  const Completion accepted = await(Kind::accept);
+  if (accepted.result < 0) return -accepted.result;
+  submit_recv(accepted.result, {Kind::recv}, false);
+  const Completion received = await(Kind::recv);
+  if (received.has_buffer) give_back(received.buffer);
+  if (accepted.more) end(proof.listener, {Kind::accept});
+  if (received.more) end(accepted.result, {Kind::recv});
+  close(accepted.result);
+  if (received.result < 0) return -received.result;
+  return received.has_buffer && operations_ == 0 ? broken_ : EOPNOTSUPP;
+}
+
+// The next completion of this kind; of what came with it only cancels are lost. -EOPNOTSUPP: none.
+Completion Uring::await(Kind kind) {
+  for (const Ms until = now() + limits::proof_ms; broken_ == 0 && now() < until;) {
+    for (const Completion& completion : harvest(until)) {
+      if (completion.ticket.kind == kind) return completion;
+    }
+  }
+  return {.ticket = {kind}, .result = broken_ != 0 ? -broken_ : -EOPNOTSUPP};
+}
+
+void Uring::end(int fd, Ticket target) {
+  submit_cancel(fd, target);
+  while (await(target.kind).more) {
+  }
+  while (operations_ > 0 && cancels_ > 0 && await(Kind::cancel).result != -EOPNOTSUPP) {
+  }
+}
+
 io_uring_sqe* Uring::next_sqe() {
   ++operations_;
   io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
   while (sqe == nullptr) {  // the queue is full: an ordinary event
     publish_buffers();
     const int submitted = io_uring_submit(&ring_);
-    CHECK(submitted >= 0 || submitted == -EINTR || submitted == -EBUSY || submitted == -EAGAIN);
+    note(submitted);
+    if (broken_ != 0) return lost_.get();
     // EBUSY: completions overflowed, and the kernel takes nothing more before they are read.
     if (submitted == -EBUSY) take_completions();
     sqe = io_uring_get_sqe(&ring_);
   }
   return sqe;
+}
+
+// What an enter says. Some errors mean "once more"; after any other the ring may be missing
+// something that was handed over, or that has completed (EBADR: the kernel had no memory to keep
+// it).
+void Uring::note(int result) {
+  const bool passes =
+      result >= 0 || result == -ETIME || result == -EINTR || result == -EBUSY || result == -EAGAIN;
+  if (!passes && broken_ == 0) broken_ = -result;
 }
 
 std::span<const Completion> Uring::harvest(Ms until) {
@@ -137,9 +241,9 @@ std::span<const Completion> Uring::harvest(Ms until) {
     __kernel_timespec timeout{wait / 1000, wait % 1000 * 1'000'000};
     io_uring_cqe* first = nullptr;
     const int result = io_uring_submit_and_wait_timeout(&ring_, &first, 1, &timeout, nullptr);
-    CHECK(result >= 0 || result == -ETIME || result == -EINTR || result == -EBUSY ||
-          result == -EAGAIN);
+    note(result);
     take_completions();
+    if (broken_ != 0 && taken_.empty()) pause_broken(std::min(wait, limits::broken_poll_ms));
   }
   handed_.swap(taken_);
   taken_.clear();
@@ -260,7 +364,7 @@ void Uring::submit_sync(int fd, Ticket ticket) {
   io_uring_sqe_set_data64(sqe, ticket.pack());
 }
 
-void Uring::submit_cancel(Ticket target) {
+void Uring::submit_cancel(int, Ticket target) {
   io_uring_sqe* sqe = next_sqe();
   ++cancels_;
   io_uring_prep_cancel64(sqe, target.pack(), 0);
@@ -271,7 +375,8 @@ void Uring::submit_cancel(Ticket target) {
 
 std::unique_ptr<Io> make_uring(std::string& error) {
   auto io = std::make_unique<Uring>();
-  const int failed = io->open();
+  int failed = io->open();
+  if (failed == 0) failed = io->prove();
   if (failed == 0) return io;
   error = why_denied(failed);
   return nullptr;

@@ -1,4 +1,5 @@
-// The implementation of the seam that serves: one io_uring ring, on the thread that creates it.
+// The implementation of the seam that serves wherever it can: one io_uring ring, on the thread that
+// creates it.
 #pragma once
 
 #include <memory>
@@ -8,8 +9,8 @@
 
 namespace lastcall {
 
-// Null when this kernel or its policy denies the ring: `error` then is one line that says why and
-// what to do. Needs Linux 6.1.
+// Null when this kernel or its policy denies the ring, or one that is had does not work: `error`
+// then is one line that says why and what to do. Needs Linux 6.1.
 [[nodiscard]] std::unique_ptr<Io> make_uring(std::string& error);
 
 }  // namespace lastcall

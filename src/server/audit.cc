@@ -71,6 +71,14 @@ constexpr AuditField fields[] = {
      [](Whose process) { return word(signal_name(process)); }},
     {"workers", "how many loops, of a thread each",
      [](Whose process) { return number(process.slots.size()); }},
+    {"io", "what it served by, `io_uring` or `epoll`: same promises",
+     [](Whose process) { return word(process.io); }},
+    {"io_error",
+     "why that broke, for which exit is 3: something may be missing. Left out: it did not",
+     [](Whose process) -> Value {
+       if (process.io_error() == 0) return std::nullopt;
+       return word(strerrorname_np(process.io_error()));
+     }},
     {"serving_ms", "how long it had served when the signal came",
      [](Whose process) { return span(process.serving_at, process.deadlines().signaled_at); }},
     {"draining_ms", "from the signal to the listener's end: the window",
@@ -148,7 +156,7 @@ int exit_code(const Process& process) {
   const std::uint64_t cut = process.sum("requests_cut") + process.sum("queue_lost") +
                             process.sum("lost_in_drain") + process.sum("jobs_unfinished") +
                             process.sum("jobs_failed");
-  if (cut == 0) return exit_finished.code;
+  if (cut == 0 && process.io_error() == 0) return exit_finished.code;
   return process.forced() ? exit_forced.code : exit_cut.code;
 }
 

@@ -56,7 +56,7 @@ void Connection::pause_recv() {
     return;
   }
   receive_ = Receive::canceling;
-  worker_.io().submit_cancel(ticket(Kind::recv));
+  worker_.io().submit_cancel(fd_, ticket(Kind::recv));
 }
 
 // Its last completion has come.

@@ -45,6 +45,10 @@ void metrics(Request&, Response& response, void* state) {
     fmt::format_to(std::back_inserter(text), "lastcall_jobs{{name={}}} {}\n", log::quoted(sum.name),
                    sum.running);
   }
+  fmt::format_to(std::back_inserter(text),
+                 "# HELP lastcall_io_info What serves: io_uring or epoll.\n"
+                 "# TYPE lastcall_io_info gauge\nlastcall_io_info{{io=\"{}\"}} 1\n",
+                 process.io);
   using enum MetricKind;
   line({"workers", gauge, "Reactor threads."}, process.slots.size());
   line({"ready", gauge, "1 while new work should be sent here."}, process.ready());

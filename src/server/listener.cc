@@ -16,7 +16,8 @@ constexpr std::size_t multishot_room = limits::listen_backlog;
 
 // Failures that would repeat at once and spin: the connection stays queued, nothing is lost.
 bool is_shortage(int error) {
-  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM ||
+         error == ENOSPC;
 }
 
 }  // namespace
@@ -61,7 +62,7 @@ void Listener::cancel() {
   DCHECK(armed_);
   if (cancel_sent_) return;
   cancel_sent_ = true;
-  io_.submit_cancel({Kind::accept, index_, 0});
+  io_.submit_cancel(fd_, {Kind::accept, index_, 0});
 }
 
 int Listener::on_accept(const Completion& completion, Ms now) {

@@ -22,12 +22,8 @@ Process::Heard Process::on_signal(int signal, Ms now) {
   const bool interrupt = signal == SIGINT || signal == SIGQUIT;
   if (interrupt) ++interrupts_;
   if (!signaled()) {
-    all_ready_ = workers_ready == slots.size() ? 1 : 0;
-    signal_ = signal;
     if (end_now != nullptr) end_now(signal);
-    publish(Deadlines::from(now, budget, all_ready()));
-    if (arm_watchdog != nullptr)
-      arm_watchdog(deadlines().deadline + limits::watchdog_ms, exit_cut.code);
+    begin_drain(signal, now);
     log::info("SIG{}: draining for {}, then closing for at most {}", sigabbrev_np(signal),
               format_duration(budget.window), format_duration(budget.timeout));
     return Heard::first;
@@ -44,6 +40,27 @@ Process::Heard Process::on_signal(int signal, Ms now) {
     arm_watchdog(deadlines().deadline + limits::watchdog_ms, exit_forced.code);
   forced_.store(true, std::memory_order_release);
   return Heard::forced;
+}
+
+void Process::on_broken_io(int error, Ms now) {
+  const std::lock_guard lock(hearing_);
+  if (io_error_ != 0) return;
+  io_error_ = error;
+  log::error(
+      "{} does not go on: {}; draining for {}, then closing for at most {}, as far as it still "
+      "can. "
+      "--io epoll does without io_uring",
+      io, std::strerror(error), format_duration(budget.window), format_duration(budget.timeout));
+  if (!signaled()) begin_drain(0, now);
+}
+
+void Process::begin_drain(int signal, Ms now) {
+  DCHECK(!signaled());
+  all_ready_ = workers_ready == slots.size() ? 1 : 0;
+  signal_ = signal;
+  publish(Deadlines::from(now, budget, all_ready()));
+  if (arm_watchdog != nullptr)
+    arm_watchdog(deadlines().deadline + limits::watchdog_ms, exit_cut.code);
 }
 
 // Readers hold no lock. The writer stores window_end, deadline, T0 in this order; a reader loads

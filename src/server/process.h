@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "await/jobs.h"
@@ -39,10 +40,13 @@ class Process {
   // ---- the signal; any thread. The caller wakes the workers.
   enum class Heard : std::uint8_t { first, repeated, forced };
   Heard on_signal(int signal, Ms now);
+  // A worker's ring is broken: the drain begins by itself, unless it has. `error` is an errno.
+  void on_broken_io(int error, Ms now);
   [[nodiscard]] Deadlines deadlines() const;
   [[nodiscard]] bool signaled() const { return deadlines().set(); }
   [[nodiscard]] bool forced() const { return forced_.load(std::memory_order_acquire); }
-  [[nodiscard]] int signal() const { return signal_; }
+  [[nodiscard]] int signal() const { return signal_; }  // 0: none came
+  [[nodiscard]] int io_error() const { return io_error_; }
   // Before the signal: are all workers ready? After it: were all workers ready at T0? If not: no
   // window, for anyone.
   [[nodiscard]] bool all_ready() const;
@@ -61,6 +65,7 @@ class Process {
   const Budget budget;
   std::vector<WorkerSlot> slots;
   std::uint16_t port = 0;  // of the main listeners
+  std::string_view io;     // "io_uring" or "epoll": what all workers serve by
   bool can_unlisten = false;
   // Both are set by Server::run, and left out in tests.
   void (*end_now)(int signal) = nullptr;                 // --hard: ends the process at once
@@ -77,12 +82,14 @@ class Process {
   std::atomic<std::size_t> operations_left{0};  // over all workers, when they stopped: 0
 
  private:
+  void begin_drain(int signal, Ms now);
   void publish(const Deadlines& deadlines);
 
   std::atomic<Ms> signaled_at_{never};
   std::atomic<Ms> window_end_{never};
   std::atomic<Ms> deadline_{never};
   std::atomic<int> signal_{0};
+  std::atomic<int> io_error_{0};
   std::atomic<int> all_ready_{-1};  // at T0; -1: not known yet
   std::mutex hearing_;              // two threads may read a signal each
   unsigned interrupts_ = 0;

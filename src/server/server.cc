@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -21,6 +22,7 @@
 #include "base/cpus.h"
 #include "base/log.h"
 #include "base/slice.h"
+#include "io/epoll.h"
 #include "io/sockets.h"
 #include "io/uring.h"
 #include "server/audit.h"
@@ -112,7 +114,11 @@ struct Server::Impl {
 
   bool open_main_listeners(std::string& why);
   bool open_admin_listener(std::string& why);
-  bool open_rings(std::string& why);
+  bool open_engines(std::string& why);
+  bool start_threads(std::string& why);
+  bool all_engines_open();
+  std::unique_ptr<Io> open_engine();
+  void fall_back();
   std::vector<WorkerConfig> worker_configs() const;
   std::string bound_connections(unsigned workers);
   void worker_thread(unsigned index);
@@ -135,10 +141,12 @@ struct Server::Impl {
   std::vector<std::thread> threads;
   std::unique_ptr<Io> main_io;
 
-  enum Go : int { wait, serve, give_up };
+  // What the other threads wait for, once each has opened its engine or failed to.
+  enum Go : int { wait, reopen, serve, give_up };
   std::atomic<int> go{wait};
-  std::atomic<unsigned> rings{0};  // workers whose ring is open, or has failed
-  std::atomic<bool> ring_failed{false};
+  std::atomic<unsigned> reported{0};  // of them: those that have
+  std::mutex engine_failing;
+  std::string engine_failed;  // why the first failed
 };
 
 Server::Server(Options options) : impl_(new Impl(std::move(options))) {}
@@ -194,7 +202,7 @@ int Server::run() {
 
   self.configs = self.worker_configs();
   std::string why;
-  const bool opened = self.open_rings(why) && !signal_pending(self.signal_fd) &&
+  const bool opened = self.open_engines(why) && !signal_pending(self.signal_fd) &&
                       self.open_admin_listener(why) && self.open_main_listeners(why);
   if (!opened) {
     self.go = Impl::give_up;
@@ -256,13 +264,52 @@ std::vector<WorkerConfig> Server::Impl::worker_configs() const {
   return all;
 }
 
-// Each ring belongs to the thread that creates it. Before anything listens: a ring that is denied
+// All workers serve by the same engine: if one of them is denied io_uring, all take epoll. Each
+// engine belongs to the thread that creates it. Before anything listens: an engine that is denied
 // must not cost a client that has connected already.
-bool Server::Impl::open_rings(std::string& why) {
-  main_io = make_uring(why);
-  if (main_io == nullptr) return false;
-  const unsigned others = static_cast<unsigned>(process->slots.size()) - 1;
-  for (unsigned index = 1; index <= others; ++index) {
+bool Server::Impl::open_engines(std::string& why) {
+  process->io = options.io == "epoll" ? "epoll" : "io_uring";
+  main_io = open_engine();
+  if (main_io == nullptr) fall_back();
+  if (main_io == nullptr || !start_threads(why)) {
+    if (why.empty()) why = engine_failed;
+    return false;
+  }
+  if (all_engines_open()) return true;
+  fall_back();
+  if (main_io != nullptr) {
+    reported = 0;
+    go = reopen;
+    go.notify_all();
+    if (all_engines_open()) return true;
+  }
+  why = engine_failed;
+  return false;
+}
+
+// Null, and the reason noted, where it cannot be had.
+std::unique_ptr<Io> Server::Impl::open_engine() {
+  std::string failed;
+  auto io = process->io == "epoll" ? make_epoll(failed) : make_uring(failed);
+  if (io == nullptr) {
+    const std::lock_guard lock(engine_failing);
+    if (engine_failed.empty()) engine_failed = failed;
+  }
+  return io;
+}
+
+// From io_uring to epoll, unless the operator has chosen; `main_io` is null if there is no way.
+void Server::Impl::fall_back() {
+  main_io.reset();
+  if (options.io != "auto" || process->io == "epoll") return;
+  log::info("serving by epoll: {}", engine_failed);
+  engine_failed.clear();
+  process->io = "epoll";
+  main_io = open_engine();
+}
+
+bool Server::Impl::start_threads(std::string& why) {
+  for (unsigned index = 1; index < process->slots.size(); ++index) {
     try {
       threads.emplace_back(&Impl::worker_thread, this, index);
     } catch (const std::system_error& error) {
@@ -273,22 +320,24 @@ bool Server::Impl::open_rings(std::string& why) {
       return false;
     }
   }
-  for (unsigned open = rings; open < others; open = rings) rings.wait(open);
-  if (!ring_failed) return true;
-  why = fmt::format(
-      "io_uring: {} rings could not be opened; lower --workers, or raise the limits "
-      "of memory and descriptors",
-      others + 1);
-  return false;
+  return true;
+}
+
+bool Server::Impl::all_engines_open() {
+  for (unsigned now = reported; now < threads.size(); now = reported) reported.wait(now);
+  const std::lock_guard lock(engine_failing);
+  return engine_failed.empty();
 }
 
 void Server::Impl::worker_thread(unsigned index) {
-  std::string failed;
-  const std::unique_ptr<Io> io = make_uring(failed);
-  if (io == nullptr) ring_failed = true;
-  ++rings;
-  rings.notify_all();
-  go.wait(wait);
+  std::unique_ptr<Io> io;
+  for (int seen = wait; seen == wait || seen == reopen; seen = go) {
+    io.reset();
+    io = open_engine();
+    ++reported;
+    reported.notify_all();
+    go.wait(seen);
+  }
   if (go == serve) serve_on(index, *io);
 }
 
@@ -327,8 +376,9 @@ bool Server::Impl::open_main_listeners(std::string& why) {
       return false;
     }
   }
-  log::info("listening on {}, {} workers, drain window {}, shutdown timeout {}, close by {}",
-            bound.text(), process->slots.size(), format_duration(options.drain_window.count()),
+  log::info("listening on {}, {} workers by {}, drain window {}, shutdown timeout {}, close by {}",
+            bound.text(), process->slots.size(), process->io,
+            format_duration(options.drain_window.count()),
             format_duration(options.shutdown_timeout.count()),
             options.hard ? "exiting at once (--hard)"
             : process->can_unlisten

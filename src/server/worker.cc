@@ -89,6 +89,7 @@ void Worker::turn() {
   date_.update(io_.wall_seconds());
   slot_.heartbeat.store(now_, std::memory_order_relaxed);
   dispatch_all(completions);
+  if (io_.broken() != 0) on_broken_io();
   timers_.advance(now_);
   run_coroutines();  // before the deadline may cut: an answer that is ready goes out
   observe_signal();
@@ -100,6 +101,12 @@ void Worker::turn() {
 #ifndef NDEBUG
   check_invariants();
 #endif
+}
+
+void Worker::on_broken_io() {
+  if (process_.io_error() != 0) return;
+  process_.on_broken_io(io_.broken(), now_);
+  wake_all();
 }
 
 void Worker::dispatch_all(std::span<const Completion> completions) {

@@ -105,6 +105,7 @@ class Worker {
   void on_accept(const Completion& completion);
   void on_signal(const Completion& completion);
   void on_wake(const Completion& completion);
+  void on_broken_io();
   static void on_heartbeat(void* worker) noexcept;
   void report_denied();
   Connection* find(const Completion& completion);

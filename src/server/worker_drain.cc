@@ -218,8 +218,8 @@ void Worker::release_reads() {
   reads_released_ = true;
   timers_.disarm(heartbeat_);
   resolver_.close();
-  if (signal_read_) io_.submit_cancel({Kind::signal, 0, 0});
-  if (wake_read_) io_.submit_cancel({Kind::wake, 0, 0});
+  if (signal_read_) io_.submit_cancel(signal_fd_, {Kind::signal, 0, 0});
+  if (wake_read_) io_.submit_cancel(wake_fd_, {Kind::wake, 0, 0});
 }
 
 void Worker::report_progress() {

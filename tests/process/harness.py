@@ -3,6 +3,7 @@
     LASTCALL_BINARY        the program under test (build/lastcall of this checkout)
     LASTCALL_SLOW          how much slower this build is than a plain one (1): patience only
     LASTCALL_ROUNDS_SCALE  share of the rounds of repeated tests (1)
+    LASTCALL_IO            what the servers serve by: io_uring or epoll (what they choose)
     LASTCALL_SEED          the first seed of repeated tests, printed when one fails
 """
 
@@ -25,6 +26,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 BUILD = HERE.parent.parent / "build"
 BINARY = os.environ.get("LASTCALL_BINARY") or str(BUILD / "lastcall")
 SLOW = float(os.environ.get("LASTCALL_SLOW") or 1)
+ENGINE = {"LASTCALL_IO": os.environ["LASTCALL_IO"]} if os.environ.get("LASTCALL_IO") else {}
 ROUNDS_SCALE = float(os.environ.get("LASTCALL_ROUNDS_SCALE") or 1)
 
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -55,7 +57,8 @@ def is_sanitized():
 
 def clean_environment(**more):
     """Ours without what the program would take for its options."""
-    return {k: v for k, v in os.environ.items() if not k.startswith("LASTCALL_")} | more
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("LASTCALL_")}
+    return kept | ENGINE | more
 
 
 def die_with_parent():

@@ -49,9 +49,10 @@ std::string show(std::size_t value, std::string_view kind);
 std::string show(unsigned value, std::string_view kind);
 std::string show(bool value, std::string_view kind);
 std::string show(const std::string& value, std::string_view kind);
-// Empty, or that the value is not within the row's range.
+// Empty, or that the value is not within the row's range, or none of its words.
 std::string out_of_range(std::string_view name, std::string_view kind, std::uint64_t value,
                          std::uint64_t least, std::uint64_t most);
+std::string not_a_choice(std::string_view name, std::string_view kind, std::string_view value);
 
 inline std::uint64_t number_of(Options::Duration value) {
   return static_cast<std::uint64_t>(value.count());
@@ -59,7 +60,15 @@ inline std::uint64_t number_of(Options::Duration value) {
 inline std::uint64_t number_of(std::size_t value) { return value; }
 inline std::uint64_t number_of(unsigned value) { return value; }
 inline std::uint64_t number_of(bool value) { return value ? 1 : 0; }
-inline std::uint64_t number_of(const std::string&) { return 0; }
+
+template <class Owner, class Value>
+std::string wrong_value(const OptionRow<Owner>& row, const Value& value) {
+  return out_of_range(row.name, row.kind, number_of(value), row.least, row.most);
+}
+template <class Owner>
+std::string wrong_value(const OptionRow<Owner>& row, const std::string& value) {
+  return not_a_choice(row.name, row.kind, value);
+}
 
 }  // namespace detail
 
@@ -82,17 +91,14 @@ template <class Owner>
   return row.unset.empty() ? "off" : std::string(row.unset);
 }
 
-// Empty, or one line: the first member that is out of its row's range.
+// Empty, or one line: the first member that is out of its row's range, or none of its words.
 template <class Owner>
 [[nodiscard]] std::string invalid_option(std::span<const OptionRow<Owner>> rows,
                                          const Owner& options) {
   for (const OptionRow<Owner>& row : rows) {
-    const std::uint64_t value =
-        std::visit([&](auto member) { return detail::number_of(options.*member); }, row.member);
-    if (auto wrong = detail::out_of_range(row.name, row.kind, value, row.least, row.most);
-        !wrong.empty()) {
-      return wrong;
-    }
+    std::string wrong = std::visit(
+        [&](auto member) { return detail::wrong_value(row, options.*member); }, row.member);
+    if (!wrong.empty()) return wrong;
   }
   return {};
 }

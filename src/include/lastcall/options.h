@@ -15,6 +15,7 @@ struct Options {
   std::string listen = "[::]:8080";
   std::string admin_listen;  // empty: off
   unsigned workers = 0;      // 0: one per usable CPU
+  std::string io = "auto";   // or "io_uring", "epoll"; auto: io_uring where it can be had
 
   Duration drain_window{10'000};
   Duration shutdown_timeout{15'000};

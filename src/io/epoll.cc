@@ -1,0 +1,518 @@
+// All that knows epoll(7). What was submitted is tried in the next harvest, when its descriptor is
+// ready: readiness is kept here, and epoll is asked for its edges only.
+//
+// Invariants
+//  1. Each of our own descriptors is registered once, for all events, edge-triggered; nothing is
+//     modified later. (Level-triggered, a reset connection that nobody reads would wake us without
+//     end, since EPOLLHUP and EPOLLERR cannot be masked.) One that is only polled belongs to
+//     somebody else: it is registered while a poll waits, and not a moment longer.
+//  2. `readable` and `writable` are true unless a call has met EAGAIN, or has moved less than it
+//  was
+//     asked to, since the last event. A descriptor that is one of them and has an operation for it
+//     stands in `ready_`, or has been tried in this harvest.
+//  3. An event is for the descriptor that it was registered with, not for a later one of the same
+//     number: the generation tells.
+#include "io/epoll.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include <lastcall/log.h>
+
+#include "base/check.h"
+#include "io/file_thread.h"
+#include "io/sockets.h"
+#include "io/watches.h"
+
+namespace lastcall {
+namespace {
+
+constexpr std::size_t events_max = 512;       // taken from epoll at once
+constexpr std::uint64_t files_event = ~0ull;  // what the file thread's eventfd is registered with
+
+enum class Does : std::uint8_t { accept, accept_once, receive, read, send, connect, poll };
+
+// One that is outstanding on a descriptor: 32 bytes, of which an idle connection needs one.
+struct Operation {
+  std::uint64_t ticket = 0;          // packed
+  void* memory = nullptr;            // to be sent, or read into; a connect's address
+  std::uint32_t size = 0;            // of the memory; a poll's events
+  std::uint32_t done = 0;            // bytes sent
+  std::uint32_t next = Watch::none;  // on the same watch, or among the unused
+  Does does = Does::poll;
+};
+static_assert(sizeof(Operation) == 32);
+
+// accept(2), read(2) and connect(2) block where the descriptor does; the others are told not to.
+bool would_block(Does does) {
+  return does != Does::receive && does != Does::send && does != Does::poll;
+}
+
+class Epoll final : public SocketIo {
+ public:
+  Epoll() = default;
+  Epoll(const Epoll&) = delete;
+  Epoll& operator=(const Epoll&) = delete;
+  ~Epoll() override;
+
+  [[nodiscard]] int open();  // 0, or errno
+
+  void submit_accept(int listener, Ticket, bool once) override;
+  void submit_recv(int socket, Ticket, bool wait_first) override;
+  void submit_send(int socket, std::string_view bytes, Ticket) override;
+  void submit_read(int fd, std::span<std::byte> into, Ticket) override;
+  void submit_connect(int socket, const sockaddr* address, socklen_t size, Ticket) override;
+  void submit_poll(int fd, unsigned events, Ticket) override;
+  void submit_write(int fd, std::string_view bytes, std::uint64_t offset, Ticket) override;
+  void submit_sync(int fd, Ticket) override;
+  void submit_cancel(int fd, Ticket target) override;
+
+  std::span<const Completion> harvest(Ms until) override;
+  [[nodiscard]] bool may_have_received(Ticket recv) const override { return lends(taken_, recv); }
+  [[nodiscard]] std::size_t operations() const override { return operations_in_flight_; }
+  [[nodiscard]] std::size_t cancels() const override { return cancels_; }
+
+  [[nodiscard]] std::string_view lent(std::uint16_t buffer, std::size_t bytes) const override {
+    return {memory_.get() + buffer * limits::receive_buffer_bytes, bytes};
+  }
+  void give_back(std::uint16_t buffer) override;
+  [[nodiscard]] std::size_t buffers_lent() const override {
+    return limits::receive_buffers - free_buffers_.size();
+  }
+
+  void close(int fd) override;
+
+ private:
+  enum class Outcome : std::uint8_t {
+    ended,  // its last completion is made
+    waits,  // for an event
+    again,  // it had its share of this harvest
+  };
+
+  void submit(int fd, const Operation& operation);
+  [[nodiscard]] std::uint32_t take_unused();
+  void enlist(Watch& watch);
+  void begin(Watch& watch);
+  int cancel(int fd, Ticket target);
+  Outcome end(const Operation& operation, int result);
+  void unlink(std::uint32_t& link);
+  void let_go(Watch& watch);
+
+  void collect(int timeout_ms);
+  void on_event(std::uint32_t events, std::uint64_t data);
+  void try_ready();
+  void try_operations(Watch& watch);
+  Outcome attempt(Watch& watch, Operation& operation);
+  Outcome accept(Watch& watch, const Operation& operation);
+  Outcome receive(Watch& watch, const Operation& operation);
+  Outcome read(Watch& watch, const Operation& operation);
+  Outcome send(Watch& watch, Operation& operation);
+  Outcome connect(Watch& watch, Operation& operation);
+  Outcome poll(const Watch& watch, const Operation& operation);
+  Outcome wait_readable(Watch& watch, const Operation& operation);
+  Outcome wait_writable(Watch& watch, const Operation& operation);
+
+  int epoll_ = -1;
+  int files_done_ = -1;  // an eventfd
+  std::unique_ptr<FileThread> files_;
+  Watches watches_;
+  std::uint32_t generation_ = 0;  // of the last registration
+  std::vector<Operation> operations_;
+  std::uint32_t unused_ = Watch::none;  // the first of `operations_` that is
+  std::vector<int> ready_;              // to be tried
+  std::vector<int> trying_;             // in this harvest
+  std::size_t operations_in_flight_ = 0;
+  std::size_t cancels_ = 0;
+  std::unique_ptr<char[]> memory_;
+  std::vector<std::uint16_t> free_buffers_;  // the last one used first: the cache has it
+  std::size_t lent_in_harvest_ = 0;
+  bool full_said_ = false;
+  std::array<epoll_event, events_max> events_{};
+  std::vector<Completion> taken_;   // what the next harvest returns
+  std::vector<Completion> handed_;  // what the last one returned
+};
+
+int Epoll::open() {
+  epoll_ = epoll_create1(EPOLL_CLOEXEC);
+  if (epoll_ < 0) return errno;
+  files_done_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (files_done_ < 0) return errno;
+  epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.u64 = files_event}};
+  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, files_done_, &event) != 0) return errno;
+  files_ = std::make_unique<FileThread>(files_done_);
+  memory_.reset(new char[limits::receive_buffers * limits::receive_buffer_bytes]);
+  free_buffers_.reserve(limits::receive_buffers);
+  for (unsigned i = limits::receive_buffers; i > 0; --i)
+    free_buffers_.push_back(static_cast<std::uint16_t>(i - 1));
+  return 0;
+}
+
+Epoll::~Epoll() {
+  files_.reset();
+  if (files_done_ >= 0) ::close(files_done_);
+  if (epoll_ >= 0) ::close(epoll_);
+}
+
+// ---- operations
+
+// Every descriptor is looked at in the harvest after a submit; from then on, when epoll says so.
+void Epoll::submit(int fd, const Operation& operation) {
+  ++operations_in_flight_;
+  const std::uint32_t index = take_unused();
+  operations_[index] = operation;
+  Watch* found = watches_.find(fd);
+  Watch& watch = found != nullptr ? *found : watches_.add(fd);
+  if (found == nullptr) watch.borrowed = true;
+  if (operation.does != Does::poll) watch.borrowed = false;
+  if (!watch.registered && !watch.refused) begin(watch);
+  if (would_block(operation.does) && !watch.nonblocking) {
+    watch.nonblocking = true;
+    (void)::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
+  }
+  std::uint32_t* link = &watch.operations;
+  while (*link != Watch::none) link = &operations_[*link].next;
+  *link = index;
+  enlist(watch);
+}
+
+std::uint32_t Epoll::take_unused() {
+  if (unused_ == Watch::none) {
+    operations_.emplace_back();
+    return static_cast<std::uint32_t>(operations_.size() - 1);
+  }
+  return std::exchange(unused_, operations_[unused_].next);
+}
+
+void Epoll::enlist(Watch& watch) {
+  if (watch.listed) return;
+  watch.listed = true;
+  ready_.push_back(watch.fd);
+}
+
+void Epoll::begin(Watch& watch) {
+  watch.generation = ++generation_;
+  epoll_event event{.events = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+                    .data = {.u64 = std::uint64_t{watch.generation} << 32 |
+                                    static_cast<std::uint32_t>(watch.fd)}};
+  watch.writable = true;  // most are; whether it is readable the first event tells
+  watch.registered = epoll_ctl(epoll_, EPOLL_CTL_ADD, watch.fd, &event) == 0;
+  if (watch.registered) return;
+  watch.refused = watch.readable = true;
+  // EPERM: a regular file, which is always ready.
+  if (errno == EPERM || full_said_) return;
+  full_said_ = true;
+  log::error(
+      "epoll takes no further descriptor: {}; connections break as soon as they would have to "
+      "wait. Raise the sysctl fs.epoll.max_user_watches, or the memory limit",
+      std::strerror(errno));
+}
+
+void Epoll::submit_accept(int listener, Ticket ticket, bool once) {
+  submit(listener, {.ticket = ticket.pack(), .does = once ? Does::accept_once : Does::accept});
+}
+
+// It is never tried before the socket is readable: `wait_first` asks for nothing more.
+void Epoll::submit_recv(int socket, Ticket ticket, bool) {
+  submit(socket, {.ticket = ticket.pack(), .does = Does::receive});
+}
+
+void Epoll::submit_send(int socket, std::string_view bytes, Ticket ticket) {
+  DCHECK(!bytes.empty());
+  submit(socket, {.ticket = ticket.pack(),
+                  .memory = const_cast<char*>(bytes.data()),  // send(2) only reads it
+                  .size = static_cast<std::uint32_t>(std::min<std::size_t>(bytes.size(), INT_MAX)),
+                  .does = Does::send});
+}
+
+void Epoll::submit_read(int fd, std::span<std::byte> into, Ticket ticket) {
+  DCHECK(!into.empty());
+  submit(fd, {.ticket = ticket.pack(),
+              .memory = into.data(),
+              .size = static_cast<std::uint32_t>(into.size()),
+              .does = Does::read});
+}
+
+void Epoll::submit_connect(int socket, const sockaddr* address, socklen_t size, Ticket ticket) {
+  submit(socket, {.ticket = ticket.pack(),
+                  .memory = const_cast<sockaddr*>(address),
+                  .size = size,
+                  .does = Does::connect});
+}
+
+void Epoll::submit_poll(int fd, unsigned events, Ticket ticket) {
+  submit(fd, {.ticket = ticket.pack(), .size = events, .does = Does::poll});
+}
+
+void Epoll::submit_write(int fd, std::string_view bytes, std::uint64_t offset, Ticket ticket) {
+  DCHECK(!bytes.empty());
+  ++operations_in_flight_;
+  files_->add({.ticket = ticket, .fd = fd, .bytes = bytes, .offset = offset});
+}
+
+void Epoll::submit_sync(int fd, Ticket ticket) {
+  ++operations_in_flight_;
+  files_->add({.ticket = ticket, .fd = fd, .bytes = {}});
+}
+
+// The target's completion and the cancel's stand in the next harvest. What the file thread has
+// begun cannot be stopped: it completes with what it did.
+void Epoll::submit_cancel(int fd, Ticket target) {
+  ++operations_in_flight_;
+  ++cancels_;
+  taken_.push_back({.ticket = {Kind::cancel}, .result = cancel(fd, target)});
+}
+
+int Epoll::cancel(int fd, Ticket target) {
+  if (Watch* watch = watches_.find(fd)) {
+    for (std::uint32_t* link = &watch->operations; *link != Watch::none;
+         link = &operations_[*link].next) {
+      const Operation& operation = operations_[*link];
+      if (operation.ticket != target.pack()) continue;
+      const bool sent_some = operation.does == Does::send && operation.done > 0;
+      end(operation, sent_some ? static_cast<int>(operation.done) : -ECANCELED);
+      unlink(*link);
+      if (watch->operations == Watch::none) let_go(*watch);
+      return 0;
+    }
+  }
+  if (files_->take_back(target)) {
+    taken_.push_back({.ticket = target, .result = -ECANCELED});
+    return 0;
+  }
+  return files_->knows(target) ? -EALREADY : -ENOENT;
+}
+
+Epoll::Outcome Epoll::end(const Operation& operation, int result) {
+  taken_.push_back({.ticket = Ticket::unpack(operation.ticket), .result = result});
+  return Outcome::ended;
+}
+
+void Epoll::unlink(std::uint32_t& link) {
+  const std::uint32_t index = link;
+  link = operations_[index].next;
+  operations_[index].next = unused_;
+  unused_ = index;
+}
+
+// What was only polled may be closed by its owner any time now, and its number be somebody else's.
+void Epoll::let_go(Watch& watch) {
+  if (!watch.borrowed) return;
+  if (watch.registered) (void)epoll_ctl(epoll_, EPOLL_CTL_DEL, watch.fd, nullptr);
+  watches_.remove(watch.fd);
+}
+
+// close(2) takes it from epoll without a word.
+void Epoll::close(int fd) {
+  if (const Watch* watch = watches_.find(fd)) {
+    CHECK(watch->operations == Watch::none);
+    watches_.remove(fd);
+  }
+  SocketIo::close(fd);
+}
+
+// ---- a harvest
+
+std::span<const Completion> Epoll::harvest(Ms until) {
+  // What is here already waits for nobody, but new events are asked for in every harvest: else one
+  // client could keep all others waiting.
+  const bool idle = ready_.empty() && taken_.empty();
+  collect(idle ? static_cast<int>(std::clamp<Ms>(until - now(), 0, 3'600'000)) : 0);
+  try_ready();
+  handed_.swap(taken_);
+  taken_.clear();
+  for (const Completion& c : handed_) {
+    DCHECK(operations_in_flight_ > 0);
+    if (!c.more) --operations_in_flight_;
+    if (c.ticket.kind == Kind::cancel) --cancels_;
+  }
+  return handed_;
+}
+
+void Epoll::collect(int timeout_ms) {
+  const int count =
+      epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()), timeout_ms);
+  CHECK(count >= 0 || errno == EINTR);
+  for (int i = 0; i < count; ++i)
+    on_event(events_[static_cast<std::size_t>(i)].events,
+             events_[static_cast<std::size_t>(i)].data.u64);
+}
+
+void Epoll::on_event(std::uint32_t events, std::uint64_t data) {
+  if (data == files_event) {
+    std::uint64_t count = 0;
+    (void)!::read(files_done_, &count, sizeof count);
+    files_->take_done(taken_);
+    return;
+  }
+  Watch* const watch = watches_.find(static_cast<int>(data & 0xffffffff));
+  if (watch == nullptr || watch->generation != data >> 32) return;
+  constexpr std::uint32_t broken = EPOLLHUP | EPOLLERR;
+  if ((events & (EPOLLIN | EPOLLRDHUP | broken)) != 0) watch->readable = true;
+  if ((events & (EPOLLOUT | broken)) != 0) watch->writable = true;
+  // A FIN or an error stands behind the data; a receive stops short before urgent data.
+  if ((events & (EPOLLRDHUP | EPOLLPRI | broken)) != 0) watch->to_the_end = true;
+  if (watch->operations != Watch::none) enlist(*watch);
+}
+
+void Epoll::try_ready() {
+  lent_in_harvest_ = 0;
+  trying_.swap(ready_);
+  for (const int fd : trying_) {
+    Watch* const watch = watches_.find(fd);
+    if (watch == nullptr || !watch->listed) continue;  // closed meanwhile
+    watch->listed = false;
+    try_operations(*watch);
+  }
+  trying_.clear();
+}
+
+void Epoll::try_operations(Watch& watch) {
+  bool again = false;
+  for (std::uint32_t* link = &watch.operations; *link != Watch::none;) {
+    switch (attempt(watch, operations_[*link])) {
+      case Outcome::ended: unlink(*link); continue;
+      case Outcome::again: again = true; break;
+      case Outcome::waits: break;
+    }
+    link = &operations_[*link].next;
+  }
+  if (again) enlist(watch);
+  if (watch.operations == Watch::none) let_go(watch);
+}
+
+Epoll::Outcome Epoll::attempt(Watch& watch, Operation& operation) {
+  switch (operation.does) {
+    case Does::accept:
+    case Does::accept_once: return accept(watch, operation);
+    case Does::receive: return receive(watch, operation);
+    case Does::read: return read(watch, operation);
+    case Does::send: return send(watch, operation);
+    case Does::connect: return connect(watch, operation);
+    case Does::poll: return poll(watch, operation);
+  }
+  CHECK(false && "every kind of operation is tried");
+}
+
+// One that epoll does not watch would never be told that it may go on.
+Epoll::Outcome Epoll::wait_readable(Watch& watch, const Operation& operation) {
+  if (watch.refused) return end(operation, -ENOSPC);
+  watch.readable = false;
+  return Outcome::waits;
+}
+
+Epoll::Outcome Epoll::wait_writable(Watch& watch, const Operation& operation) {
+  if (watch.refused)
+    return end(operation, operation.done > 0 ? static_cast<int>(operation.done) : -ENOSPC);
+  watch.writable = false;
+  return Outcome::waits;
+}
+
+// Errors end it, as they end one of the ring: the caller knows which of them would only repeat.
+Epoll::Outcome Epoll::accept(Watch& watch, const Operation& operation) {
+  if (!watch.readable) return Outcome::waits;
+  for (unsigned tries = 0; tries < limits::accepts_per_turn; ++tries) {
+    const int fd = accept4(watch.fd, nullptr, nullptr, SOCK_CLOEXEC);
+    if (fd < 0 && errno == EAGAIN) return wait_readable(watch, operation);
+    if (fd < 0) return end(operation, -errno);
+    if (operation.does == Does::accept_once) return end(operation, fd);
+    taken_.push_back({.ticket = Ticket::unpack(operation.ticket), .result = fd, .more = true});
+  }
+  return Outcome::again;
+}
+
+Epoll::Outcome Epoll::receive(Watch& watch, const Operation& operation) {
+  if (!watch.readable) return Outcome::waits;
+  for (unsigned tries = 0; tries < limits::receives_per_turn; ++tries) {
+    if (free_buffers_.empty()) {
+      // Those of this harvest come back before the next; those that a caller keeps may not.
+      return lent_in_harvest_ > 0 ? Outcome::again : end(operation, -ENOBUFS);
+    }
+    const std::uint16_t buffer = free_buffers_.back();
+    char* const at = memory_.get() + buffer * limits::receive_buffer_bytes;
+    const ssize_t bytes = ::recv(watch.fd, at, limits::receive_buffer_bytes, MSG_DONTWAIT);
+    if (bytes < 0 && errno == EAGAIN) return wait_readable(watch, operation);
+    if (bytes < 0 && errno == EINTR) continue;
+    if (bytes <= 0) return end(operation, bytes < 0 ? -errno : 0);
+    free_buffers_.pop_back();
+    ++lent_in_harvest_;
+    taken_.push_back({.ticket = Ticket::unpack(operation.ticket),
+                      .result = static_cast<int>(bytes),
+                      .more = true,
+                      .has_buffer = true,
+                      .buffer = buffer});
+    const bool short_of_it = static_cast<std::size_t>(bytes) < limits::receive_buffer_bytes;
+    if (short_of_it && !watch.to_the_end && !watch.refused) return wait_readable(watch, operation);
+  }
+  return Outcome::again;
+}
+
+Epoll::Outcome Epoll::read(Watch& watch, const Operation& operation) {
+  if (!watch.readable) return Outcome::waits;
+  const ssize_t bytes = ::read(watch.fd, operation.memory, operation.size);
+  if (bytes < 0 && errno == EINTR) return Outcome::again;
+  if (bytes < 0 && errno == EAGAIN) return wait_readable(watch, operation);
+  return end(operation, bytes < 0 ? -errno : static_cast<int>(bytes));
+}
+
+// All of it, or what went before the connection failed.
+Epoll::Outcome Epoll::send(Watch& watch, Operation& operation) {
+  if (!watch.writable) return Outcome::waits;
+  const auto* const rest = static_cast<const char*>(operation.memory) + operation.done;
+  const ssize_t bytes =
+      ::send(watch.fd, rest, operation.size - operation.done, MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (bytes < 0 && errno == EINTR) return Outcome::again;
+  if (bytes < 0 && errno != EAGAIN)
+    return end(operation, operation.done > 0 ? static_cast<int>(operation.done) : -errno);
+  if (bytes > 0) operation.done += static_cast<std::uint32_t>(bytes);
+  if (operation.done == operation.size) return end(operation, static_cast<int>(operation.done));
+  return wait_writable(watch, operation);
+}
+
+// Called again, connect(2) tells how the first call has gone on.
+Epoll::Outcome Epoll::connect(Watch& watch, Operation& operation) {
+  if (!watch.writable) return Outcome::waits;
+  const auto* const address = static_cast<const sockaddr*>(operation.memory);
+  if (::connect(watch.fd, address, operation.size) == 0 || errno == EISCONN)
+    return end(operation, 0);
+  if (errno != EINPROGRESS && errno != EALREADY && errno != EINTR) return end(operation, -errno);
+  return wait_writable(watch, operation);
+}
+
+// Whoever reads and writes what is polled does so behind our back: only poll(2) knows.
+Epoll::Outcome Epoll::poll(const Watch& watch, const Operation& operation) {
+  pollfd look{watch.fd, static_cast<short>(operation.size), 0};
+  if (::poll(&look, 1, 0) != 1) return Outcome::waits;
+  return end(operation, look.revents);
+}
+
+// ---- lent buffers
+
+void Epoll::give_back(std::uint16_t buffer) {
+  CHECK(free_buffers_.size() < limits::receive_buffers);
+  free_buffers_.push_back(buffer);
+}
+
+}  // namespace
+
+std::unique_ptr<Io> make_epoll(std::string& error) {
+  auto io = std::make_unique<Epoll>();
+  const int failed = io->open();
+  if (failed == 0) return io;
+  error = fmt::format("no epoll: {}; raise RLIMIT_NOFILE (ulimit -n), or the memory limit",
+                      std::strerror(failed));
+  return nullptr;
+}
+
+}  // namespace lastcall

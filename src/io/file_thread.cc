@@ -1,0 +1,113 @@
+#include "io/file_thread.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <system_error>
+
+#include <lastcall/log.h>
+
+#include "base/check.h"
+#include "io/sockets.h"
+
+namespace lastcall {
+namespace {
+
+int perform(const FileThread::Work& work) {
+  const ssize_t result = work.bytes.empty()
+                             ? ::fdatasync(work.fd)
+                             : ::pwrite(work.fd, work.bytes.data(), work.bytes.size(),
+                                        static_cast<off_t>(work.offset));
+  return result < 0 ? -errno : static_cast<int>(result);
+}
+
+}  // namespace
+
+FileThread::~FileThread() {
+  if (!thread_.joinable()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    CHECK(waiting_.empty());
+    ends_ = true;
+  }
+  changed_.notify_one();
+  thread_.join();
+}
+
+// Signals are the loop's to hear: the thread is born with all of them blocked.
+bool FileThread::start() {
+  if (thread_.joinable()) return true;
+  sigset_t all;
+  sigset_t ours;
+  sigfillset(&all);
+  CHECK(pthread_sigmask(SIG_SETMASK, &all, &ours) == 0);
+  try {
+    thread_ = std::thread(&FileThread::run, this);
+  } catch (const std::system_error& error) {
+    log::warning("no thread for files: {}; they are written by the worker itself, and clients wait",
+                 error.what());
+  }
+  CHECK(pthread_sigmask(SIG_SETMASK, &ours, nullptr) == 0);
+  return thread_.joinable();
+}
+
+void FileThread::add(const Work& work) {
+  const bool beside = start();
+  {
+    const std::lock_guard lock(mutex_);
+    if (beside) {
+      waiting_.push_back(work);
+    } else {
+      done_.push_back({.ticket = work.ticket, .result = perform(work)});
+    }
+  }
+  if (beside) {
+    changed_.notify_one();
+  } else {
+    wake_event(wake_fd_);
+  }
+}
+
+bool FileThread::take_back(Ticket ticket) {
+  const std::lock_guard lock(mutex_);
+  const auto first = waiting_.begin() + (busy_ ? 1 : 0);
+  const auto at = std::find_if(
+      first, waiting_.end(), [&](const Work& work) { return work.ticket.pack() == ticket.pack(); });
+  if (at == waiting_.end()) return false;
+  waiting_.erase(at);
+  return true;
+}
+
+bool FileThread::knows(Ticket ticket) {
+  const std::lock_guard lock(mutex_);
+  const auto is_it = [&](const auto& each) { return each.ticket.pack() == ticket.pack(); };
+  return std::any_of(waiting_.begin(), waiting_.end(), is_it) ||
+         std::any_of(done_.begin(), done_.end(), is_it);
+}
+
+void FileThread::take_done(std::vector<Completion>& into) {
+  const std::lock_guard lock(mutex_);
+  into.insert(into.end(), done_.begin(), done_.end());
+  done_.clear();
+}
+
+void FileThread::run() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [this] { return ends_ || !waiting_.empty(); });
+    if (waiting_.empty()) return;
+    const Work work = waiting_.front();
+    busy_ = true;
+    lock.unlock();
+    const int result = perform(work);
+    lock.lock();
+    busy_ = false;
+    waiting_.pop_front();
+    done_.push_back({.ticket = work.ticket, .result = result});
+    wake_event(wake_fd_);
+  }
+}
+
+}  // namespace lastcall
