@@ -25,10 +25,10 @@ class FilterProgram(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
 
 
-def deny_io_uring(error):
-    """A preexec function: io_uring_setup fails with `error`, as a container's profile has it."""
+def deny_io_uring(error, number=IO_URING_SETUP):
+    """A preexec function: that call fails with `error`, as a container's profile has it."""
     instructions = [(BPF_LD_W_ABS, 0, 0, 0),  # seccomp_data.nr
-                    (BPF_JEQ, 0, 1, IO_URING_SETUP),
+                    (BPF_JEQ, 0, 1, number),
                     (BPF_RET, 0, 0, SECCOMP_ERRNO | error),
                     (BPF_RET, 0, 0, SECCOMP_ALLOW)]
     code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *i) for i in instructions))
@@ -44,7 +44,7 @@ def deny_io_uring(error):
 
 class Refusals(TestCase):
     def assert_refused(self, code, words, *options, listen="127.0.0.1:0", preexec=None,
-                       environment=None):
+                       environment=None, lines=1):
         """It ends at once with `code` and exactly one line, in which all of `words` stand."""
         ended = subprocess.run(
             [BINARY, *(["--listen", listen] if listen else []), *options],
@@ -52,10 +52,10 @@ class Refusals(TestCase):
             env=clean_environment(**(environment or {})), timeout=patience(20))
         self.assertEqual(ended.returncode, code, ended.stderr)
         self.assertEqual(ended.stdout, "")
-        lines = ended.stderr.splitlines()
-        self.assertEqual(len(lines), 1, ended.stderr)
+        said = ended.stderr.splitlines()
+        self.assertEqual(len(said), lines, ended.stderr)
         for word in words:
-            self.assertIn(word, lines[0])
+            self.assertIn(word, said[0])
 
 
 class CouldNotStart(Refusals):

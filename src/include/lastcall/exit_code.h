@@ -12,10 +12,10 @@ struct ExitCode {
 
 inline constexpr ExitCode exit_finished{
     0, "everything finished; also a signal that came before serving had begun"};
-inline constexpr ExitCode exit_failed{
-    1,
-    "could not start (port taken, io_uring denied, kernel too old), or broke: one line says why "
-    "and what to do"};
+inline constexpr ExitCode exit_failed{1,
+                                      "could not start (port taken, no descriptors, --io io_uring "
+                                      "where it is denied), or broke: one line says why "
+                                      "and what to do"};
 inline constexpr ExitCode exit_bad_option{
     2, "bad option: one line says what was wrong and what is right"};
 inline constexpr ExitCode exit_cut{

@@ -1,11 +1,10 @@
 // What every implementation of the seam must do (io.h), over all three: so the simulated kernel, on
-// which everything else is tested, does as the real ones do.
+// which everything else is tested, does as the real ones do. What only real sockets show:
+// epoll_test.cc.
 #include <doctest/doctest.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -15,99 +14,12 @@
 #include <string>
 #include <vector>
 
+#include "io/pair.h"
 #include "io/world.h"
 
 using namespace lastcall;
 
-namespace {
-
-constexpr Ticket accepting{Kind::accept, 0, 0};
-constexpr Ticket receiving{Kind::recv, 7, 1};
-constexpr Ticket sending{Kind::send, 7, 1};
-constexpr Ticket awaiting{Kind::awaited, 3, 2};
-constexpr Ticket another{Kind::awaited, 4, 9};
-
-using Completions = World::Completions;
-
-Completions of(const Completions& all, Ticket ticket) {
-  Completions some;
-  std::copy_if(all.begin(), all.end(), std::back_inserter(some),
-               [&](const Completion& c) { return c.ticket.pack() == ticket.pack(); });
-  return some;
-}
-
-bool ended(const Completions& all, Ticket ticket) {
-  const Completions its = of(all, ticket);
-  return !its.empty() && !its.back().more;
-}
-
-auto end_of(Ticket ticket) {
-  return [ticket](const Completions& all) { return ended(all, ticket); };
-}
-
-// A connection: our end of it, accepted, and theirs.
-struct Pair {
-  explicit Pair(World& world) : theirs(world.connect()) {
-    world.io().submit_accept(world.listener(), accepting, true);
-    const Completions all = world.harvest(1);
-    REQUIRE(all.size() == 1);
-    REQUIRE(all[0].result >= 0);
-    REQUIRE_FALSE(all[0].more);
-    ours = all[0].result;
-  }
-  int theirs;
-  int ours = -1;
-};
-
-// The bytes that came, their buffers given back.
-std::string take(World& world, const Completions& all) {
-  std::string bytes;
-  for (const Completion& c : all) {
-    if (!c.has_buffer) continue;
-    bytes += world.io().lent(c.buffer, static_cast<std::size_t>(std::max(c.result, 0)));
-    world.io().give_back(c.buffer);
-  }
-  return bytes;
-}
-
-// Receives until as much has come, or nothing more does.
-std::string receive(World& world, std::size_t bytes) {
-  std::string all;
-  while (all.size() < bytes) {
-    const std::string more = take(world, world.harvest(1));
-    if (more.empty()) break;
-    all += more;
-  }
-  return all;
-}
-
-void cancel(World& world, int fd, Ticket target) {
-  world.io().submit_cancel(fd, target);
-  const Completions all = world.harvest(
-      [&](const Completions& c) { return ended(c, target) && ended(c, {Kind::cancel}); });
-  CHECK(ended(all, target));
-  CHECK(ended(all, {Kind::cancel}));
-  take(world, all);
-}
-
-void check_nothing_left(World& world) {
-  CHECK(world.io().operations() == 0);
-  CHECK(world.io().cancels() == 0);
-  CHECK(world.io().buffers_lent() == 0);
-  CHECK(world.io().broken() == 0);
-}
-
-std::string pattern(std::size_t bytes) {
-  std::string all(bytes, '\0');
-  for (std::size_t i = 0; i < bytes; ++i)
-    all[i] = static_cast<char>('a' + i * 7 % 23 + i / 4096 % 3);
-  return all;
-}
-
-}  // namespace
-
 #define EVERY SimulatedWorld, UringWorld, EpollWorld
-#define REAL UringWorld, EpollWorld
 
 TEST_CASE_TEMPLATE("accept: one after the other until cancelled", W, EVERY) {
   W world;
@@ -502,23 +414,6 @@ TEST_CASE_TEMPLATE("signal: read once, and not blocked for when somebody else ha
   check_nothing_left(world);
 }
 
-TEST_CASE_TEMPLATE("signal: taken by another thread after it was seen", W, REAL) {
-  W world;
-  const int fd = world.signal_fd();
-  alignas(8) std::array<std::byte, sizeof(signalfd_siginfo)> into{};
-  world.io().submit_read(fd, into, {Kind::signal});
-  CHECK(world.settle().empty());
-  world.raise_signal();
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGUSR2);
-  const timespec at_once{};
-  CHECK(sigtimedwait(&set, nullptr, &at_once) == SIGUSR2);
-  CHECK(world.settle().empty());
-  cancel(world, fd, {Kind::signal});
-  check_nothing_left(world);
-}
-
 TEST_CASE_TEMPLATE("files: written where they are told to, and synced", W, EVERY) {
   W world;
   const int file = world.make_file();
@@ -535,27 +430,6 @@ TEST_CASE_TEMPLATE("files: written where they are told to, and synced", W, EVERY
   CHECK(all[0].ticket.pack() == another.pack());
   CHECK(all[0].result == 0);
   CHECK(world.contents(file) == "hello there");
-  check_nothing_left(world);
-}
-
-TEST_CASE_TEMPLATE("files: a cancel comes before it or after it, and is counted", W, REAL) {
-  W world;
-  const int file = world.make_file();
-  const std::string bytes = pattern(1 << 20);
-  for (std::uint32_t i = 0; i < 8; ++i) {
-    world.io().submit_write(file, bytes, 0, {Kind::awaited, i, 1});
-    world.io().submit_sync(file, {Kind::awaited, 8 + i, 1});
-  }
-  for (std::uint32_t i = 0; i < 16; ++i) world.io().submit_cancel(file, {Kind::awaited, i, 1});
-  CHECK(world.io().operations() == 32);
-  const Completions all = world.harvest(32);
-  CHECK(all.size() == 32);
-  for (std::uint32_t i = 0; i < 16; ++i) {
-    const Completions its = of(all, {Kind::awaited, i, 1});
-    REQUIRE(its.size() == 1);
-    const int done = i < 8 ? static_cast<int>(bytes.size()) : 0;
-    CHECK((its[0].result == done || its[0].result == -ECANCELED || its[0].result == -EINTR));
-  }
   check_nothing_left(world);
 }
 
@@ -580,28 +454,6 @@ TEST_CASE_TEMPLATE("poll: once, when it is so, and again", W, EVERY) {
   check_nothing_left(world);
 }
 
-TEST_CASE_TEMPLATE("poll: of a descriptor that its owner closes behind our back", W, REAL) {
-  W world;
-  for (int round = 0; round < 3; ++round) {  // the number is the same each time
-    int ends[2];
-    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
-    world.io().submit_poll(ends[0], POLLIN, awaiting);
-    world.io().submit_poll(ends[0], POLLOUT, another);
-    const Completions writable = world.settle();
-    REQUIRE(writable.size() == 1);
-    CHECK(writable[0].ticket.pack() == another.pack());
-    if (round == 1) {
-      cancel(world, ends[0], awaiting);
-    } else {
-      CHECK(::write(ends[1], "x", 1) == 1);
-      CHECK(world.harvest(1).size() == 1);
-    }
-    ::close(ends[0]);
-    ::close(ends[1]);
-  }
-  check_nothing_left(world);
-}
-
 TEST_CASE_TEMPLATE("close: a number that is used again brings nothing of the old socket's", W,
                    EVERY) {
   W world;
@@ -621,66 +473,6 @@ TEST_CASE_TEMPLATE("close: a number that is used again brings nothing of the old
     CHECK(receive(world, 6) == "second");
     cancel(world, next.ours, receiving);
     world.io().close(next.ours);
-  }
-  check_nothing_left(world);
-}
-
-TEST_CASE_TEMPLATE("receive: urgent data stops nothing", W, REAL) {
-  W world;
-  const Pair pair(world);
-  world.io().submit_recv(pair.ours, receiving, false);
-  CHECK(world.settle().empty());
-  REQUIRE(::send(pair.theirs, "ab!", 3, MSG_OOB) == 3);  // the last byte is the urgent one
-  world.send(pair.theirs, "cd");
-  std::string got;
-  for (int i = 0; i < 4 && got.size() < 4; ++i) got += receive(world, 4 - got.size());
-  CHECK(got == "abcd");
-  cancel(world, pair.ours, receiving);
-  world.io().close(pair.ours);
-  check_nothing_left(world);
-}
-
-TEST_CASE_TEMPLATE("a regular file is read at once", W, REAL) {
-  W world;
-  const int file = world.make_file();
-  REQUIRE(::pwrite(file, "contents", 8, 0) == 8);
-  std::array<std::byte, 100> into{};
-  world.io().submit_read(file, into, awaiting);
-  const Completions all = world.harvest(1);
-  REQUIRE(all.size() == 1);
-  CHECK(all[0].result == 8);
-  check_nothing_left(world);
-}
-
-TEST_CASE_TEMPLATE("one client's flood keeps nobody waiting", W, REAL) {
-  W world;
-  const Pair flood(world);
-  const Pair other(world);
-  constexpr Ticket its{Kind::recv, 8, 1};
-  world.io().submit_recv(flood.ours, receiving, false);
-  world.io().submit_recv(other.ours, its, false);
-  CHECK(world.settle().empty());
-  world.send(flood.theirs, pattern(500'000));
-  world.send(other.theirs, "me too");
-  // In this one harvest, or the next.
-  Completions all;
-  for (int i = 0; i < 2; ++i) {
-    const auto some = world.io().harvest(world.io().now() + 1000);
-    all.insert(all.end(), some.begin(), some.end());
-  }
-  CHECK(of(all, its).size() == 1);
-  take(world, all);
-  take(world, world.settle());
-  for (const auto& [pair, ticket] : {std::pair{&flood, receiving}, std::pair{&other, its}}) {
-    world.io().shut_both(pair->ours);
-    while (world.io().operations() > 0) {
-      const Completions some = world.settle();
-      take(world, some);
-      if (of(some, ticket).empty()) break;
-      if (ended(some, ticket) && of(some, ticket).back().result == -ENOBUFS)
-        world.io().submit_recv(pair->ours, ticket, true);
-    }
-    world.io().close(pair->ours);
   }
   check_nothing_left(world);
 }
