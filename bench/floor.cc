@@ -1,16 +1,20 @@
 // The floor: what the kernel alone costs. A server that answers every request with the same bytes
 // and understands none of them. It drives io_uring as src/io/uring.cc does (the same flags, sizes,
-// multishot accept and receive, one send in flight), so that what lastcall costs beyond it is HTTP.
+// multishot accept and receive, one send in flight), so that what lastcall costs beyond it is HTTP;
+// with --epoll it is the least that a server over epoll(7) can do.
 //
-//   floor PORT    on 127.0.0.1, one thread; until it is killed
+//   floor PORT            on 127.0.0.1, one thread; until it is killed
+//   floor --epoll PORT
 //
 // Its answer has as many bytes as lastcall's to `GET /`. A request ends at an empty line: counted,
 // so that pipelining works, and nothing else is looked at. For benchmarks on loopback only: a
 // client that sends a body or breaks off is nobody's concern here.
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <liburing.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -44,6 +48,13 @@ constexpr int buffer_group = 0;
 
 enum class Kind : std::uint8_t { accept, recv, send };
 
+// As many as one send may hold.
+std::string make_answers() {
+  std::string answers;
+  for (std::size_t i = 0; i < batch_max; ++i) answers += answer;
+  return answers;
+}
+
 std::uint64_t ticket(Kind kind, int fd) {
   return static_cast<std::uint64_t>(fd) << 8 | static_cast<std::uint8_t>(kind);
 }
@@ -75,6 +86,27 @@ int listen_on(std::uint16_t port) {
   return fd;
 }
 
+// The second half of CRLF CRLF may come in the next piece.
+void count_requests(Client& client, std::string_view bytes) {
+  constexpr std::string_view end = "\r\n\r\n";
+  if (client.matched == 0) {  // nearly always: look for whole ends, by memchr's speed
+    std::size_t at = 0;
+    for (;;) {
+      const std::size_t found = bytes.find(end, at);
+      if (found == std::string_view::npos) break;
+      ++client.owed;
+      at = found + end.size();
+    }
+    bytes.remove_prefix(std::max(at, bytes.size() - std::min(bytes.size(), end.size() - 1)));
+  }
+  for (const char byte : bytes) {
+    client.matched = byte == end[client.matched] ? client.matched + 1 : byte == '\r' ? 1 : 0;
+    if (client.matched < end.size()) continue;
+    ++client.owed;
+    client.matched = 0;
+  }
+}
+
 class Floor {
  public:
   explicit Floor(std::uint16_t port);
@@ -88,7 +120,6 @@ class Floor {
   void on_accept(const io_uring_cqe& cqe);
   void on_recv(const io_uring_cqe& cqe, int fd);
   void on_send(const io_uring_cqe& cqe, int fd);
-  void count_requests(Client& client, std::string_view bytes);
   void flush(int fd);
 
   io_uring ring_{};
@@ -96,7 +127,7 @@ class Floor {
   std::unique_ptr<char[]> memory_;
   int given_back_ = 0;  // not yet told to the kernel
   int listener_;
-  std::string answers_;                  // as many as one send may hold
+  std::string answers_ = make_answers();
   std::vector<Client> clients_{65'536};  // by descriptor
 };
 
@@ -112,7 +143,6 @@ Floor::Floor(std::uint16_t port) : listener_(listen_on(port)) {
   if (buffers_ == nullptr) fail("buffers", -error);
   memory_.reset(new char[limits::receive_buffers * limits::receive_buffer_bytes]);
   for (unsigned i = 0; i < limits::receive_buffers; ++i) give_back(static_cast<std::uint16_t>(i));
-  for (std::size_t i = 0; i < batch_max; ++i) answers_ += answer;
 }
 
 io_uring_sqe* Floor::next_sqe() {
@@ -195,27 +225,6 @@ void Floor::on_recv(const io_uring_cqe& cqe, int fd) {
   if (!client.sending) close(fd);
 }
 
-// The second half of CRLF CRLF may come in the next piece.
-void Floor::count_requests(Client& client, std::string_view bytes) {
-  constexpr std::string_view end = "\r\n\r\n";
-  if (client.matched == 0) {  // nearly always: look for whole ends, by memchr's speed
-    std::size_t at = 0;
-    for (;;) {
-      const std::size_t found = bytes.find(end, at);
-      if (found == std::string_view::npos) break;
-      ++client.owed;
-      at = found + end.size();
-    }
-    bytes.remove_prefix(std::max(at, bytes.size() - std::min(bytes.size(), end.size() - 1)));
-  }
-  for (const char byte : bytes) {
-    client.matched = byte == end[client.matched] ? client.matched + 1 : byte == '\r' ? 1 : 0;
-    if (client.matched < end.size()) continue;
-    ++client.owed;
-    client.matched = 0;
-  }
-}
-
 void Floor::flush(int fd) {
   Client& client = clients_[static_cast<std::size_t>(fd)];
   if (client.sending || client.owed == 0) return;
@@ -237,13 +246,91 @@ void Floor::on_send(const io_uring_cqe&, int fd) {
   }
 }
 
+// One event, one receive, one send: that is all.
+class EpollFloor {
+ public:
+  explicit EpollFloor(std::uint16_t port);
+  [[noreturn]] void run();
+
+ private:
+  void watch(int fd);
+  void accept_all();
+  void serve(int fd);
+
+  int epoll_ = epoll_create1(EPOLL_CLOEXEC);
+  int listener_;
+  std::string answers_ = make_answers();
+  std::array<char, limits::receive_buffer_bytes> buffer_{};
+  std::vector<Client> clients_{65'536};  // by descriptor
+};
+
+EpollFloor::EpollFloor(std::uint16_t port) : listener_(listen_on(port)) {
+  if (epoll_ < 0) fail("epoll", errno);
+  fcntl(listener_, F_SETFL, O_NONBLOCK);  // the ring wants it blocking
+  watch(listener_);
+}
+
+void EpollFloor::watch(int fd) {
+  epoll_event event{.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data = {.fd = fd}};
+  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0) fail("epoll_ctl", errno);
+}
+
+void EpollFloor::run() {
+  std::array<epoll_event, 512> events;
+  for (;;) {
+    const int count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 1000);
+    for (int i = 0; i < count; ++i) {
+      const int fd = events[static_cast<std::size_t>(i)].data.fd;
+      if (fd == listener_) {
+        accept_all();
+      } else {
+        serve(fd);
+      }
+    }
+  }
+}
+
+void EpollFloor::accept_all() {
+  for (;;) {
+    const int fd = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0) return;
+    clients_.at(static_cast<std::size_t>(fd)) = {};
+    watch(fd);
+  }
+}
+
+// Until a receive is short: then nothing is left. What a send does not take is dropped, with its
+// client: none of the loads here is slower than we are.
+void EpollFloor::serve(int fd) {
+  Client& client = clients_[static_cast<std::size_t>(fd)];
+  for (;;) {
+    const ssize_t bytes = recv(fd, buffer_.data(), buffer_.size(), 0);
+    if (bytes < 0 && errno == EAGAIN) return;
+    bool good = bytes > 0;
+    if (good) count_requests(client, {buffer_.data(), static_cast<std::size_t>(bytes)});
+    while (good && client.owed > 0) {
+      const std::size_t count = std::min(client.owed, batch_max);
+      client.owed -= count;
+      const std::size_t size = count * answer.size();
+      good = send(fd, answers_.data(), size, MSG_NOSIGNAL) == static_cast<ssize_t>(size);
+    }
+    if (!good) {
+      close(fd);
+      return;
+    }
+    if (static_cast<std::size_t>(bytes) < buffer_.size()) return;
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  const long port = argc == 2 ? std::strtol(argv[1], nullptr, 10) : 0;
+  const bool epoll = argc == 3 && std::string_view(argv[1]) == "--epoll";
+  const long port = argc == 2 || epoll ? std::strtol(argv[argc - 1], nullptr, 10) : 0;
   if (port < 1 || port > 65'535) {
-    std::fprintf(stderr, "usage: floor PORT\n");
+    std::fprintf(stderr, "usage: floor [--epoll] PORT\n");
     return 2;
   }
+  if (epoll) EpollFloor(static_cast<std::uint16_t>(port)).run();
   Floor(static_cast<std::uint16_t>(port)).run();
 }
