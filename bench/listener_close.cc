@@ -1,9 +1,11 @@
 // One way to close a listener, many times, under clients that never pause: how many of them had
 // connected and were reset all the same? bench/listener-close runs it once for each way.
 //
-//   unlisten   a lastcall worker on io_uring, drained: un-listen, settle, sweep, close
+//   unlisten   a lastcall worker, drained: un-listen, settle, sweep, close
 //   fallback   the same where the kernel cannot un-listen: settle, sweep, close
 //   close      close(2) on the listener of a plain accept loop, as most servers do
+//
+// The worker serves by io_uring or by epoll, as told.
 //
 // A thread serves; each client is a thread with blocking calls: connect, send one small request,
 // read the answer to EOF, close, again. A client never resets a connection by itself: it sends
@@ -39,6 +41,7 @@
 #include <lastcall/log.h>
 
 #include "base/check.h"
+#include "io/epoll.h"
 #include "io/sockets.h"
 #include "io/uring.h"
 #include "server/worker.h"
@@ -176,9 +179,9 @@ void hello(lastcall::Request&, lastcall::Response& response, void*) { response.b
 
 class LastcallServer {
  public:
-  explicit LastcallServer(bool unlisten) : unlisten_(unlisten) {
+  LastcallServer(bool unlisten, bool epoll) : unlisten_(unlisten) {
     std::string error;
-    io_ = lastcall::make_uring(error);
+    io_ = epoll ? lastcall::make_epoll(error) : lastcall::make_uring(error);
     if (io_ == nullptr) give_up(error);
     if (unlisten_ && !lastcall::can_unlisten()) give_up("this kernel cannot un-listen");
     router_.add({lastcall::Method::get, "/", hello, nullptr, nullptr});
@@ -246,8 +249,9 @@ class PlainServer {
 
 struct Arguments {
   std::string_view way;
-  unsigned closes = 0;   // in all
-  unsigned clients = 0;  // of each listener
+  std::string_view engine;  // of a lastcall worker
+  unsigned closes = 0;      // in all
+  unsigned clients = 0;     // of each listener
   // A listener each, side by side: while one settles the others keep the machine busy. Outside of
   // the ephemeral range, or a client could connect to itself.
   std::vector<std::uint16_t> ports;
@@ -263,9 +267,11 @@ Number number(const char* text) {
 }
 
 Arguments parse(int argc, char** argv) {
-  if (argc < 5) give_up("usage: listener_close unlisten|fallback|close CLOSES CLIENTS PORT...");
-  Arguments arguments{argv[1], number<unsigned>(argv[2]), number<unsigned>(argv[3]), {}};
-  for (int i = 4; i < argc; ++i) arguments.ports.push_back(number<std::uint16_t>(argv[i]));
+  if (argc < 6) {
+    give_up("usage: listener_close unlisten|fallback|close io_uring|epoll CLOSES CLIENTS PORT...");
+  }
+  Arguments arguments{argv[1], argv[2], number<unsigned>(argv[3]), number<unsigned>(argv[4]), {}};
+  for (int i = 5; i < argc; ++i) arguments.ports.push_back(number<std::uint16_t>(argv[i]));
   return arguments;
 }
 
@@ -305,10 +311,11 @@ class Run {
 
  private:
   void close_many(std::uint16_t port) {
+    const bool epoll = arguments_.engine == "epoll";
     if (arguments_.way == "unlisten") {
-      close_many(LastcallServer(true), port);
+      close_many(LastcallServer(true, epoll), port);
     } else if (arguments_.way == "fallback") {
-      close_many(LastcallServer(false), port);
+      close_many(LastcallServer(false, epoll), port);
     } else if (arguments_.way == "close") {
       close_many(PlainServer(), port);
     } else {
@@ -337,11 +344,11 @@ class Run {
 void print_json(const Arguments& arguments, const Run& run, double seconds, bool own_network) {
   const Tally& tally = run.tally;
   fmt::print(
-      R"({{"way":"{}","closes":{},"clients":{},"listeners":{},"answered":{},"refused":{},)"
+      R"({{"way":"{}","engine":"{}","closes":{},"clients":{},"listeners":{},"answered":{},"refused":{},)"
       R"("reset":{},"cut":{},"timed_out":{},"harness":{},"answered_by_server":{},)"
       R"("accepted_after_unlisten":{},"accepted_in_sweep":{},"seconds":{:.1f},"own_network":{}}})"
       "\n",
-      arguments.way, arguments.closes, arguments.clients, arguments.ports.size(),
+      arguments.way, arguments.engine, arguments.closes, arguments.clients, arguments.ports.size(),
       tally[Outcome::answered], tally[Outcome::refused], tally[Outcome::reset], tally[Outcome::cut],
       tally[Outcome::timed_out], tally[Outcome::harness], run.served.answered.load(),
       run.served.after_unlisten.load(), run.served.in_sweep.load(), seconds, own_network);

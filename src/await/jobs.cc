@@ -97,6 +97,7 @@ void Jobs::run_new() {
 
 void Jobs::on_done(void* self) noexcept {
   auto* job = static_cast<Job*>(self);
+  DCHECK(job->jobs->ended_.size() < job->jobs->ended_.capacity());  // `make_room`
   job->jobs->ended_.push_back(job);
 }
 
@@ -142,9 +143,9 @@ void Jobs::on_deadline(Ms now) {
   timers_.arm(overdue_, overdue_at_);
 }
 
-// What neither ends nor awaits anything of ours cannot be cancelled: the watchdog will end it, and
-// the process. Where the loop turns, each is named here; where it does not, the watchdog itself
-// says how many there are of each name.
+// What half a second later still runs awaits nothing that can be cancelled, or a disk that is slow:
+// if it goes on the watchdog ends it, and the process. Where the loop turns, each is named here;
+// where it does not, the watchdog itself says how many there are of each name.
 void Jobs::on_overdue(void* self) noexcept {
   auto& jobs = *static_cast<Jobs*>(self);
   std::vector<Job*> left;

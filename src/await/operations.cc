@@ -63,6 +63,7 @@ void Operations::on_deadline(void* self) noexcept {
 }
 
 void Operations::on_awaited(const Completion& completion) {
+  CHECK(!completion.more && !completion.has_buffer);
   Slot& slot = slot_of(completion.ticket);
   timers_.disarm(slot.deadline);
   int result = completion.result;

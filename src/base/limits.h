@@ -29,6 +29,7 @@ inline constexpr std::size_t receive_buffer_bytes = 2048;
 // epoll. What one descriptor may bring in a turn before the others have theirs.
 inline constexpr unsigned accepts_per_turn = 64;
 inline constexpr unsigned receives_per_turn = 8;
+inline constexpr Ms refused_poll_ms = 10;  // between looks at what epoll refuses to watch
 
 // Answers. A batch of pipelined answers grows from a small slab to a heap block; past
 // `output_bytes_max` the connection stops parsing until the client has read.

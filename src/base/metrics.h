@@ -33,7 +33,7 @@ inline constexpr MetricRow metric_rows[] = {
     {"connections_accepted", counter, "Connections accepted by the main listener."},
     {"accepted_in_window", counter, "Connections accepted during the drain window."},
     {"accepted_after_unlisten", counter,
-     "Connections accepted after un-listen: their handshakes had begun before."},
+     "Connections accepted after the listener's end: their handshakes had begun before."},
     {"accepted_in_sweep", counter, "Connections swept from the queue after the accept had ended."},
     {"accept_paused", counter, "Times accepting paused at a bound of descriptors or connections."},
     {"accept_failed", counter, "Accepts that failed and were armed again."},
@@ -47,6 +47,8 @@ inline constexpr MetricRow metric_rows[] = {
     {"requests_received", counter, "Complete requests."},
     {"probes_received", counter, "Those of them for a health path, or on the admin listener."},
     {"requests_answered", counter, "Answers handed to the kernel in full."},
+    {"answers_unread", counter,
+     "Those of them that a client never read to the end: undelivered, or cut, as well."},
     {"requests_undelivered", counter, "Answers whose client had gone."},
     {"requests_cut", counter, "Complete requests cut by the deadline."},
     {"requests_rejected", counter, "Requests refused as malformed or beyond a bound."},
@@ -74,7 +76,7 @@ inline constexpr MetricRow metric_rows[] = {
     {"idle_closed", counter, "Silent connections half-closed."},
     {"late_bytes", counter, "Bytes received after a close was said or done."},
     {"lost_after_fin", counter, "Connections with bytes after a FIN that nothing had announced."},
-    {"lost_in_drain", counter, "Those of them that were closed by the drain."},
+    {"lost_in_drain", counter, "Those of them whose FIN we had sent in the drain."},
     {"forced_closes", counter, "Connections closed by the deadline."},
     {"linger_timeouts", counter, "Connections whose client did not close after our FIN."},
 
@@ -83,7 +85,8 @@ inline constexpr MetricRow metric_rows[] = {
     {"body_timeouts", counter, "Requests whose body took too long: 408."},
     {"idle_timeouts", counter, "Connections closed after --idle-timeout."},
     {"write_timeouts", counter, "Connections whose client did not read its answer."},
-    {"receive_paused", counter, "Times a client was held back until it reads its answers."},
+    {"receive_paused", counter,
+     "Times a client was held back: it does not read, or its handler runs."},
     {"receive_starved", counter, "Receives that found no buffer."},
 };
 }  // namespace detail
@@ -108,6 +111,15 @@ class Metric {
   std::size_t row_;
 };
 
+// One that may go down.
+class Gauge : public Metric {
+ public:
+  // NOLINTNEXTLINE(google-explicit-constructor): as of a metric.
+  consteval Gauge(const char* name) : Metric(name) {
+    if (metric_rows[row()].kind != MetricKind::gauge) throw "a counter only goes up";
+  }
+};
+
 class Metrics {
  public:
   // One writer: no locked instruction is needed.
@@ -115,7 +127,7 @@ class Metrics {
     auto& value = values_[metric.row()];
     value.store(value.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
   }
-  void subtract(Metric metric, std::uint64_t n = 1) { add(metric, ~n + 1); }
+  void subtract(Gauge gauge, std::uint64_t n = 1) { add(gauge, ~n + 1); }
   [[nodiscard]] std::uint64_t get(Metric metric) const { return at(metric.row()); }
   [[nodiscard]] std::uint64_t at(std::size_t row) const {
     return values_[row].load(std::memory_order_relaxed);

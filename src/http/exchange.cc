@@ -111,6 +111,7 @@ Exchange* ExchangePool::take() {
 void ExchangePool::give(Exchange* exchange) {
   CHECK(lent_ > 0);
   --lent_;
+  CHECK(!exchange->task || exchange->task.done());
   exchange->task.reset();
   exchange->clear();
   std::unique_ptr<Exchange> owned(exchange);

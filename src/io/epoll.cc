@@ -120,9 +120,11 @@ class Epoll final : public SocketIo {
   Outcome read(Watch& watch, const Operation& operation);
   Outcome send(Watch& watch, Operation& operation);
   Outcome connect(Watch& watch, Operation& operation);
-  Outcome poll(const Watch& watch, const Operation& operation);
-  Outcome wait_readable(Watch& watch, const Operation& operation);
-  Outcome wait_writable(Watch& watch, const Operation& operation);
+  Outcome poll(Watch& watch, const Operation& operation);
+  Outcome wait(Watch& watch);
+  Outcome wait_readable(Watch& watch);
+  Outcome wait_writable(Watch& watch);
+  void retry_refused();
 
   int epoll_ = -1;
   int files_done_ = -1;  // an eventfd
@@ -138,6 +140,7 @@ class Epoll final : public SocketIo {
   std::unique_ptr<char[]> memory_;
   std::vector<std::uint16_t> free_buffers_;  // the last one used first: the cache has it
   std::size_t lent_in_harvest_ = 0;
+  std::vector<int> refused_;  // that epoll does not watch, and that wait
   bool full_said_ = false;
   std::array<epoll_event, events_max> events_{};
   std::vector<Completion> taken_;   // what the next harvest returns
@@ -214,9 +217,9 @@ void Epoll::begin(Watch& watch) {
   if (errno == EPERM || full_said_) return;
   full_said_ = true;
   log::error(
-      "epoll takes no further descriptor: {}; connections break as soon as they would have to "
-      "wait. Raise the sysctl fs.epoll.max_user_watches, or the memory limit",
-      std::strerror(errno));
+      "epoll takes no further descriptor: {}; those beyond are tried {} times a second, which is "
+      "slow. Raise the sysctl fs.epoll.max_user_watches, or the memory limit",
+      std::strerror(errno), 1000 / limits::refused_poll_ms);
 }
 
 void Epoll::submit_accept(int listener, Ticket ticket, bool once) {
@@ -328,7 +331,9 @@ std::span<const Completion> Epoll::harvest(Ms until) {
   // What is here already waits for nobody, but new events are asked for in every harvest: else one
   // client could keep all others waiting.
   const bool idle = ready_.empty() && taken_.empty();
-  collect(idle ? static_cast<int>(std::clamp<Ms>(until - now(), 0, 3'600'000)) : 0);
+  const Ms most = refused_.empty() ? 3'600'000 : limits::refused_poll_ms;
+  collect(idle ? static_cast<int>(std::clamp<Ms>(until - now(), 0, most)) : 0);
+  retry_refused();
   try_ready();
   handed_.swap(taken_);
   taken_.clear();
@@ -405,18 +410,29 @@ Epoll::Outcome Epoll::attempt(Watch& watch, Operation& operation) {
   CHECK(false && "every kind of operation is tried");
 }
 
-// One that epoll does not watch would never be told that it may go on.
-Epoll::Outcome Epoll::wait_readable(Watch& watch, const Operation& operation) {
-  if (watch.refused) return end(operation, -ENOSPC);
-  watch.readable = false;
+Epoll::Outcome Epoll::wait(Watch& watch) {
+  if (watch.refused) refused_.push_back(watch.fd);  // nobody will tell
   return Outcome::waits;
 }
 
-Epoll::Outcome Epoll::wait_writable(Watch& watch, const Operation& operation) {
-  if (watch.refused)
-    return end(operation, operation.done > 0 ? static_cast<int>(operation.done) : -ENOSPC);
+Epoll::Outcome Epoll::wait_readable(Watch& watch) {
+  watch.readable = false;
+  return wait(watch);
+}
+
+Epoll::Outcome Epoll::wait_writable(Watch& watch) {
   watch.writable = false;
-  return Outcome::waits;
+  return wait(watch);
+}
+
+// As if there had been an event for each.
+void Epoll::retry_refused() {
+  for (const int fd : std::exchange(refused_, {})) {
+    Watch* const watch = watches_.find(fd);
+    if (watch == nullptr || !watch->refused) continue;
+    watch->readable = watch->writable = true;
+    enlist(*watch);
+  }
 }
 
 // Errors end it, as they end one of the ring: the caller knows which of them would only repeat.
@@ -424,7 +440,7 @@ Epoll::Outcome Epoll::accept(Watch& watch, const Operation& operation) {
   if (!watch.readable) return Outcome::waits;
   for (unsigned tries = 0; tries < limits::accepts_per_turn; ++tries) {
     const int fd = accept4(watch.fd, nullptr, nullptr, SOCK_CLOEXEC);
-    if (fd < 0 && errno == EAGAIN) return wait_readable(watch, operation);
+    if (fd < 0 && errno == EAGAIN) return wait_readable(watch);
     if (fd < 0) return end(operation, -errno);
     if (operation.does == Does::accept_once) return end(operation, fd);
     taken_.push_back({.ticket = Ticket::unpack(operation.ticket), .result = fd, .more = true});
@@ -442,7 +458,7 @@ Epoll::Outcome Epoll::receive(Watch& watch, const Operation& operation) {
     const std::uint16_t buffer = free_buffers_.back();
     char* const at = memory_.get() + buffer * limits::receive_buffer_bytes;
     const ssize_t bytes = ::recv(watch.fd, at, limits::receive_buffer_bytes, MSG_DONTWAIT);
-    if (bytes < 0 && errno == EAGAIN) return wait_readable(watch, operation);
+    if (bytes < 0 && errno == EAGAIN) return wait_readable(watch);
     if (bytes < 0 && errno == EINTR) continue;
     if (bytes <= 0) return end(operation, bytes < 0 ? -errno : 0);
     free_buffers_.pop_back();
@@ -453,7 +469,7 @@ Epoll::Outcome Epoll::receive(Watch& watch, const Operation& operation) {
                       .has_buffer = true,
                       .buffer = buffer});
     const bool short_of_it = static_cast<std::size_t>(bytes) < limits::receive_buffer_bytes;
-    if (short_of_it && !watch.to_the_end && !watch.refused) return wait_readable(watch, operation);
+    if (short_of_it && !watch.to_the_end && !watch.refused) return wait_readable(watch);
   }
   return Outcome::again;
 }
@@ -462,7 +478,7 @@ Epoll::Outcome Epoll::read(Watch& watch, const Operation& operation) {
   if (!watch.readable) return Outcome::waits;
   const ssize_t bytes = ::read(watch.fd, operation.memory, operation.size);
   if (bytes < 0 && errno == EINTR) return Outcome::again;
-  if (bytes < 0 && errno == EAGAIN) return wait_readable(watch, operation);
+  if (bytes < 0 && errno == EAGAIN) return wait_readable(watch);
   return end(operation, bytes < 0 ? -errno : static_cast<int>(bytes));
 }
 
@@ -477,7 +493,7 @@ Epoll::Outcome Epoll::send(Watch& watch, Operation& operation) {
     return end(operation, operation.done > 0 ? static_cast<int>(operation.done) : -errno);
   if (bytes > 0) operation.done += static_cast<std::uint32_t>(bytes);
   if (operation.done == operation.size) return end(operation, static_cast<int>(operation.done));
-  return wait_writable(watch, operation);
+  return wait_writable(watch);
 }
 
 // Called again, connect(2) tells how the first call has gone on.
@@ -487,13 +503,13 @@ Epoll::Outcome Epoll::connect(Watch& watch, Operation& operation) {
   if (::connect(watch.fd, address, operation.size) == 0 || errno == EISCONN)
     return end(operation, 0);
   if (errno != EINPROGRESS && errno != EALREADY && errno != EINTR) return end(operation, -errno);
-  return wait_writable(watch, operation);
+  return wait_writable(watch);
 }
 
 // Whoever reads and writes what is polled does so behind our back: only poll(2) knows.
-Epoll::Outcome Epoll::poll(const Watch& watch, const Operation& operation) {
+Epoll::Outcome Epoll::poll(Watch& watch, const Operation& operation) {
   pollfd look{watch.fd, static_cast<short>(operation.size), 0};
-  if (::poll(&look, 1, 0) != 1) return Outcome::waits;
+  if (::poll(&look, 1, 0) != 1) return wait(watch);
   return end(operation, look.revents);
 }
 

@@ -139,6 +139,8 @@ Task<RedisReply> Redis::connect() {
       co_await stream_.connect(address_.host, address_.port, connect_limit);
   if (error) co_return fail("cannot connect", error);
   reader_.reset(redisReaderCreate());
+  if (reader_ == nullptr)
+    co_return fail("cannot connect", std::make_error_code(std::errc::not_enough_memory));
   RedisReply reply;
   reply.kind = RedisReply::Kind::text;
   if (!address_.password.empty()) reply = co_await exchange(login_of(address_));

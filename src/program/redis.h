@@ -54,7 +54,7 @@ class Redis {
   ~Redis();
 
   // One command. Connects first where needed: AUTH, SELECT. One call at a time. Throws Canceled.
-  // `sent`, if given, is true from the moment on at which Redis may have the command.
+  // `sent`, if given, is true once the command is handed over: from then on Redis may have it.
   [[nodiscard]] Task<RedisReply> call(std::vector<std::string> arguments, bool* sent = nullptr);
   void close();
   [[nodiscard]] const RedisAddress& address() const { return address_; }

@@ -124,7 +124,7 @@ Task<> RedisCounter::Client::commit(void* self, std::uint64_t sum) {
       }
       co_await client.pause();
     }
-  } catch (const Canceled&) {
+  } catch (...) {  // Canceled, mostly
     if (in_doubt || sent)
       log::warning("redis: {} increments were sent and not confirmed: they may be counted", sum);
     throw;
@@ -156,7 +156,7 @@ bool RedisCounter::Client::is_confirmation(const RedisReply& reply, std::uint64_
          reply.integer == static_cast<std::int64_t>(number);
 }
 
-// Longer from time to time, and not the same for all: a Redis that comes back is not run over. In a
+// Longer each time, and not the same for all: a Redis that comes back is not run over. In a
 // drain shorter ones, and the one under way ends early: what is due goes out as soon as it can.
 Task<> RedisCounter::Client::pause() {
   constexpr std::chrono::milliseconds step{100};
@@ -173,8 +173,8 @@ Task<> RedisCounter::Client::pause() {
 }
 
 void RedisCounter::Client::saw_failure(const RedisReply& reply) {
-  // A replica, a server of whom it is not known who we are, or none of Redis at all: by its name
-  // another may be found.
+  // It may be a replica, one that does not know who we are, or no Redis at all: a new connection
+  // may find another behind the same name.
   redis.close();
   const Instant at = now();
   if (!failing_since) failing_since = at;

@@ -38,7 +38,7 @@ std::string signal_name(Whose process) {
 }
 
 std::string_view close_kind(Whose process) {
-  if (process.unlistened_at == never) return "none";
+  if (process.close_began_at == never) return "none";
   return process.unlisten_worked ? "un-listen" : "sweep-only";
 }
 
@@ -82,9 +82,9 @@ constexpr AuditField fields[] = {
     {"serving_ms", "how long it had served when the signal came",
      [](Whose process) { return span(process.serving_at, process.deadlines().signaled_at); }},
     {"draining_ms", "from the signal to the listener's end: the window",
-     [](Whose process) { return span(process.deadlines().signaled_at, process.unlistened_at); }},
+     [](Whose process) { return span(process.deadlines().signaled_at, process.close_began_at); }},
     {"settling_ms", "until no handshake was under way any more",
-     [](Whose process) { return span(process.unlistened_at, process.settled_at); }},
+     [](Whose process) { return span(process.close_began_at, process.settled_at); }},
     {"closing_ms", "from then on: finishing what was in flight",
      [](Whose process) { return span(process.settled_at, process.stopped_at); }},
     {"listener_close",
@@ -107,7 +107,9 @@ constexpr AuditField fields[] = {
     {"probes_received", "of these: from probes and scrapers",
      [](Whose process) { return number(process.sum("probes_received")); }},
     {"requests_answered", "sent in full. Less than received, nothing cut: clients hung up",
-     [](Whose process) { return number(process.sum("requests_answered")); }},
+     [](Whose process) {
+       return number(process.sum("requests_answered") - process.sum("answers_unread"));
+     }},
     {"requests_undelivered", "the client had gone before its answer; not ours",
      [](Whose process) { return number(process.sum("requests_undelivered")); }},
     {"requests_cut",
@@ -133,8 +135,10 @@ constexpr AuditField fields[] = {
      "bytes after our close; behind one that nothing announced also `lost_after_fin`, else the "
      "client may send them again",
      [](Whose process) { return number(process.sum("late_bytes")); }},
-    {"lost_after_fin", "spoke after we had closed them as silent; exit 3: in the drain, **lost**",
+    {"lost_after_fin", "clients that spoke after we had closed them as silent",
      [](Whose process) { return number(process.sum("lost_after_fin")); }},
+    {"lost_in_drain", "**lost**: these of them that we had closed in the drain",
+     [](Whose process) { return number(process.sum("lost_in_drain")); }},
     {"forced_closes", "connections that the deadline closed, but for those already half-closed",
      [](Whose process) { return number(process.sum("forced_closes")); }},
     {"jobs_started", "background work, all of it",
@@ -144,7 +148,8 @@ constexpr AuditField fields[] = {
     {"jobs_unfinished", "**promised and not done** at the deadline",
      [](Whose process) { return number(process.sum("jobs_unfinished")); }},
     {"unfinished", "these by name: how many, and the age of the oldest", unfinished},
-    {"operations_outstanding", "of the ring: always 0, counted and not assumed",
+    {"operations_outstanding",
+     "begun and not ended, of any kind: always 0, or the process would not have ended by itself",
      [](Whose process) { return number(process.operations_left.load()); }},
     {"log_dropped", "lines that are missing in the log, since nobody read stderr",
      [](Whose) { return number(log::dropped()); }},

@@ -355,6 +355,7 @@ void Connection::respond(bool more_buffered) {
   write_response(out_, exchange_->response,
                  {.head = head, .close = close, .http_1_0 = request.minor_version() == 0},
                  worker_.date());
+  DCHECK(answer_ends_.empty() || answer_ends_.back() < out_.bytes().size());
   answer_ends_.push_back(out_.bytes().size());
   if (close) state_ = State::finishing;
   release_exchange();
@@ -415,6 +416,7 @@ void Connection::resume_parsing() {
 
 void Connection::flush() {
   if (send_in_flight_ || out_.empty()) return;
+  DCHECK(state_ == State::open || state_ == State::handling || state_ == State::finishing);
   send_in_flight_ = true;
   write_deadline_ = worker_.now() + worker_.config().write_timeout;
   worker_.io().submit_send(fd_, out_.bytes(), ticket(Kind::send));
@@ -503,6 +505,8 @@ void Connection::check_invariants() const {
   DCHECK(receive_ != Receive::paused || state_ == State::closing ||
          spill_.size() >= limits::spill_bytes / 2);
   DCHECK((cut_ == Cut::no) || state_ == State::closing);
+  DCHECK(!eof_ || state_ != State::open || send_in_flight_);
+  DCHECK(state_ == State::closing || deadline() == never || timer_.armed());
   switch (state_) {
     case State::open: DCHECK(send_in_flight_ || spill_.empty()); break;
     case State::handling: DCHECK(exchange_ != nullptr && exchange_->connection == this); break;

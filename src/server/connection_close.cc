@@ -16,7 +16,8 @@ namespace lastcall {
 // ---- our FIN
 
 void Connection::linger(Late late) {
-  DCHECK(!send_in_flight_);
+  DCHECK(!send_in_flight_ && out_.empty() && answer_ends_.empty());
+  DCHECK(state_ == State::open || state_ == State::finishing);
   late_ = late;
   silent_ms_ = worker_.now() - last_activity_at_;
   worker_.io().shut_send(fd_);
@@ -112,7 +113,7 @@ bool Connection::answer_unread() const { return worker_.io().bytes_unacked(fd_) 
 std::size_t Connection::recount_unread(Metric instead) {
   const std::size_t unread = sent_.unread(worker_.io().bytes_acked(fd_));
   sent_.forget();
-  worker_.metrics().subtract("requests_answered", unread);
+  worker_.metrics().add("answers_unread", unread);
   worker_.metrics().add(instead, unread);
   return unread;
 }
@@ -160,7 +161,7 @@ void Connection::cut() {
   cut_ = discards ? Cut::discarding : Cut::counting;
   linger_deadline_ = worker_.now() + limits::last_ack_ms;
   cut_requests_ = 0;
-  if (state_ != State::lingering) worker_.metrics().add("forced_closes");
+  if (state_ != State::lingering && !door_->admin) worker_.metrics().add("forced_closes");
   if (state_ == State::handling || state_ == State::handled) {
     log::warning("cut: {}", describe());
     abandon_exchange();

@@ -15,7 +15,7 @@ class Router;
 struct Door {
   Door(Io& io, Metrics& metrics, std::uint32_t index, const Router* routes, std::size_t most,
        bool for_probes)
-      : listener(io, metrics, index), router(routes), max(most), admin(for_probes) {}
+      : listener(io, metrics, index, for_probes), router(routes), max(most), admin(for_probes) {}
 
   Listener listener;
   const Router* const router;

@@ -16,8 +16,7 @@ constexpr std::size_t multishot_room = limits::listen_backlog;
 
 // Failures that would repeat at once and spin: the connection stays queued, nothing is lost.
 bool is_shortage(int error) {
-  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM ||
-         error == ENOSPC;
+  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
 }  // namespace
@@ -29,6 +28,7 @@ void Listener::open(int fd) {
 }
 
 void Listener::tend(Ms now, std::size_t room) {
+  DCHECK(is_open() == (fd_ >= 0) && (!armed_ || is_open()));
   switch (mode_) {
     case Mode::closed: return;
     case Mode::accepting:
@@ -82,7 +82,8 @@ int Listener::on_accept(const Completion& completion, Ms now) {
 }
 
 void Listener::begin_close() {
-  if (mode_ == Mode::accepting) mode_ = Mode::closing;
+  if (mode_ != Mode::accepting) return;
+  mode_ = Mode::closing;
   retry_at_ = never;
 }
 
@@ -118,7 +119,7 @@ void Listener::cut() {
     cancel();
     return;  // `tend` comes back when the accept has ended
   }
-  metrics_.add("queue_lost", io_.accept_queue_length(fd_));
+  if (!for_probes_) metrics_.add("queue_lost", io_.accept_queue_length(fd_));
   close();
 }
 

@@ -22,8 +22,9 @@ namespace lastcall {
 
 class Listener {
  public:
-  Listener(Io& io, Metrics& metrics, std::uint32_t index)
-      : io_(io), metrics_(metrics), index_(index) {}
+  // `for_probes`: what is lost in its queue is no loss.
+  Listener(Io& io, Metrics& metrics, std::uint32_t index, bool for_probes)
+      : io_(io), metrics_(metrics), index_(index), for_probes_(for_probes) {}
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
@@ -64,6 +65,7 @@ class Listener {
   Io& io_;
   Metrics& metrics_;
   const std::uint32_t index_;
+  const bool for_probes_;
   Mode mode_ = Mode::closed;
   bool armed_ = false;
   bool multishot_ = false;

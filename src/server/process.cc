@@ -69,6 +69,7 @@ void Process::begin_drain(int signal, Ms now) {
 void Process::publish(const Deadlines& deadlines) {
   CHECK(deadlines.set() && deadlines.window_end <= deadlines.deadline);
   CHECK(deadlines.deadline <= deadline_);
+  CHECK(!signaled() || deadlines.signaled_at == signaled_at_);
   window_end_.store(deadlines.window_end, std::memory_order_relaxed);
   deadline_.store(deadlines.deadline, std::memory_order_release);
   signaled_at_.store(deadlines.signaled_at, std::memory_order_release);

@@ -178,7 +178,9 @@ int Server::run() {
   log::start();
   if (const std::string wrong = options.invalid(); !wrong.empty())
     return self.refuse(exit_bad_option, wrong);
-  const unsigned workers = options.workers != 0 ? options.workers : usable_cpus();
+  const unsigned workers =
+      options.workers != 0 ? options.workers : std::min(usable_cpus(), workers_max);
+  CHECK(workers >= 1 && workers <= workers_max);
   if (const std::string wrong = self.bound_connections(workers); !wrong.empty())
     return self.refuse(exit_bad_option, wrong);
 

@@ -117,6 +117,7 @@ void Worker::dispatch_all(std::span<const Completion> completions) {
       if (completion.ticket.kind == Kind::signal) on_signal(completion);
     }
   }
+  DCHECK(undispatched_.empty());
   for (undispatched_ = completions; !undispatched_.empty();) {
     const Completion& completion = undispatched_.front();
     undispatched_ = undispatched_.subspan(1);
@@ -171,6 +172,7 @@ void Worker::report_denied() {
 }
 
 void Worker::on_wake(const Completion&) {
+  CHECK(wake_read_);
   wake_read_ = false;
   if (reads_released_) return;
   wake_read_ = true;
@@ -204,6 +206,8 @@ void Worker::adopt(int fd, Door& door, bool swept) {
   }
   Connection& connection = *connections_[free_slots_.back()];
   free_slots_.pop_back();
+  CHECK(!connection.in_use() && connections_.size() <= std::size_t{1}
+                                                           << 24);  // as a ticket packs it
   ++door.open;
   if (!door.admin) count_accepted(swept);
   connection.open(fd, door);
@@ -214,7 +218,7 @@ void Worker::count_accepted(bool swept) {
   metrics().add("connections_open");
   if (swept) {
     metrics().add("accepted_in_sweep");
-  } else if (process_.unlistened_at != never) {
+  } else if (process_.close_began_at != never) {
     metrics().add("accepted_after_unlisten");
   } else if (process_.signaled()) {
     metrics().add("accepted_in_window");
@@ -265,6 +269,7 @@ void Worker::park(Connection& connection) {
 // First come, first served, and no more than there are buffers.
 void Worker::resume_parked() {
   if (parked_.empty()) return;
+  CHECK(io_.buffers_lent() <= limits::receive_buffers);
   std::size_t free = limits::receive_buffers - io_.buffers_lent();
   std::size_t seen = 0;
   for (; seen < parked_.size() && free > 0; ++seen) {
@@ -324,6 +329,7 @@ void Worker::finish_tasks() {
     batch.swap(finished_);
     for (Exchange* exchange : batch) {
       DCHECK(waiting_ > 0 && exchange->task.done());
+      CHECK(exchange->worker == this && (exchange->connection != nullptr || abandoned_ > 0));
       --waiting_;
       metrics().subtract("handlers_waiting");
       if (exchange->connection != nullptr) {
@@ -351,18 +357,29 @@ void Worker::check_invariants() const {
   CHECK(operations == io_.operations());
   CHECK(open == main_.open + admin_.open && open + free_slots_.size() == connections_.size());
   const Metrics& m = slot_.metrics;
-  CHECK(m.get("requests_received") == m.get("requests_in_flight") + m.get("requests_answered") +
-                                          m.get("requests_undelivered") + m.get("requests_cut"));
+  CHECK(m.get("requests_received") + m.get("answers_unread") ==
+        m.get("requests_in_flight") + m.get("requests_answered") + m.get("requests_undelivered") +
+            m.get("requests_cut"));
   CHECK(waiting_ >= abandoned_ && waiting_ == m.get("handlers_waiting"));
   CHECK(exchanges_.lent() <= open + waiting_);
   CHECK(jobs_.running() == m.get("jobs_running"));
+  CHECK(m.get("jobs_started") <= m.get("jobs_running") + m.get("jobs_finished") +
+                                     m.get("jobs_failed") + m.get("jobs_unfinished"));
+  CHECK(m.get("connections_open") == main_.open);
+  CHECK(m.get("requests_in_flight") >= waiting_ - abandoned_);
+  CHECK(slabs_.lent() <= open && (open + waiting_ > 0 || body_budget_.used == 0));
+  CHECK(main_.closing == (phase() >= Phase::closing));
+  CHECK(context_.draining == (phase() >= Phase::draining));
+  CHECK(cut_ == operations_.canceled());
 }
 
 void Worker::check_nothing_left() const {
   CHECK(io_.operations() == 0);
   CHECK(io_.buffers_lent() == 0);
-  CHECK(main_.open == 0 && admin_.open == 0);
-  CHECK(waiting_ == 0 && finished_.empty());
+  CHECK(main_.open == 0 && admin_.open == 0 && parked_.empty());
+  CHECK(!main_.listener.is_open() && !admin_.listener.is_open());
+  CHECK(free_slots_.size() == connections_.size());
+  CHECK(waiting_ == 0 && abandoned_ == 0 && finished_.empty());
   CHECK(jobs_.running() == 0 && ready_.empty() && operations_.outstanding() == 0);
   CHECK(exchanges_.lent() == 0);
   CHECK(slabs_.lent() == 0);

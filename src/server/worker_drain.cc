@@ -18,6 +18,7 @@
 namespace lastcall {
 
 void Worker::on_signal(const Completion& completion) {
+  CHECK(leader() && signal_read_);
   signal_read_ = false;
   if (completion.result == static_cast<int>(sizeof(signalfd_siginfo))) {
     signalfd_siginfo info;
@@ -56,13 +57,13 @@ void Worker::step_drain(Event event, Ms at) {
   // Un-listened before anything is cut: a listener that still listens is never closed.
   if (actions.close_listener) close_listener();
   if (actions.cut) cut();
-  if (cut_ && process_.unlistened_at != never) main_.listener.cut();
+  if (cut_ && process_.close_began_at != never) main_.listener.cut();
   if (actions.close_admin) close_admin();
   if (actions.release) release_reads();
   if (phase() != Phase::closing) return;
   settle();
   close_silent_batch();
-  if (now_ >= admin_cut_at_) cut_admin();
+  if (now_ >= admin_cut_at_) cut_admin();  // each turn: one more may have been accepted
 }
 
 void Worker::announce() {
@@ -107,7 +108,7 @@ void Worker::close_listener() {
 // One loop, and nothing between the calls: a group with a live member swallows the SYNs of the
 // others, whose clients would hang.
 void Worker::unlisten_all() {
-  DCHECK(leader() && process_.unlistened_at == never);
+  DCHECK(leader() && process_.close_began_at == never);
   if (process_.can_unlisten) {
     int failed = 0;
     for (const WorkerSlot& slot : process_.slots) {
@@ -116,7 +117,7 @@ void Worker::unlisten_all() {
     process_.unlisten_worked = failed == 0;
     if (failed != 0) log::warning("un-listen failed: {}", std::strerror(failed));
   }
-  process_.unlistened_at = io_.now();
+  process_.close_began_at = io_.now();
   log::info("closing: no new connection from here on");
 }
 
@@ -125,21 +126,24 @@ void Worker::settle() {
   DCHECK(phase() == Phase::closing);
   if (leader() && process_.settled_at == never && now_ >= settle_poll_at_) {
     if (settled()) {
-      process_.settled_at = now_;
+      process_.settled_at = io_.now();
       const int half_way = std::max(0, io_.handshakes_half_way(process_.port));
       metrics().add("handshakes_abandoned", static_cast<std::uint64_t>(half_way));
       wake_all();
     }
-    // Counting them may take long where there are many sockets: never more than a fifth of the
+    // Counting them may take long where there are many sockets: never more than a quarter of the
     // time.
     const Ms took = io_.now() - now_;
     settle_poll_at_ = now_ + std::max(limits::settle_poll_ms, 4 * took);
   }
   if (process_.settled_at != never) main_.listener.begin_close();
+  CHECK(process_.settled_at == never || process_.close_began_at != never);
 }
 
 bool Worker::settled() const {
-  const Ms elapsed = now_ - process_.unlistened_at;
+  CHECK(process_.close_began_at != never);
+  if (cut_) return true;  // other workers' listeners may be gone
+  const Ms elapsed = now_ - process_.close_began_at;
   if (process_.forced() || elapsed >= process_.settle_max) return true;
   if (elapsed < limits::settle_ms_min) return false;
   for (const WorkerSlot& slot : process_.slots) {
@@ -206,7 +210,6 @@ void Worker::close_admin() {
 }
 
 void Worker::cut_admin() {
-  admin_cut_at_ = never;
   admin_.listener.cut();
   for (const auto& connection : connections_) {
     if (connection->in_use()) connection->cut();
@@ -215,6 +218,8 @@ void Worker::cut_admin() {
 
 void Worker::release_reads() {
   DCHECK(!reads_released_);
+  CHECK(main_.open + admin_.open + waiting_ + jobs_.running() == 0);
+  CHECK(!main_.listener.is_open() && !admin_.listener.is_open());
   reads_released_ = true;
   timers_.disarm(heartbeat_);
   resolver_.close();
@@ -241,6 +246,8 @@ void Worker::report_progress() {
 
 void Worker::stop() {
   DCHECK(stopped());
+  CHECK(reads_released_ || (signal_fd_ < 0 && wake_fd_ < 0));
+  CHECK(!leader() || process_.workers_stopped + 1 == process_.slots.size());
   timers_.disarm(heartbeat_);
   open_streams_.close_all();
   check_nothing_left();

@@ -236,7 +236,7 @@ class Schedule {
     }
     const auto received = process_.sum("requests_received");
     const auto ended = process_.sum("requests_answered") + process_.sum("requests_undelivered") +
-                       process_.sum("requests_cut");
+                       process_.sum("requests_cut") - process_.sum("answers_unread");
     if (received != ended) fail(fmt::format("{} received, {} ended", received, ended));
     if (process_.sum("requests_in_flight") != 0) fail("requests still in flight");
     if (process_.sum("connections_open") != 0) fail("connections still open");

@@ -30,7 +30,9 @@ class Told:
             return int(counts.get(f"{name}{suffix}", 0))
 
         probes_answered = count("probes_received") - int(counts.get("requests_in_flight", 0))
-        self.answered += count("requests_answered") - probes_answered
+        # The audit has subtracted what clients never read; /metrics counts it apart.
+        unread = count("answers_unread")
+        self.answered += count("requests_answered") - unread - probes_answered
         self.undelivered += count("requests_undelivered")
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from harness import options, values
-from harness.servers import Server
+from harness.servers import Server, served_by
 
 from .schedule import Schedule, fit
 from .servers import SERVERS
@@ -47,7 +47,7 @@ def parse(argv: list[str] | None = None) -> Options:
         parser.error(str(error))
     servers = given.variant or (QUICK_SERVERS if given.quick else SERVERS)
     return Options(
-        servers=[SERVERS[name] for name in dict.fromkeys(servers)],
+        servers=[served_by(SERVERS[name], given.io) for name in dict.fromkeys(servers)],
         schedule=Schedule(requests, given.rate, window, delay, given.chaos),
         **parser.restarts(given),
     )

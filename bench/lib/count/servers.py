@@ -9,6 +9,7 @@ SERVERS = {
         Server("go-waitgroup", "Go, signals, WaitGroup", False, ("-mode", "waitgroup")),
         Server("hard", "lastcall --hard", True, ("--hard",), must_lose=True),
         Server("drain", "lastcall", True, (), must_lose=False),
+        Server("epoll", "lastcall, by epoll", True, ("--io", "epoll"), must_lose=False),
     )
 }
 ENDS_AT_ONCE = ("go-forget", "hard")  # whatever is pending is lost

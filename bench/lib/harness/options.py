@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from .blocks import RESULTS
 from .build import ROOT
+from .servers import ENGINES
 from .values import folder, names, output_file, whole
 
 
@@ -21,6 +22,7 @@ class Restarts:
     svg: Path
     build_dir: Path
     setup: bool
+    io: str | None  # what lastcall serves by, where a server does not say it itself
     write: bool
     published: Path | None  # where the picture goes, too, with --write
 
@@ -48,6 +50,9 @@ class Parser(argparse.ArgumentParser):
         if given.write and given.quick:
             self.error("--quick shows too little to be written down: --write goes without it")
 
+    def add_io(self, what: str) -> None:
+        self.add_argument("--io", choices=ENGINES, help=what)
+
     def add_build_dir(self, more: str = "") -> None:
         what = f"the folder of the build{more} (build)"
         self.add_argument(
@@ -61,6 +66,7 @@ class Parser(argparse.ArgumentParser):
         self.add_write()
         what = f"where the picture goes (bench/{self.prog}.svg in the build folder)"
         add("--svg", type=output_file, metavar="FILE", help=what)
+        self.add_io("what lastcall serves by (what it chooses); one server always has epoll")
         self.add_build_dir()
         what = "do not run ./setup first; nothing is installed"
         add("--no-setup", dest="setup", action="store_false", help=what)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .network import LOOPBACK
@@ -10,6 +10,7 @@ from .network import LOOPBACK
 SHUTDOWN_SECONDS = 10  # for requests in flight, after the drain window
 GRACE_SECONDS_MIN = 30
 GRACE_SLACK_SECONDS = 5
+ENGINES = ("io_uring", "epoll")  # what lastcall can serve by
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,13 @@ class Server:
     is_lastcall: bool
     flags: tuple[str, ...]
     must_lose: bool | None = None
+
+
+def served_by(server: Server, engine: str | None) -> Server:
+    """The same server by this engine, unless it has one of its own."""
+    if not (server.is_lastcall and engine) or "--io" in server.flags:
+        return server
+    return replace(server, flags=(*server.flags, "--io", engine))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from harness.processes import Children, HarnessError
 from harness.program import Program
 
 from .options import parse
-from .result import WAYS, Result, bound, lost_none, sample, setting
+from .result import WAYS, Result, Way, bound, lost_none, sample, setting
 from .table import as_object, compact, table
 
 PROGRAM = Program("listener-close")
@@ -37,7 +37,8 @@ def main() -> int:
     ):
         compile_targets(children, chosen.build_dir, [CLOSER])
         closer = chosen.build_dir / CLOSER
-        results = [run(children, closer, way, chosen.closes) for way in WAYS]
+        ways = [way for way in WAYS if chosen.io in (None, way.engine) or way.name == "close"]
+        results = [run(children, closer, way, chosen.closes) for way in ways]
     exit_code = report(results, chosen.json)
     if block:
         block.publish(exit_code, f"{compact(results)}\n\n{sample(results)}", say)
@@ -48,11 +49,11 @@ def say(text: str) -> None:
     PROGRAM.say(text)
 
 
-def run(children: Children, closer: Path, way: str, closes: int) -> Result:
+def run(children: Children, closer: Path, way: Way, closes: int) -> Result:
     ports = [str(port) for port in free_ports(LISTENERS)]
     child = children.start(
-        f"{CLOSER} {way}",
-        [str(closer), way, str(closes), str(CLIENTS), *ports],
+        f"{CLOSER} {way.name} {way.engine}",
+        [str(closer), way.name, way.engine, str(closes), str(CLIENTS), *ports],
         stdout=PIPE,
         encoding="utf-8",
     )
@@ -84,14 +85,14 @@ def report(results: list[Result], json_file: Path | None) -> int:
     print("Refused clients had sent nothing. Lost ones had connected: reset, or EOF instead of")
     print("an answer. Late ones were in the accept queue or half-way to it at un-listen: served.")
     for result in filter(lost_none, results):
-        print(f"{WAYS[result.way]}: {bound(result)}.")
+        print(f"{result.title}: {bound(result)}.")
     PROGRAM.write_json(json_file, [as_object(each) for each in results])
     return verdict(results)
 
 
 def verdict(results: list[Result]) -> int:
     failures = [
-        f"{WAYS[result.way]}: {problem}"
+        f"{result.title}: {problem}"
         for result in results
         for problem in result.broken_promises()
     ]

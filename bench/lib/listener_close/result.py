@@ -4,11 +4,22 @@ from dataclasses import dataclass
 
 from harness.outcome import bound_of_none
 
-WAYS = {
-    "close": "plain close of an accept loop",
-    "fallback": "lastcall without un-listen",
-    "unlisten": "lastcall",
-}
+@dataclass(frozen=True)
+class Way:
+    """To close a listener: as listener_close.cc calls it, and what serves."""
+
+    name: str
+    engine: str
+    title: str
+
+
+WAYS = (
+    Way("close", "io_uring", "plain close of an accept loop"),
+    Way("fallback", "io_uring", "lastcall without un-listen"),
+    Way("fallback", "epoll", "lastcall by epoll, without un-listen"),
+    Way("unlisten", "io_uring", "lastcall"),
+    Way("unlisten", "epoll", "lastcall, by epoll"),
+)
 
 
 @dataclass(frozen=True)
@@ -16,6 +27,7 @@ class Result:
     """One way to close, as the clients saw it (listener_close.cc) and the server counted it."""
 
     way: str
+    engine: str
     closes: int
     clients: int
     listeners: int
@@ -30,6 +42,12 @@ class Result:
     accepted_in_sweep: int
     seconds: float
     own_network: bool
+
+    @property
+    def title(self) -> str:
+        return next(
+            way.title for way in WAYS if (way.name, way.engine) == (self.way, self.engine)
+        )
 
     @property
     def lost(self) -> int:
@@ -82,5 +100,5 @@ def setting(result: Result) -> str:
 def sample(results: list[Result]) -> str:
     """What was run, and what it allows to say of lastcall."""
     told = [setting(results[0])]
-    told += [f"{WAYS[each.way]}: {bound(each)}." for each in results if lost_none(each)]
+    told += [f"{each.title}: {bound(each)}." for each in results if lost_none(each)]
     return " ".join(told)

@@ -2,7 +2,7 @@
 
 from harness.table import align, bold, markdown
 
-from .result import WAYS, Result
+from .result import Result
 
 
 def table(results: list[Result]) -> str:
@@ -15,7 +15,7 @@ def cells(result: Result) -> list[str]:
     counts = (result.connected, result.lost, result.reset, result.cut)
     late = result.accepted_after_unlisten + result.accepted_in_sweep
     return [
-        WAYS[result.way],
+        result.title,
         f"{result.closes:,} closes",
         *(f"{count:,}" for count in counts),
         f"{result.lost / result.closes:.2f}",
@@ -32,11 +32,11 @@ def compact(results: list[Result]) -> str:
     what = f"{first.closes:,} closes under {first.listeners * first.clients} clients by"
     lines = [[what, "connected", "then lost"]]
     for each in results:
-        cells = [WAYS[each.way], f"{each.connected:,}", f"{each.lost:,}"]
+        cells = [each.title, f"{each.connected:,}", f"{each.lost:,}"]
         lines.append([bold(cell, each.way == "unlisten") for cell in cells])
     return markdown(lines)
 
 
 def as_object(result: Result) -> dict:
-    derived = {"title": WAYS[result.way], "connected": result.connected, "lost": result.lost}
+    derived = {"title": result.title, "connected": result.connected, "lost": result.lost}
     return derived | vars(result) | {"broken_promises": result.broken_promises()}

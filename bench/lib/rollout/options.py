@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from harness import options, values
-from harness.servers import Server
+from harness.servers import Server, served_by
 from harness.vegeta import ATTACKS, Attack
 
 from .run import LEAD_SECONDS
@@ -42,7 +42,7 @@ def parse(argv: list[str] | None = None) -> Options:
     servers = given.variant or (quick_servers if given.quick else list(SERVERS))
     attacks = given.attack or (quick_attacks if given.quick else list(ATTACKS))
     return Options(
-        servers=[SERVERS[name] for name in dict.fromkeys(servers)],
+        servers=[served_by(SERVERS[name], given.io) for name in dict.fromkeys(servers)],
         attacks=[ATTACKS[name] for name in dict.fromkeys(attacks)],
         rate=given.rate,
         seconds=seconds,

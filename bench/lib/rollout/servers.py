@@ -7,6 +7,7 @@ SERVERS = {
     for server in (
         Server("hard", "lastcall --hard", True, ("--hard",), must_lose=True),
         Server("drain", "lastcall", True, (), must_lose=False),
+        Server("epoll", "lastcall, by epoll", True, ("--io", "epoll"), must_lose=False),
         Server("go-exit", "Go, exits at once", False, ("-mode", "exit")),
         Server("go-shutdown", "Go, Shutdown", False, ("-mode", "shutdown")),
         Server("go-delay", "Go, 503, delay, Shutdown", False, ("-mode", "delay")),

@@ -8,9 +8,10 @@ ROUNDS, SECONDS = 7, 2
 QUICK_ROUNDS, QUICK_SECONDS = 1, 1
 
 DESCRIPTION = """\
-What a request costs: CPU time of lastcall against the floor, which is what the kernel costs.
+What a request costs: CPU time of lastcall against the floor, which is what the kernel costs; by
+io_uring and by epoll, each against a floor of its own.
 
-    bench/throughput            all loads: about three minutes
+    bench/throughput            all loads: about five minutes
     bench/throughput --quick    one short round of each: within a minute, and nothing is judged
 
 The floor (bench/floor.cc) answers every request with the same bytes and understands none of them.
@@ -26,11 +27,14 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     add("--quick", action="store_true", help="one short round of each load; judges nothing")
     add("--rounds", type=values.whole(1, 1000), metavar="N", help=f"of each load ({ROUNDS})")
     add("--seconds", type=values.whole(1, 3600), metavar="N", help=f"of a turn ({SECONDS})")
+    parser.add_io("only lastcall by this, and its floor (both)")
     parser.add_json()
     parser.add_write()
     parser.add_build_dir(", which should be a release build")
     chosen = parser.parse_args(argv)
     parser.check_write(chosen)
+    if chosen.write and chosen.io:
+        parser.error("what is written down has both: --write goes without --io")
     chosen.rounds = chosen.rounds or (QUICK_ROUNDS if chosen.quick else ROUNDS)
     chosen.seconds = chosen.seconds or (QUICK_SECONDS if chosen.quick else SECONDS)
     return chosen

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .cpus import used_by
-from .servers import FLOOR, Server
+from .servers import FLOOR, FLOORS, Server
 from .wrk import Load, Wrk
 
 WARM_UP_SECONDS = 1  # of each server under each load, not measured
@@ -48,15 +48,16 @@ class Row:
         user = sum(turn.user_seconds for turn in self.turns[server])
         return user / (user + sum(turn.system_seconds for turn in self.turns[server]))
 
-    def ratios(self, server: str) -> list[float]:
-        """To the floor, in each round."""
+    def ratios(self, server: str, to: str = "") -> list[float]:
+        """To its floor, or another server, in each round."""
+        others = self.turns[to or FLOORS.get(server, FLOOR)]
         return [
-            mine.cpu_us / floor.cpu_us
-            for mine, floor in zip(self.turns[server], self.turns[FLOOR], strict=True)
+            mine.cpu_us / other.cpu_us
+            for mine, other in zip(self.turns[server], others, strict=True)
         ]
 
-    def ratio(self, server: str) -> float:
-        return statistics.median(self.ratios(server))
+    def ratio(self, server: str, to: str = "") -> float:
+        return statistics.median(self.ratios(server, to))
 
 
 def measure(

@@ -11,6 +11,8 @@ from harness.polls import polls
 from harness.processes import Child, Children, HarnessError
 
 FLOOR, LASTCALL, NGINX = "floor", "lastcall", "nginx"
+EPOLL_FLOOR, EPOLL = "epoll floor", "lastcall by epoll"
+FLOORS = {EPOLL: EPOLL_FLOOR}  # of who has one of its own
 SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"  # not on the PATH of an ordinary user
 READY_SECONDS_MAX = 10
 POLL_SECONDS = 0.02
@@ -74,17 +76,26 @@ def find_nginx() -> str | None:
     return shutil.which("nginx") or shutil.which("nginx", path=SYSTEM_FOLDERS)
 
 
-def start_all(children: Children, folder: Path, build_dir: Path, cpu: int) -> list[Server]:
-    """The floor first, lastcall second; then the peers that are installed."""
+def start_all(
+    children: Children, folder: Path, build_dir: Path, cpu: int, engine: str | None
+) -> list[Server]:
+    """The floors, and lastcall by either engine or by this one; then the peers that there are."""
     nginx = find_nginx()
-    ports = free_ports(3)
+    floor = str(build_dir / "floor")
+    ports = free_ports(5)
+    commands = {}
+    if engine != "epoll":
+        commands[FLOOR] = [floor, str(ports[0])]
+        commands[LASTCALL] = _lastcall(build_dir, ports[1], "io_uring")
+    if engine != "io_uring":
+        commands[EPOLL_FLOOR] = [floor, "--epoll", str(ports[2])]
+        commands[EPOLL] = _lastcall(build_dir, ports[3], "epoll")
+    if nginx and engine != "epoll":  # whose floor is the first
+        commands[NGINX] = _nginx(nginx, folder, ports[4])
+    port_of = dict(zip((FLOOR, LASTCALL, EPOLL_FLOOR, EPOLL, NGINX), ports, strict=True))
     servers = [
-        _start(children, FLOOR, ports[0], cpu, [str(build_dir / "floor"), str(ports[0])]),
-        _start(children, LASTCALL, ports[1], cpu, _lastcall(build_dir, ports[1])),
+        _start(children, name, port_of[name], cpu, argv) for name, argv in commands.items()
     ]
-    if nginx:
-        argv = _nginx(nginx, folder, ports[2])
-        servers.append(_start(children, NGINX, ports[2], cpu, argv))
     for server in servers:
         _wait_until_ready(server)
     _check_answers(servers)
@@ -97,8 +108,9 @@ def _start(children: Children, name: str, port: int, cpu: int, argv: list[str]) 
     return Server(name, port, children.start(name, pinned, env=kept))
 
 
-def _lastcall(build_dir: Path, port: int) -> list[str]:
+def _lastcall(build_dir: Path, port: int, engine: str) -> list[str]:
     flags = ["--listen", f"{LOOPBACK}:{port}", "--workers", "1", "--log-level", "error"]
+    flags += ["--io", engine]
     return [str(build_dir / "lastcall"), *flags]
 
 
@@ -125,7 +137,7 @@ def _wait_until_ready(server: Server) -> None:
 
 
 def _check_answers(servers: list[Server]) -> None:
-    """The floor is one only while it sends as many bytes as lastcall does."""
-    floor, lastcall = (len(server.answer()) for server in servers[:2])
-    if floor != lastcall:
-        raise HarnessError(f"the floor answers {floor} bytes, lastcall {lastcall}: fix floor.cc")
+    """A floor is one only while it sends as many bytes as lastcall does."""
+    told = {server.name: len(server.answer()) for server in servers if server.name != NGINX}
+    if len(set(told.values())) != 1:
+        raise HarnessError(f"the floors do not answer as many bytes as lastcall: {told}")

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from harness.table import align, bold, markdown
 
 from . import cpus, rounds
-from .servers import FLOOR, LASTCALL
+from .servers import EPOLL, EPOLL_FLOOR, FLOOR, LASTCALL
 from .wrk import LOADS
 
-RATIO_MAX = 1.15
+RATIOS_MAX = {LASTCALL: 1.15, EPOLL: 1.10}  # of their floors
 JUDGED = LOADS[0].name
-HEAD = ["load", "server", "CPU us/request", "of the floor", "user %", "requests/s"]
+HEAD = ["load", "server", "CPU us/request", "of its floor", "user %", "requests/s"]
 COST_HEAD = ["request", "", "ns/request", "lowest", "highest", "heap allocations"]
 
 
@@ -26,15 +26,21 @@ class Result:
         return next(row for row in self.rows if row.load.name == JUDGED)
 
 
+def judged_of(row: rounds.Row) -> dict[str, float]:
+    """Whose cost is judged, and the most that it may be of its floor's."""
+    return {name: most for name, most in RATIOS_MAX.items() if name in row.turns}
+
+
 def report(result: Result) -> None:
     print(align([HEAD, *(cells(row, name) for row in result.rows for name in row.turns)]))
     row = result.judged
     print(f"Request: GET / with a Host field, {row.request_bytes} bytes; {result.pair.describe()}.")
-    spread = row.ratios(LASTCALL)
-    print(
-        f"{row.load.title}: lastcall takes {row.ratio(LASTCALL):.3f} of the floor's CPU time"
-        f" (median of {len(spread)} rounds, {min(spread):.3f} to {max(spread):.3f})."
-    )
+    for name in judged_of(row):
+        spread = row.ratios(name)
+        print(
+            f"{row.load.title}: {name} takes {row.ratio(name):.3f} of its floor's CPU time"
+            f" (median of {len(spread)} rounds, {min(spread):.3f} to {max(spread):.3f})."
+        )
     print("\nUser time of a request over an Io in memory, 64 clients:\n")
     print(align([COST_HEAD, *map(cost_cells, result.costs)]))
 
@@ -58,10 +64,11 @@ def cost_cells(cost: dict) -> list[str]:
 
 def compact(result: Result) -> str:
     """Markdown: CPU time beside the floor's, then user time beside the first request's."""
-    servers = [name for name in result.judged.turns if name != FLOOR]
-    lines = [["CPU per request, of the floor's", *servers]]
+    servers = [name for name in result.judged.turns if name not in (FLOOR, EPOLL_FLOOR)]
+    lines = [["CPU per request, of its floor's", *servers, "by epoll, of by io_uring"]]
     for row in result.rows:
-        lines.append([row.load.title, *(spread(row, name) for name in servers)])
+        cells = [*(spread(row, name) for name in servers), spread(row, EPOLL, LASTCALL)]
+        lines.append([row.load.title, *cells])
     first = result.costs[0]["ns_per_request"]
     costs = [["user time per request", "of the first", "heap allocations"]]
     for cost in result.costs:
@@ -70,17 +77,17 @@ def compact(result: Result) -> str:
     return f"{markdown(lines)}\n\n{markdown(costs)}"
 
 
-def spread(row: rounds.Row, server: str) -> str:
+def spread(row: rounds.Row, server: str, to: str = "") -> str:
     """The median of the rounds, and the least and the most."""
-    ratios = row.ratios(server)
-    is_judged = row.load.name == JUDGED and server == LASTCALL
-    median = bold(f"{row.ratio(server):.2f}", is_judged)
+    ratios = row.ratios(server, to)
+    is_judged = row.load.name == JUDGED and server in RATIOS_MAX and not to
+    median = bold(f"{row.ratio(server, to):.2f}", is_judged)
     return f"{median} ({min(ratios):.2f} – {max(ratios):.2f})"
 
 
 def sample(result: Result) -> str:
     row = result.judged
-    turns = row.turns[LASTCALL]
+    turns = next(iter(row.turns.values()))
     return (
         f"Medians of {len(turns)} rounds of {turns[0].seconds} s, in brackets the least and the"
         f" most; `GET /`, {row.request_bytes} bytes; {result.pair.describe()}."
@@ -91,8 +98,10 @@ def as_object(result: Result) -> dict:
     return {
         "cpus": vars(result.pair),
         "retried": result.retried,
-        "ratio": result.judged.ratio(LASTCALL),
-        "ratio_max": RATIO_MAX,
+        "judged": [
+            {"server": name, "ratio": result.judged.ratio(name), "ratio_max": most}
+            for name, most in judged_of(result.judged).items()
+        ],
         "rows": [
             {
                 "load": row.load.name,

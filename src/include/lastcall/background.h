@@ -57,8 +57,8 @@ namespace detail {
 // False: nothing was started, because this worker's share of --max-jobs is running, memory is out,
 // or the drain's deadline has passed. The job is counted before this returns, and first runs at the
 // end of the turn. What it awaits throws `Canceled` at the deadline. Any other exception that
-// leaves it is work that was not done: logged, counted as a failed job, and the exit code is 3 in
-// the end.
+// leaves it is work not known to be done: logged, counted as a failed job, and the exit code is 3
+// in the end.
 template <class... A>
 [[nodiscard]] bool background(Name name, Task<> (*work)(A...), std::type_identity_t<A>... values) {
   static_assert((!std::is_reference_v<A> && ...), "a job outlives its caller: take values");

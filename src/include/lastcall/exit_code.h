@@ -12,16 +12,17 @@ struct ExitCode {
 
 inline constexpr ExitCode exit_finished{
     0, "everything finished; also a signal that came before serving had begun"};
-inline constexpr ExitCode exit_failed{1,
-                                      "could not start (port taken, no descriptors, --io io_uring "
-                                      "where it is denied), or broke: one line says why "
-                                      "and what to do"};
+inline constexpr ExitCode exit_failed{
+    1,
+    "could not start (port taken, no descriptors, --io io_uring where it is denied): one line says "
+    "why and what to do"};
 inline constexpr ExitCode exit_bad_option{
     2, "bad option: one line says what was wrong and what is right"};
 inline constexpr ExitCode exit_cut{
     3,
     "the deadline cut a request or a job, a connection was never accepted, a job failed by an "
-    "exception, or a request met our FIN: the log and the audit say which"};
+    "exception, a request met our FIN, or io_uring broke while it served: the log and the audit "
+    "say which"};
 inline constexpr ExitCode exit_forced{4, "as 3, after a second SIGINT or SIGQUIT"};
 inline constexpr ExitCode exit_hard{143, "--hard: ended at once by SIGTERM, 128 and its number"};
 

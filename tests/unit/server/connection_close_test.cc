@@ -18,7 +18,7 @@ TEST_CASE("an answer in the window says close only from the connection's own mom
       if (!wire.closed(socket)) told[slice] += says_close(wire.ask(socket, hello)) ? 1 : 0;
     }
     wire.pass(100);
-    if (wire.process.unlistened_at != never) break;
+    if (wire.process.close_began_at != never) break;
   }
   int all = 0;
   for (int slice = 0; slice <= 20; ++slice) {
@@ -254,7 +254,7 @@ TEST_CASE("the loss of an answer is not hidden by a request begun behind it, or 
     wire.signal(SIGTERM);
     wire.pass(600 + limits::last_ack_ms);
     CHECK(wire.worker.stopped());
-    CHECK(wire.count("requests_answered") == 1);
+    CHECK(wire.count("requests_answered") - wire.count("answers_unread") == 1);
     CHECK(wire.count("requests_cut") == 1);
     CHECK(wire.count("partial_cut") == (behind == begun ? 1 : 0));
   }

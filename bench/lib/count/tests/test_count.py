@@ -73,7 +73,7 @@ class Schedules(unittest.TestCase):
 class CommandLine(unittest.TestCase):
     def test_the_full_run_is_every_server_with_a_thousand_requests(self):
         full = options.parse([])
-        self.assertEqual(len(full.servers), 4)
+        self.assertEqual(len(full.servers), 5)
         self.assertEqual((full.schedule.requests, full.schedule.rate), (1000, 25))
         self.assertFalse(full.schedule.chaos)
 

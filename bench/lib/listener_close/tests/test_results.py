@@ -9,17 +9,22 @@ from listener_close.result import Result, sample
 from listener_close.table import compact
 
 
-def result(way: str, answered: int, reset: int) -> Result:
+def result(way: str, answered: int, reset: int, engine: str = "io_uring") -> Result:
     counts = {"refused": 5, "cut": 0, "timed_out": 0, "harness": 0}
     served = {"answered": answered, "answered_by_server": answered}
     swept = {"accepted_after_unlisten": 1, "accepted_in_sweep": 1}
     return Result(
-        way=way, closes=1000, clients=32, listeners=2, reset=reset, seconds=1.0, own_network=True,
-        **counts, **served, **swept,
+        way=way, engine=engine, closes=1000, clients=32, listeners=2, reset=reset, seconds=1.0,
+        own_network=True, **counts, **served, **swept,
     )  # fmt: skip
 
 
-RESULTS = [result("close", 8000, 2000), result("fallback", 9990, 10), result("unlisten", 3000, 0)]
+RESULTS = [
+    result("close", 8000, 2000),
+    result("fallback", 9990, 10),
+    result("unlisten", 3000, 0),
+    result("unlisten", 2000, 0, "epoll"),
+]
 
 
 class Markdown(unittest.TestCase):
@@ -29,11 +34,13 @@ class Markdown(unittest.TestCase):
         self.assertIn("1,000 closes under 64 clients", lines[0])
         self.assertEqual(lines[2], "| plain close of an accept loop | 10,000 | 2,000 |")
         self.assertEqual(lines[4], "| **lastcall** | **3,000** | **0** |")
+        self.assertEqual(lines[5], "| **lastcall, by epoll** | **2,000** | **0** |")
 
     def test_comes_with_the_bound_of_who_lost_none(self):
         told = sample(RESULTS)
         self.assertIn("lastcall: 0 of 3,000 connected clients in 1,000 closes", told)
-        self.assertEqual(told.count("at 95 %"), 1)
+        self.assertIn("lastcall, by epoll: 0 of 2,000 connected clients in 1,000 closes", told)
+        self.assertEqual(told.count("at 95 %"), 2)
 
 
 class CommandLine(unittest.TestCase):

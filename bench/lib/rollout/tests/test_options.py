@@ -25,7 +25,7 @@ def refused(*argv: str) -> tuple[int, str]:
 class Choices(unittest.TestCase):
     def test_the_full_run_is_every_server_under_every_attack(self):
         full = parsed()
-        self.assertEqual(len(full.servers), 5)
+        self.assertEqual(len(full.servers), 6)
         self.assertEqual(len(full.attacks), 3)
         self.assertEqual((full.rate, full.replicas, full.drain_window), (1000, 2, 5.0))
 
@@ -39,6 +39,14 @@ class Choices(unittest.TestCase):
         chosen = parsed("--variant", "drain,go-exit", "--variant", "drain", "--attack", "get")
         self.assertEqual([each.name for each in chosen.servers], ["drain", "go-exit"])
         self.assertEqual([each.name for each in chosen.attacks], ["get"])
+
+    def test_an_engine_is_for_each_lastcall_that_has_none_of_its_own(self):
+        chosen = parsed("--io", "io_uring")
+        flags = {each.name: each.flags for each in chosen.servers}
+        self.assertEqual(flags["drain"], ("--io", "io_uring"))
+        self.assertEqual(flags["hard"], ("--hard", "--io", "io_uring"))
+        self.assertEqual(flags["epoll"], ("--io", "epoll"))
+        self.assertNotIn("--io", flags["go-exit"])
 
     def test_durations_have_units(self):
         chosen = parsed("--duration", "1m", "--drain-window", "2500ms")

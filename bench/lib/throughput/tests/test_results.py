@@ -16,7 +16,13 @@ def turns(*seconds: float) -> list[Turn]:
 
 
 def result() -> Result:
-    servers = {"floor": turns(1, 1, 1), "lastcall": turns(1.02, 1.1, 1), "nginx": turns(2, 2, 3)}
+    servers = {
+        "floor": turns(1, 1, 1),
+        "lastcall": turns(1.02, 1.1, 1),
+        "epoll floor": turns(1, 1, 1),
+        "lastcall by epoll": turns(1.02, 1.32, 1.05),
+        "nginx": turns(2, 2, 3),
+    }
     costs = [
         {"load": "GET", "ns_per_request": 200.0, "allocations": 0},
         {"load": "pipelined", "ns_per_request": 164.0, "allocations": 0},
@@ -27,7 +33,10 @@ def result() -> Result:
 class Markdown(unittest.TestCase):
     def test_has_ratios_to_the_floor_and_to_the_first_request(self):
         loads, costs = compact(result()).split("\n\n")
-        line = "| 64 connections | **1.02** (1.00 – 1.10) | 2.00 (2.00 – 3.00) |"
+        line = (
+            "| 64 connections | **1.02** (1.00 – 1.10) | **1.05** (1.02 – 1.32)"
+            " | 2.00 (2.00 – 3.00) | 1.05 (1.00 – 1.20) |"
+        )
         self.assertEqual(loads.split("\n")[2], line)
         self.assertEqual(costs.split("\n")[3], "| pipelined | 0.82 | 0 |")
 
@@ -42,3 +51,8 @@ class CommandLine(unittest.TestCase):
             options.parse(["--quick", "--write"])
         self.assertEqual(end.exception.code, 2)
         self.assertRegex(errors.getvalue(), r"^throughput: --quick [^\n]*--write[^\n]*\n$")
+
+    def test_one_engine_alone_is_not_written_down(self):
+        self.assertEqual(options.parse(["--io", "epoll"]).io, "epoll")
+        with contextlib.redirect_stderr(io.StringIO()), self.assertRaises(SystemExit):
+            options.parse(["--io", "epoll", "--write"])
