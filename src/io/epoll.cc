@@ -1,15 +1,14 @@
-// All that knows epoll(7). What was submitted is tried in the next harvest, when its descriptor is
-// ready: readiness is kept here, and epoll is asked for its edges only.
+// All that knows epoll(7). What is submitted is tried at once where its descriptor is ready, and
+// again when it gets so: readiness is kept here, and epoll is asked for its edges only.
 //
 // Invariants
 //  1. Each of our own descriptors is registered once, for all events, edge-triggered; nothing is
 //     modified later. (Level-triggered, a reset connection that nobody reads would wake us without
 //     end, since EPOLLHUP and EPOLLERR cannot be masked.) One that is only polled belongs to
 //     somebody else: it is registered while a poll waits, and not a moment longer.
-//  2. `readable` and `writable` are true unless a call has met EAGAIN, or has moved less than it
-//  was
-//     asked to, since the last event. A descriptor that is one of them and has an operation for it
-//     stands in `ready_`, or has been tried in this harvest.
+//  2. `readable` begins false and `writable` true. Each is false from when a call has met EAGAIN,
+//     or has moved less than it was asked to, until the next event. An operation waits for such an
+//     event, or its descriptor stands in `ready_`.
 //  3. An event is for the descriptor that it was registered with, not for a later one of the same
 //     number: the generation tells.
 #include "io/epoll.h"
@@ -101,8 +100,8 @@ class Epoll final : public SocketIo {
     again,  // it had its share of this harvest
   };
 
-  void submit(int fd, const Operation& operation);
-  [[nodiscard]] std::uint32_t take_unused();
+  void submit(int fd, Operation operation);
+  Watch& watch_for(int fd, Does does);
   void enlist(Watch& watch);
   void begin(Watch& watch);
   int cancel(int fd, Ticket target);
@@ -110,7 +109,6 @@ class Epoll final : public SocketIo {
   void unlink(std::uint32_t& link);
   void let_go(Watch& watch);
 
-  void collect(int timeout_ms);
   void on_event(std::uint32_t events, std::uint64_t data);
   void try_ready();
   void try_operations(Watch& watch);
@@ -170,32 +168,42 @@ Epoll::~Epoll() {
 
 // ---- operations
 
-// Every descriptor is looked at in the harvest after a submit; from then on, when epoll says so.
-void Epoll::submit(int fd, const Operation& operation) {
+// What ends at once is never kept; its completion stands in the next harvest.
+void Epoll::submit(int fd, Operation operation) {
   ++operations_in_flight_;
-  const std::uint32_t index = take_unused();
-  operations_[index] = operation;
-  Watch* found = watches_.find(fd);
+  Watch& watch = watch_for(fd, operation.does);
+  std::uint32_t* link = &watch.operations;
+  bool first = true;  // of its kind: it need not wait for another
+  for (; *link != Watch::none; link = &operations_[*link].next)
+    first = first && operations_[*link].does != operation.does;
+  const Outcome outcome = first ? attempt(watch, operation) : Outcome::waits;
+  if (outcome == Outcome::ended) {
+    if (watch.operations == Watch::none) let_go(watch);
+    return;
+  }
+  const std::uint32_t index = unused_;
+  if (index == Watch::none) {
+    *link = static_cast<std::uint32_t>(operations_.size());
+    operations_.push_back(operation);
+  } else {
+    unused_ = operations_[index].next;
+    *link = index;
+    operations_[index] = operation;
+  }
+  if (outcome == Outcome::again) enlist(watch);
+}
+
+Watch& Epoll::watch_for(int fd, Does does) {
+  Watch* const found = watches_.find(fd);
   Watch& watch = found != nullptr ? *found : watches_.add(fd);
   if (found == nullptr) watch.borrowed = true;
-  if (operation.does != Does::poll) watch.borrowed = false;
+  if (does != Does::poll) watch.borrowed = false;
   if (!watch.registered && !watch.refused) begin(watch);
-  if (would_block(operation.does) && !watch.nonblocking) {
+  if (would_block(does) && !watch.nonblocking) {
     watch.nonblocking = true;
     (void)::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
   }
-  std::uint32_t* link = &watch.operations;
-  while (*link != Watch::none) link = &operations_[*link].next;
-  *link = index;
-  enlist(watch);
-}
-
-std::uint32_t Epoll::take_unused() {
-  if (unused_ == Watch::none) {
-    operations_.emplace_back();
-    return static_cast<std::uint32_t>(operations_.size() - 1);
-  }
-  return std::exchange(unused_, operations_[unused_].next);
+  return watch;
 }
 
 void Epoll::enlist(Watch& watch) {
@@ -332,9 +340,17 @@ std::span<const Completion> Epoll::harvest(Ms until) {
   // client could keep all others waiting.
   const bool idle = ready_.empty() && taken_.empty();
   const Ms most = refused_.empty() ? 3'600'000 : limits::refused_poll_ms;
-  collect(idle ? static_cast<int>(std::clamp<Ms>(until - now(), 0, most)) : 0);
+  const Ms wait = idle ? std::clamp<Ms>(until - now(), 0, most) : 0;
+  lent_in_harvest_ = 0;
+  const int count =
+      epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()), static_cast<int>(wait));
+  CHECK(count >= 0 || errno == EINTR);
   retry_refused();
   try_ready();
+  for (int i = 0; i < count; ++i) {
+    const epoll_event& event = events_[static_cast<std::size_t>(i)];
+    on_event(event.events, event.data.u64);
+  }
   handed_.swap(taken_);
   taken_.clear();
   for (const Completion& c : handed_) {
@@ -343,15 +359,6 @@ std::span<const Completion> Epoll::harvest(Ms until) {
     if (c.ticket.kind == Kind::cancel) --cancels_;
   }
   return handed_;
-}
-
-void Epoll::collect(int timeout_ms) {
-  const int count =
-      epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()), timeout_ms);
-  CHECK(count >= 0 || errno == EINTR);
-  for (int i = 0; i < count; ++i)
-    on_event(events_[static_cast<std::size_t>(i)].events,
-             events_[static_cast<std::size_t>(i)].data.u64);
 }
 
 void Epoll::on_event(std::uint32_t events, std::uint64_t data) {
@@ -368,11 +375,10 @@ void Epoll::on_event(std::uint32_t events, std::uint64_t data) {
   if ((events & (EPOLLOUT | broken)) != 0) watch->writable = true;
   // A FIN or an error stands behind the data; a receive stops short before urgent data.
   if ((events & (EPOLLRDHUP | EPOLLPRI | broken)) != 0) watch->to_the_end = true;
-  if (watch->operations != Watch::none) enlist(*watch);
+  if (!watch->listed) try_operations(*watch);  // else it has had its share
 }
 
 void Epoll::try_ready() {
-  lent_in_harvest_ = 0;
   trying_.swap(ready_);
   for (const int fd : trying_) {
     Watch* const watch = watches_.find(fd);

@@ -3,23 +3,21 @@
 // The rooms above know neither liburing, nor epoll, nor any call on a client's socket. uring.h is
 // the implementation that serves, epoll.h the one for where io_uring is denied, simulated.h one
 // with a virtual clock and a network that misbehaves on purpose, for tests;
-// tests/unit/io/contract_test.cc holds all three to this page. One `Io` belongs to one worker and
+// tests/unit/io/io_test.cc holds all three to this page. One `Io` belongs to one worker and
 // is used on its thread only.
 //
 // Invariants
-//  1. `operations()` is +1 for each submit and -1 for each completion without `more` that a harvest
-//     returns. A worker may
-//     leave only at 0: until then the kernel may still write to memory that an operation names.
+//  1. `operations()` is +1 for each submit and -1 for each completion without `more` that a
+//     harvest returns. A worker may leave only at 0: until then the kernel may still write to
+//     memory that an operation names.
 //  2. A receive completion with `has_buffer` lends that buffer to the caller until `give_back`.
 //  3. Memory passed to a submit stays valid until its completion.
 //  4. A cancel has a completion of its own, in any order with that of its target; only the target's
 //     own completion without `more` proves that it has ended.
 //  5. A cancelled send that has sent a part reports that part. What has been received is handed
-//  over
-//     before a FIN or a reset that came behind it.
+//     over before a FIN or a reset that came behind it.
 //  6. A descriptor is closed by `close`, and only when nothing is outstanding on it. One that is
-//  only
-//     polled may be somebody else's, who closes it once the poll has ended or is cancelled.
+//     only polled may be somebody else's, who closes it when the poll has ended or is cancelled.
 #pragma once
 
 #include <sys/socket.h>

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from . import places
+from . import places, runtime
 from .control_plane import proxy_config
 from .places import MEMORY, Node
 from .room import Room
@@ -17,7 +17,7 @@ PROXY_CONFIG = MEMORY / "kube-proxy.json"
 CNI = MEMORY / "cni"
 CNI_PLUGINS = "/usr/lib/cni"  # where Debian has them
 
-# The second version is understood by containerd 1.6, 1.7 and 2.
+# The second version of the format is understood by containerd 1.6, 1.7 and 2.
 CONTAINERD_TEXT = f"""\
 version = 2
 
@@ -32,6 +32,7 @@ version = 2
 
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
+    runtime_path = "{runtime.SHIM}"
 """
 
 
@@ -43,16 +44,28 @@ def programs(node: Node, room: Room) -> list[Program]:
     room.write(PROXY_CONFIG, proxy_config(node.name))
     return [
         Program(
-            f"containerd-{node.name}", ["containerd", "--config", str(CONTAINERD_CONFIG)], room
+            f"containerd-{node.name}",
+            [str(places.RUNTIME / "containerd"), "--config", str(CONTAINERD_CONFIG)],
+            room,
         ),
         Program(f"kubelet-{node.name}", kubelet(node), room),
-        Program(f"kube-proxy-{node.name}", ["kube-proxy", "--config", str(PROXY_CONFIG)], room),
+        Program(
+            f"kube-proxy-{node.name}",
+            ["kube-proxy", "--config", str(PROXY_CONFIG)],
+            room,
+        ),
     ]
 
 
 def kubelet(node: Node) -> list[str]:
     return [
-        *("kubelet", "--config", str(KUBELET_CONFIG), "--kubeconfig", str(places.KUBECONFIG)),
+        *(
+            "kubelet",
+            "--config",
+            str(KUBELET_CONFIG),
+            "--kubeconfig",
+            str(places.KUBECONFIG),
+        ),
         *("--hostname-override", node.name, "--node-ip", node.address),
         *("--node-labels", f"topology.kubernetes.io/zone={node.zone}"),
     ]
@@ -65,7 +78,12 @@ def cni_config(node: Node) -> dict:
         "ranges": [[{"subnet": node.pods}]],
         "routes": [{"dst": "0.0.0.0/0"}],
     }
-    bridge = {"type": "bridge", "bridge": "pods", "isGateway": True, "hairpinMode": True}
+    bridge = {
+        "type": "bridge",
+        "bridge": "pods",
+        "isGateway": True,
+        "hairpinMode": True,
+    }
     plugins = [bridge | {"ipam": addresses}]
     return {"cniVersion": "0.4.0", "name": "pods", "plugins": plugins}
 
@@ -81,7 +99,10 @@ def kubelet_config(node: Node) -> dict:
         "oomScoreAdj": 0,
         # Without cgroupsPerQOS a resize in place is a panic (kubernetes issue 137993), which pods
         # that go just after their start meet.
-        "featureGates": {"KubeletInUserNamespace": True, "InPlacePodVerticalScaling": False},
+        "featureGates": {
+            "KubeletInUserNamespace": True,
+            "InPlacePodVerticalScaling": False,
+        },
         "makeIPTablesUtilChains": False,
         "volumePluginDir": "/var/lib/kubelet/volume-plugins",  # the usual one is not below /var
         # Its disk may be as full as it likes; of memory the kubelet insists on some limit.
@@ -98,7 +119,10 @@ def kubelet_config(node: Node) -> dict:
         "kind": "KubeletConfiguration",
         "address": node.address,
         "containerRuntimeEndpoint": f"unix://{CONTAINERD}",
-        "authentication": {"anonymous": {"enabled": True}, "webhook": {"enabled": False}},
+        "authentication": {
+            "anonymous": {"enabled": True},
+            "webhook": {"enabled": False},
+        },
         "authorization": {"mode": "AlwaysAllow"},
         "clusterDNS": [places.LAN],
         "clusterDomain": "cluster.local",
@@ -110,7 +134,7 @@ def kubelet_config(node: Node) -> dict:
 def import_argv(archive: Path) -> list[str]:
     """Gives the node an image. Its namespace is the one that the kubelet looks in."""
     return [
-        "ctr",
+        str(places.RUNTIME / "ctr"),
         "--address",
         CONTAINERD,
         "--namespace",

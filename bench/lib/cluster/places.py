@@ -13,6 +13,7 @@ LIB = ROOT / "bench" / "lib"  # where python3 -m finds this package
 HERE = LIB / "cluster"
 BUILT = ROOT / "build" / "kubernetes"
 COMPONENTS = BUILT / "components"  # every component in one program
+RUNTIME = BUILT / "containerd"  # a folder: containerd, its shim, ctr
 TOOLS = BUILT / "bin"  # goes onto the PATH of `bench/cluster shell`
 ARCHIVES = BUILT / "images"  # as the nodes import them
 LOGS = BUILT / "logs"  # a file for each process of the cluster
@@ -23,7 +24,9 @@ PROGRESS = BUILT / "progress"  # what the cluster says of its start, a line each
 KUBECONFIG = BUILT / "kubeconfig"
 KUBECTL_CACHE = BUILT / "kubectl-cache"
 
-MEMORY = Path("/run/lastcall")  # on the tmpfs that hides /run in the cluster's namespace
+MEMORY = Path(
+    "/run/lastcall"
+)  # on the tmpfs that hides /run in the cluster's namespace
 
 LAN = "10.240.0.1"  # the control plane, and the load
 SERVICE_RANGE = "10.96.0.0/16"
