@@ -14,6 +14,23 @@ namespace {
 // are taken one by one.
 constexpr std::size_t multishot_room = limits::listen_backlog;
 
+// Failures of one connection, which take it out of the queue: accept(2). The next may succeed.
+bool is_of_one(int error) {
+  switch (error) {
+    case ECONNABORTED:
+    case EINTR:
+    case EPROTO:
+    case ENOPROTOOPT:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ENONET:
+    case EOPNOTSUPP: return true;
+    default: return false;
+  }
+}
+
 // Failures that would repeat at once and spin: the connection stays queued, nothing is lost.
 bool is_shortage(int error) {
   return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
@@ -75,8 +92,9 @@ int Listener::on_accept(const Completion& completion, Ms now) {
   if (is_shortage(error)) {
     retry_at_ = now + limits::accept_retry_ms;
     metrics_.add("accept_paused");
-  } else {  // ECONNABORTED, EINTR, EPROTO and their like: `tend` arms again at once
+  } else {
     metrics_.add("accept_failed");
+    if (!is_of_one(error)) retry_at_ = now + limits::accept_retry_ms;  // denied, say: not at once
   }
   return -1;
 }

@@ -1,11 +1,14 @@
 """What serving costs besides its own threads: no kernel worker thread, no memory that grows."""
 
 import pathlib
+import resource
 import unittest
 
-from harness import Client, TestCase, is_sanitized, rounds
+from harness import Client, TestCase, is_sanitized, rounds, wait_until
 
 BATCH = 50
+IDLE = 8000  # connections
+MORE_BYTES_MAX = 64  # of memory, that an idle connection may cost by epoll
 HELLO = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
 
 
@@ -72,6 +75,35 @@ class Resources(TestCase):
         self.assertLess(open_now, 32)
         server.terminate()
         self.assert_ends(server, 0)
+
+    def idle_connection_bytes(self, engine):
+        """Of the server's memory, for each of many connections that had one answer."""
+        server = self.start("--io", engine, "--workers", "1", "--drain-window", "0s")
+        with Client(server.port) as client:
+            client.get("/")
+        before = server.memory_bytes()
+        clients = [Client(server.port) for _ in range(IDLE)]
+        for client in clients:
+            client.send(HELLO)
+        for client in clients:
+            self.assertEqual(client.answer().status, 200)
+        grown = server.memory_bytes() - before
+        for client in clients:
+            client.close()
+        wait_until(lambda: server.metrics()["connections_open"] == 1, 10, "their ends")
+        server.terminate()
+        self.assert_ends(server, 0)
+        return grown / IDLE
+
+    def test_an_idle_connection_costs_about_the_same_by_epoll_and_by_io_uring(self):
+        if is_sanitized():
+            self.skipTest("sanitizers' memory is not ours")
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if most < IDLE + 200:
+            self.skipTest(f"RLIMIT_NOFILE is {most} here")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        ring, epoll = (self.idle_connection_bytes(engine) for engine in ("io_uring", "epoll"))
+        self.assertLess(epoll, ring + MORE_BYTES_MAX)
 
 
 if __name__ == "__main__":
