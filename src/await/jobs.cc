@@ -127,7 +127,7 @@ void Jobs::finish(Ms now) {
 }
 
 void Jobs::remove(Job& job) {
-  DCHECK(all_[job.at].get() == &job);
+  DCHECK(job.at < all_.size() && all_[job.at].get() == &job);
   metrics_.subtract("jobs_running");
   job.row->running.fetch_sub(1, std::memory_order_relaxed);
   const std::size_t at = job.at;

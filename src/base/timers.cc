@@ -24,11 +24,13 @@ void TimerWheel::arm(Timer& timer, Ms at) {
 
 void TimerWheel::disarm(Timer& timer) {
   if (!timer.armed()) return;
+  DCHECK(armed_ > 0);
   unlink(timer);
   --armed_;
 }
 
 void TimerWheel::insert(Timer& timer) {
+  DCHECK(!timer.armed() && timer.tick >= tick_);
   const std::int64_t ahead = timer.tick - tick_;
   int level = 0;
   while (level < levels - 1 && ahead >= std::int64_t{1} << (slot_bits * (level + 1))) ++level;
@@ -81,6 +83,7 @@ void TimerWheel::advance(Ms now) {
     Timer& sentinel = rings_[0][tick_ & (slots - 1)];
     while (sentinel.next != &sentinel) {
       Timer& timer = *sentinel.next;
+      DCHECK(timer.tick == tick_ && armed_ > 0);
       unlink(timer);
       --armed_;
       timer.fire(timer.owner);
@@ -97,6 +100,7 @@ std::int64_t TimerWheel::next_tick() const {
         std::countr_zero(std::rotr(occupied_[level], static_cast<int>(first & (slots - 1))));
     earliest = std::min(earliest, (first + ahead) << (slot_bits * level));
   }
+  DCHECK(armed_ == 0 || earliest > tick_);
   return earliest;
 }
 

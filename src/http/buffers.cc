@@ -22,6 +22,7 @@ char* SlabPool::take() {
 
 void SlabPool::give(char* slab) {
   CHECK(lent_ > 0);
+  DCHECK(slab != nullptr);
   --lent_;
   if (free_.size() < limits::slabs_kept) {
     free_.push_back(slab);

@@ -105,6 +105,7 @@ Exchange* ExchangePool::take() {
   if (free_.empty()) return new Exchange(budget_);
   Exchange* exchange = free_.back().release();
   free_.pop_back();
+  DCHECK(!exchange->task && exchange->connection == nullptr && exchange->body.bytes().empty());
   return exchange;
 }
 

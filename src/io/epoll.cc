@@ -161,6 +161,7 @@ int Epoll::open() {
 }
 
 Epoll::~Epoll() {
+  DCHECK(operations_in_flight_ == 0);
   files_.reset();
   if (files_done_ >= 0) ::close(files_done_);
   if (epoll_ >= 0) ::close(epoll_);
@@ -213,6 +214,7 @@ void Epoll::enlist(Watch& watch) {
 }
 
 void Epoll::begin(Watch& watch) {
+  DCHECK(!watch.registered && !watch.refused);
   watch.generation = ++generation_;
   epoll_event event{.events = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET,
                     .data = {.u64 = std::uint64_t{watch.generation} << 32 |
@@ -319,6 +321,7 @@ void Epoll::unlink(std::uint32_t& link) {
 
 // What was only polled may be closed by its owner any time now, and its number be somebody else's.
 void Epoll::let_go(Watch& watch) {
+  DCHECK(watch.operations == Watch::none);
   if (!watch.borrowed) return;
   if (watch.registered) (void)epoll_ctl(epoll_, EPOLL_CTL_DEL, watch.fd, nullptr);
   watches_.remove(watch.fd);
@@ -370,6 +373,7 @@ void Epoll::on_event(std::uint32_t events, std::uint64_t data) {
   }
   Watch* const watch = watches_.find(static_cast<int>(data & 0xffffffff));
   if (watch == nullptr || watch->generation != data >> 32) return;
+  DCHECK(watch->registered && !watch->refused);
   constexpr std::uint32_t broken = EPOLLHUP | EPOLLERR;
   if ((events & (EPOLLIN | EPOLLRDHUP | broken)) != 0) watch->readable = true;
   if ((events & (EPOLLOUT | broken)) != 0) watch->writable = true;
@@ -390,6 +394,7 @@ void Epoll::try_ready() {
 }
 
 void Epoll::try_operations(Watch& watch) {
+  DCHECK(!watch.listed);
   bool again = false;
   for (std::uint32_t* link = &watch.operations; *link != Watch::none;) {
     switch (attempt(watch, operations_[*link])) {
@@ -523,6 +528,7 @@ Epoll::Outcome Epoll::poll(Watch& watch, const Operation& operation) {
 
 void Epoll::give_back(std::uint16_t buffer) {
   CHECK(free_buffers_.size() < limits::receive_buffers);
+  DCHECK(buffer < limits::receive_buffers);
   free_buffers_.push_back(buffer);
 }
 

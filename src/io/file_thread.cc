@@ -98,6 +98,7 @@ void FileThread::run() {
   for (;;) {
     changed_.wait(lock, [this] { return ends_ || !waiting_.empty(); });
     if (waiting_.empty()) return;
+    DCHECK(!busy_);
     const Work work = waiting_.front();
     busy_ = true;
     lock.unlock();

@@ -280,6 +280,7 @@ void Uring::take_completions() {
     if (c.has_buffer) {
       c.buffer = static_cast<std::uint16_t>(cqe->flags >> IORING_CQE_BUFFER_SHIFT);
       ++buffers_lent_;
+      DCHECK(buffers_lent_ <= limits::receive_buffers);
     }
     taken_.push_back(c);
     ++count;

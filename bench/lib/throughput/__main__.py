@@ -15,7 +15,7 @@ from harness.program import Program
 
 from . import cpus, rounds, servers
 from .options import parse
-from .table import Result, as_object, compact, judged_of, report, sample
+from .table import RATIO_MAX, Result, as_object, compact, judged_of, report, sample
 from .wrk import LOADS, Wrk
 
 PROGRAM = Program("throughput")
@@ -86,8 +86,8 @@ def verdict(result: Result, quick: bool) -> int:
         if cost["allocations"]
     ]
     judged = (
-        f"{name} {result.judged.ratio(name):.3f} of its floor, at most {most}"
-        for name, most in judged_of(result.judged).items()
+        f"{name} {result.judged.ratio(name):.3f} of its floor, at most {RATIO_MAX}"
+        for name in judged_of(result.judged)
     )
     told = "nothing judged" if quick else "; ".join(judged)
     return program.verdict(failures, f"no heap allocation; {told}")
@@ -95,9 +95,9 @@ def verdict(result: Result, quick: bool) -> int:
 
 def too_much(row: rounds.Row) -> list[str]:
     return [
-        f"{row.load.title}: {name} takes {row.ratio(name):.3f} of its floor, over {most}"
-        for name, most in judged_of(row).items()
-        if row.ratio(name) > most
+        f"{row.load.title}: {name} takes {row.ratio(name):.3f} of its floor, over {RATIO_MAX}"
+        for name in judged_of(row)
+        if row.ratio(name) > RATIO_MAX
     ]
 
 

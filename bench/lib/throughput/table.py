@@ -8,7 +8,7 @@ from . import cpus, rounds
 from .servers import EPOLL, EPOLL_FLOOR, FLOOR, LASTCALL
 from .wrk import LOADS
 
-RATIOS_MAX = {LASTCALL: 1.15, EPOLL: 1.10}  # of their floors
+RATIO_MAX = 1.15  # of its floor
 JUDGED = LOADS[0].name
 HEAD = ["load", "server", "CPU us/request", "of its floor", "user %", "requests/s"]
 COST_HEAD = ["request", "", "ns/request", "lowest", "highest", "heap allocations"]
@@ -26,9 +26,9 @@ class Result:
         return next(row for row in self.rows if row.load.name == JUDGED)
 
 
-def judged_of(row: rounds.Row) -> dict[str, float]:
-    """Whose cost is judged, and the most that it may be of its floor's."""
-    return {name: most for name, most in RATIOS_MAX.items() if name in row.turns}
+def judged_of(row: rounds.Row) -> list[str]:
+    """Whose cost is judged: lastcall's, by whatever engines are measured."""
+    return [name for name in (LASTCALL, EPOLL) if name in row.turns]
 
 
 def report(result: Result) -> None:
@@ -80,7 +80,7 @@ def compact(result: Result) -> str:
 def spread(row: rounds.Row, server: str, to: str = "") -> str:
     """The median of the rounds, and the least and the most."""
     ratios = row.ratios(server, to)
-    is_judged = row.load.name == JUDGED and server in RATIOS_MAX and not to
+    is_judged = row.load.name == JUDGED and server in judged_of(row) and not to
     median = bold(f"{row.ratio(server, to):.2f}", is_judged)
     return f"{median} ({min(ratios):.2f} – {max(ratios):.2f})"
 
@@ -98,10 +98,8 @@ def as_object(result: Result) -> dict:
     return {
         "cpus": vars(result.pair),
         "retried": result.retried,
-        "judged": [
-            {"server": name, "ratio": result.judged.ratio(name), "ratio_max": most}
-            for name, most in judged_of(result.judged).items()
-        ],
+        "judged": {name: result.judged.ratio(name) for name in judged_of(result.judged)},
+        "ratio_max": RATIO_MAX,
         "rows": [
             {
                 "load": row.load.name,
