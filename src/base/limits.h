@@ -26,11 +26,6 @@ inline constexpr Ms broken_poll_ms = 10;  // between looks at a ring that fails 
 inline constexpr unsigned receive_buffers = 256;
 inline constexpr std::size_t receive_buffer_bytes = 2048;
 
-// epoll. What one descriptor may bring in a turn before the others have theirs.
-inline constexpr unsigned accepts_per_turn = 64;
-inline constexpr unsigned receives_per_turn = 8;
-inline constexpr Ms refused_poll_ms = 10;  // between looks at what epoll refuses to watch
-
 // Answers. A batch of pipelined answers grows from a small slab to a heap block; past
 // `output_bytes_max` the connection stops parsing until the client has read.
 inline constexpr std::size_t slab_bytes = 4096;
@@ -60,6 +55,13 @@ inline constexpr std::uint64_t write_rate_min = 128;  // bytes a second read by 
 
 // Listening.
 inline constexpr int listen_backlog = 4096;
+
+// epoll. What one descriptor may bring in a turn before the others have theirs. Of a listener it is
+// the whole queue, as by io_uring: at the deadline, who has connected must be seen.
+inline constexpr int accepts_per_turn = listen_backlog;
+inline constexpr int receives_per_turn = 8;
+inline constexpr Ms refused_poll_ms = 10;  // between looks at what epoll refuses to watch
+
 inline constexpr std::size_t descriptors_reserved = 64;   // of RLIMIT_NOFILE, for all but clients,
 inline constexpr std::size_t descriptors_per_worker = 8;  // and more for each worker
 inline constexpr std::size_t connections_max = 1 << 20;
@@ -109,7 +111,7 @@ inline constexpr int resolver_tries = 3;
 
 // Logs.
 inline constexpr std::size_t log_queue_bytes = 256 * 1024;
-inline constexpr Ms log_flush_ms = 200;
+inline constexpr Ms log_flush_ms = 1000;
 
 static_assert(completion_entries >= 4 * submission_entries);
 static_assert((receive_buffers & (receive_buffers - 1)) == 0, "a buffer ring is a power of two");

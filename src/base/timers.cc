@@ -30,7 +30,6 @@ void TimerWheel::disarm(Timer& timer) {
 }
 
 void TimerWheel::insert(Timer& timer) {
-  DCHECK(!timer.armed() && timer.tick >= tick_);
   const std::int64_t ahead = timer.tick - tick_;
   int level = 0;
   while (level < levels - 1 && ahead >= std::int64_t{1} << (slot_bits * (level + 1))) ++level;

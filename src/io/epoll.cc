@@ -174,10 +174,11 @@ void Epoll::submit(int fd, Operation operation) {
   ++operations_in_flight_;
   Watch& watch = watch_for(fd, operation.does);
   std::uint32_t* link = &watch.operations;
-  bool first = true;  // of its kind: it need not wait for another
+  bool first = true;  // of its kind: it need not wait for another. Polls never do
   for (; *link != Watch::none; link = &operations_[*link].next)
     first = first && operations_[*link].does != operation.does;
-  const Outcome outcome = first ? attempt(watch, operation) : Outcome::waits;
+  const bool tries = first || operation.does == Does::poll;
+  const Outcome outcome = tries ? attempt(watch, operation) : Outcome::waits;
   if (outcome == Outcome::ended) {
     if (watch.operations == Watch::none) let_go(watch);
     return;
@@ -449,7 +450,7 @@ void Epoll::retry_refused() {
 // Errors end it, as they end one of the ring: the caller knows which of them would only repeat.
 Epoll::Outcome Epoll::accept(Watch& watch, const Operation& operation) {
   if (!watch.readable) return Outcome::waits;
-  for (unsigned tries = 0; tries < limits::accepts_per_turn; ++tries) {
+  for (int tries = 0; tries < limits::accepts_per_turn; ++tries) {
     const int fd = accept4(watch.fd, nullptr, nullptr, SOCK_CLOEXEC);
     if (fd < 0 && errno == EAGAIN) return wait_readable(watch);
     if (fd < 0) return end(operation, -errno);
@@ -461,7 +462,7 @@ Epoll::Outcome Epoll::accept(Watch& watch, const Operation& operation) {
 
 Epoll::Outcome Epoll::receive(Watch& watch, const Operation& operation) {
   if (!watch.readable) return Outcome::waits;
-  for (unsigned tries = 0; tries < limits::receives_per_turn; ++tries) {
+  for (int tries = 0; tries < limits::receives_per_turn; ++tries) {
     if (free_buffers_.empty()) {
       // Those of this harvest come back before the next; those that a caller keeps may not.
       return lent_in_harvest_ > 0 ? Outcome::again : end(operation, -ENOBUFS);

@@ -67,7 +67,9 @@ ProofConnection::ProofConnection() {
   const linger reset_on_close{.l_onoff = 1, .l_linger = 0};  // leaves no TIME_WAIT
   (void)setsockopt(client, SOL_SOCKET, SO_LINGER, &reset_on_close, sizeof reset_on_close);
   const Address bound = local_address(listener);
-  (void)connect(client, reinterpret_cast<const sockaddr*>(&bound.storage), bound.size);
+  if (connect(client, reinterpret_cast<const sockaddr*>(&bound.storage), bound.size) != 0 &&
+      errno != EINPROGRESS)
+    return;
   made = send(client, "x", 1, MSG_NOSIGNAL) == 1;  // not yet connected: EAGAIN
 }
 
@@ -189,7 +191,8 @@ int Uring::prove() {
   if (received.more) end(accepted.result, {Kind::recv});
   close(accepted.result);
   if (received.result < 0) return -received.result;
-  return received.has_buffer && operations_ == 0 ? broken_ : EOPNOTSUPP;
+  if (broken_ != 0) return broken_;
+  return received.has_buffer && operations_ == 0 ? 0 : EOPNOTSUPP;
 }
 
 // The next completion of this kind; of what came with it only cancels are lost. -EOPNOTSUPP: none.
@@ -206,7 +209,7 @@ void Uring::end(int fd, Ticket target) {
   submit_cancel(fd, target);
   while (await(target.kind).more) {
   }
-  while (operations_ > 0 && cancels_ > 0 && await(Kind::cancel).result != -EOPNOTSUPP) {
+  while (broken_ == 0 && cancels_ > 0 && await(Kind::cancel).result != -EOPNOTSUPP) {
   }
 }
 

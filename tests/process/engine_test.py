@@ -139,6 +139,17 @@ class Broken(TestCase):
         self.assertEqual((audit["io_error"], audit["signal"]), ("EBADR", "SIGNONE"))
         self.assertEqual(audit["requests_cut"], 0)
 
+    def test_one_that_breaks_while_it_is_tried_is_none_that_can_be_had(self):
+        for enter in range(1, 5):  # its proof has as many at least
+            with self.subTest(enter):
+                server = self.start("--io", "auto", "--workers", "1", "--drain-window", "0s",
+                                    environment={"LD_PRELOAD": str(BAD_RING),
+                                                 "BAD_RING_BREAKS": f"{enter}:{errno.EBADR}:1"})
+                self.assertEqual(get(server.port, "/").body, b"hello world")
+                self.assertEqual(len(server.find(REASON)), 1, server.story())
+                server.terminate()
+                self.assertEqual(self.assert_ends(server, 0)["io"], "epoll")
+
     def test_what_only_means_once_more_breaks_nothing(self):
         for error in (errno.EINTR, errno.EAGAIN, errno.EBUSY):
             with self.subTest(errno.errorcode[error]):

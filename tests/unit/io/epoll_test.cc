@@ -106,6 +106,32 @@ TEST_CASE_TEMPLATE("a regular file is read at once", W, REAL) {
   check_nothing_left(world);
 }
 
+// At the deadline a worker has but a moment for what has connected and was not accepted yet.
+TEST_CASE("accept by epoll: whoever is queued, in one harvest") {
+  EpollWorld world;
+  constexpr std::size_t queued = 300;
+  for (std::size_t i = 0; i < queued; ++i) world.connect();
+  world.io().submit_accept(world.listener(), accepting, false);
+  const auto some = world.io().harvest(world.io().now() + 1000);
+  const Completions all(some.begin(), some.end());
+  CHECK(of(all, accepting).size() == queued);
+  for (const Completion& c : all) world.io().close(c.result);
+  cancel(world, world.listener(), accepting);
+  check_nothing_left(world);
+}
+
+TEST_CASE_TEMPLATE("poll: another event on the same descriptor need not wait", W, REAL) {
+  W world;
+  const Pair pair(world);
+  world.io().submit_poll(pair.ours, POLLIN, awaiting);
+  CHECK(world.settle().empty());
+  world.io().submit_poll(pair.ours, POLLOUT, another);
+  CHECK(of(world.harvest(1), another).size() == 1);
+  cancel(world, pair.ours, awaiting);
+  world.io().close(pair.ours);
+  check_nothing_left(world);
+}
+
 TEST_CASE_TEMPLATE("one client's flood keeps nobody waiting", W, REAL) {
   W world;
   const Pair flood(world);
