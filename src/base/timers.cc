@@ -49,6 +49,7 @@ void TimerWheel::insert(Timer& timer) {
 
 void TimerWheel::unlink(Timer& timer) {
   DCHECK(timer.armed());
+  // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): what is armed is linked on both sides.
   timer.previous->next = timer.next;
   timer.next->previous = timer.previous;
   timer.next = timer.previous = nullptr;
