@@ -16,18 +16,8 @@ from harness.blocks import Block
 from harness.processes import Children, HarnessError
 from harness.program import Program
 
-from . import (
-    clusters,
-    components,
-    experiments,
-    images,
-    lifecycle,
-    manifests,
-    places,
-    report,
-    runtime,
-    verdict,
-)
+from . import clusters, components, experiments, images, lifecycle, manifests, places, report
+from . import runtime, verdict
 from .clusters import Cluster
 from .compact import compact
 from .experiment import Experiment
@@ -42,15 +32,11 @@ FILES_MAX = 65_536  # one for each connection of the load that waits
 
 def main() -> int:
     chosen = parse()
-    os.environ["KUBECACHEDIR"] = str(
-        places.KUBECTL_CACHE
-    )  # kubectl's, else in the user's home
+    os.environ["KUBECACHEDIR"] = str(places.KUBECTL_CACHE)  # kubectl's, else in the user's home
     if chosen.kubeconfig:
         return run_in_theirs(chosen)
     if os.geteuid() != 0:
-        raise HarnessError(
-            "needs root: its nodes are namespaces with mounts of their own"
-        )
+        raise HarnessError("needs root: its nodes are namespaces with mounts of their own")
     if chosen.command == "shell":
         return shell()
     with lifecycle.alone():
@@ -133,9 +119,7 @@ def run_in_theirs(chosen: argparse.Namespace) -> int:
         return measure(theirs, chosen)
 
 
-def measure(
-    cluster: Cluster, chosen: argparse.Namespace, block: Block | None = None
-) -> int:
+def measure(cluster: Cluster, chosen: argparse.Namespace, block: Block | None = None) -> int:
     """The experiments that were chosen, one after another, and what they prove."""
     groups: list[list[Row]] = []
     failures: list[str] = []
@@ -145,9 +129,7 @@ def measure(
     for experiment in experiments.select(cluster, chosen, say):
         mine = len(groups)
         failures += perform(experiment, cluster, chosen, groups)
-        report.write(
-            groups, failures, chosen
-        )  # what is done so far: a later one may not end
+        report.write(groups, failures, chosen)  # what is done so far: a later one may not end
         report.draw(experiment, groups[mine:], chosen, say)
     rows = [row for group in groups for row in group]
     print(report.table(rows), flush=True)
@@ -168,9 +150,7 @@ def publish(
     mine = [rows for rows in groups if rows[0].experiment == rollout.name]
     if chosen.published and mine and exit_code == 0:
         text = report.drawn(rollout, rollout.compared or "", mine)
-        PROGRAM.write(
-            chosen.published / f"cluster-{rollout.name}.svg", text, "its picture"
-        )
+        PROGRAM.write(chosen.published / f"cluster-{rollout.name}.svg", text, "its picture")
 
 
 def perform(

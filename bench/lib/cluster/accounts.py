@@ -29,9 +29,7 @@ class Told:
         def count(name: str) -> int:
             return int(counts.get(f"{name}{suffix}", 0))
 
-        probes_answered = count("probes_received") - int(
-            counts.get("requests_in_flight", 0)
-        )
+        probes_answered = count("probes_received") - int(counts.get("requests_in_flight", 0))
         # The audit has subtracted what clients never read; /metrics counts it apart.
         unread = count("answers_unread")
         self.answered += count("requests_answered") - unread - probes_answered
@@ -58,9 +56,7 @@ class Accounts:
 
     def disagreements(self, told: dict[str, Told]) -> list[str]:
         known = {name: each for name, each in told.items() if each.complete}
-        surplus = {
-            name: each.answered - self.seen[name] for name, each in known.items()
-        }
+        surplus = {name: each.answered - self.seen[name] for name, each in known.items()}
         too_many = sum(max(count, 0) for count in surplus.values()) > self.lost
         found = [
             f"{name} says that it answered {each.answered:,}, its clients {self.seen[name]:,}"
@@ -68,10 +64,6 @@ class Accounts:
             if -surplus[name] > each.undelivered or (too_many and surplus[name] > 0)
         ]
         unknown = self.seen.keys() - told.keys()
-        found += [
-            f"{name} answered, and no pod has that name" for name in sorted(unknown)
-        ]
-        silent = [
-            name for name in self.seen if name in told and told[name].asked_in_vain
-        ]
+        found += [f"{name} answered, and no pod has that name" for name in sorted(unknown)]
+        silent = [name for name in self.seen if name in told and told[name].asked_in_vain]
         return found + [f"{name} did not say what it has answered" for name in silent]

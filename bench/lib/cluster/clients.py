@@ -29,9 +29,7 @@ CURL_ERRORS = {
 }
 # Whatever kept it from connecting; only --verbose says what (7.88 and 8.14 alike).
 CURL_NOT_CONNECTED = 7
-CURL_WHY = re.compile(
-    r"^\* +(?:connect to .* failed|Immediate connect fail .*): (.+)", re.M
-)
+CURL_WHY = re.compile(r"^\* +(?:connect to .* failed|Immediate connect fail .*): (.+)", re.M)
 
 
 class Client:
@@ -40,9 +38,7 @@ class Client:
         self._host, self._port = parts.hostname or "", parts.port or 80
         target = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
         more = "" if keep else "Connection: close\r\n"
-        self._request = (
-            f"GET {target} HTTP/1.1\r\nHost: {parts.netloc}\r\n{more}\r\n".encode()
-        )
+        self._request = f"GET {target} HTTP/1.1\r\nHost: {parts.netloc}\r\n{more}\r\n".encode()
         self._until = until
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
@@ -50,15 +46,8 @@ class Client:
         while time.time() < self._until:
             sent_at, code, body, error, server = time.time(), 0, b"", "", ""
             try:
-                code, body, server = await asyncio.wait_for(
-                    self._ask(), TIMEOUT_SECONDS
-                )
-            except (
-                OSError,
-                ValueError,
-                asyncio.IncompleteReadError,
-                asyncio.TimeoutError,
-            ) as lost:
+                code, body, server = await asyncio.wait_for(self._ask(), TIMEOUT_SECONDS)
+            except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.TimeoutError) as lost:
                 error = describe(lost)
                 self._hang_up()
             tell(sent_at, code, body, error, server)
@@ -117,19 +106,9 @@ class Curls:
 
     async def _call(self) -> None:
         sent_at = time.time()
-        argv = [
-            "curl",
-            "-sSv",
-            "--max-time",
-            str(TIMEOUT_SECONDS),
-            "-w",
-            self.FORMAT,
-            self._url,
-        ]
+        argv = ["curl", "-sSv", "--max-time", str(TIMEOUT_SECONDS), "-w", self.FORMAT, self._url]
         english = os.environ | {"LC_ALL": "C"}
-        curl = await asyncio.create_subprocess_exec(
-            *argv, stdout=PIPE, stderr=PIPE, env=english
-        )
+        curl = await asyncio.create_subprocess_exec(*argv, stdout=PIPE, stderr=PIPE, env=english)
         output, complaint = await curl.communicate()
         body, _, told = output.rpartition(b"\n")
         code, _, server = told.decode("latin-1").partition(" ")
@@ -149,10 +128,7 @@ def curl_error(exit_code: int, complaint: str) -> str:
 
 def tell(sent_at: float, code: int, body: bytes, error: str, server: str) -> None:
     text = body.decode("latin-1")
-    print(
-        json.dumps([sent_at, time.time() - sent_at, code, error, text, server]),
-        flush=True,
-    )
+    print(json.dumps([sent_at, time.time() - sent_at, code, error, text, server]), flush=True)
 
 
 async def main(url: str, clients: int, seconds: float, how: str) -> None:
@@ -161,9 +137,7 @@ async def main(url: str, clients: int, seconds: float, how: str) -> None:
         curls = Curls(url, until, int(how))
         await asyncio.gather(*(curls.loop() for _ in range(clients)))
         return
-    await asyncio.gather(
-        *(Client(url, until, how == "keep").loop() for _ in range(clients))
-    )
+    await asyncio.gather(*(Client(url, until, how == "keep").loop() for _ in range(clients)))
 
 
 if __name__ == "__main__":

@@ -22,9 +22,7 @@ class Cluster:
     images: Images
     address: str = ""  # of the Service; empty: its cluster address
     is_ours: bool = True  # node ports and nodes can be reached
-    seccomp: dict = field(
-        default_factory=dict
-    )  # for all pods, if not as the manifests say
+    seccomp: dict = field(default_factory=dict)  # for all pods, if not as the manifests say
 
 
 def ours(made: Images) -> Cluster:
@@ -36,27 +34,19 @@ def theirs(kubeconfig: Path, address: str, image: str, seccomp: str) -> Cluster:
     wanted = Images(image, pull="IfNotPresent")
     vegeta, profile = places.TOOLS / "vegeta", {"type": seccomp}
     if seccomp == "Localhost":
-        profile["localhostProfile"] = (
-            "lastcall/lastcall.json"  # k8s/seccomp puts it there
-        )
-    return Cluster(
-        kubectl(kubeconfig), vegeta, wanted, address, is_ours=False, seccomp=profile
-    )
+        profile["localhostProfile"] = "lastcall/lastcall.json"  # k8s/seccomp puts it there
+    return Cluster(kubectl(kubeconfig), vegeta, wanted, address, is_ours=False, seccomp=profile)
 
 
 def reach(theirs: Cluster) -> None:
     """Told in one line, before anything is made there."""
     file = theirs.kubectl.kubeconfig
     try:
-        if not theirs.kubectl.run(
-            "config", "view", "--output", "jsonpath={.clusters[*].name}"
-        ):
+        if not theirs.kubectl.run("config", "view", "--output", "jsonpath={.clusters[*].name}"):
             raise HarnessError("it names no cluster")
         theirs.kubectl.raw("/version")
     except HarnessError as error:
-        raise HarnessError(
-            f"no cluster is reached by --kubeconfig {file}: {error}"
-        ) from None
+        raise HarnessError(f"no cluster is reached by --kubeconfig {file}: {error}") from None
 
 
 def kubectl(kubeconfig: Path) -> Kubectl:
@@ -64,7 +54,5 @@ def kubectl(kubeconfig: Path) -> Kubectl:
     own = places.TOOLS / "kubectl"
     found = own if own.exists() else shutil.which("kubectl")
     if not found:
-        raise HarnessError(
-            "there is no kubectl: put one onto the PATH, or run bench/cluster build"
-        )
+        raise HarnessError("there is no kubectl: put one onto the PATH, or run bench/cluster build")
     return Kubectl(Path(found), kubeconfig)

@@ -15,9 +15,7 @@ def inside_network(namespace: str) -> list[str]:
     return ["nsenter", f"--net=/run/netns/{namespace}"] if namespace else []
 
 
-def output(
-    argv: list[str], seconds: float = 60, text: str | None = None, **options
-) -> str:
+def output(argv: list[str], seconds: float = 60, text: str | None = None, **options) -> str:
     """What `argv` wrote to stdout. Raises with the last line of its stderr when it fails."""
     try:
         done = subprocess.run(
@@ -32,15 +30,11 @@ def output(
             **options,
         )
     except FileNotFoundError as error:
-        raise HarnessError(
-            f"{argv[0]} is not installed: run ./setup --cluster"
-        ) from error
+        raise HarnessError(f"{argv[0]} is not installed: run ./setup --cluster") from error
     except OSError as error:
         raise HarnessError(f"cannot start {argv[0]}: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:
-        raise HarnessError(
-            f"{brief(argv)} did not end within {seconds:.0f} s"
-        ) from error
+        raise HarnessError(f"{brief(argv)} did not end within {seconds:.0f} s") from error
     if done.returncode != 0:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         why = lines[-1].strip() if lines else f"exit code {done.returncode}"

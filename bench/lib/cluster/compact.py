@@ -18,9 +18,7 @@ def compact(groups: list[list[Row]]) -> str:
     rows = [row for group in groups for row in group]
     asked = [row for row in rows if row.counted is None]
     counted = [row for row in rows if row.counted is not None]
-    parts = (
-        [table("what happens: lost, of all requests", asked, losses)] if asked else []
-    )
+    parts = [table("what happens: lost, of all requests", asked, losses)] if asked else []
     parts += [table("counted, of the 200s", counted, counts)] if counted else []
     return "\n\n".join([*parts, sample(groups)])
 
@@ -43,9 +41,7 @@ def by_case(rows: list[Row]) -> dict[str, list[list[Row]]]:
     """By server: its cases, each with a row an attack."""
     found: dict[str, dict[str, list[Row]]] = {}
     for row in rows:
-        found.setdefault(row.case.server.name, {}).setdefault(row.case.note, []).append(
-            row
-        )
+        found.setdefault(row.case.server.name, {}).setdefault(row.case.note, []).append(row)
     return {name: list(cases.values()) for name, cases in found.items()}
 
 
@@ -81,9 +77,7 @@ def sample(groups: list[list[Row]]) -> str:
     rows = [row for group in groups for row in group]
     promised = [row for row in rows if row.case.must_lose is False]
     runs = max((len(row.runs) for row in promised), default=1)
-    told = [
-        f"{runs} run{'s' if runs > 1 else ''} of each of lastcall's cases, one of the others."
-    ]
+    told = [f"{runs} run{'s' if runs > 1 else ''} of each of lastcall's cases, one of the others."]
     if promised and not any(row.lost_by_server for row in promised):
         told.append(none_lost(promised))
     if strays := sum(row.strays for row in promised):
@@ -99,6 +93,4 @@ def none_lost(promised: list[Row]) -> str:
     count = sum(row.requests for row in promised)
     told = f"None of lastcall's {count:,} requests lost where none may be."
     honest = sum(row.requests for row in promised if not row.can_hide)
-    return (
-        f"{told} Of the {honest:,} that no client may have sent again: {most(honest)}."
-    )
+    return f"{told} Of the {honest:,} that no client may have sent again: {most(honest)}."

@@ -23,9 +23,7 @@ KUBERNETES = Module(
 def build(children: Children, say) -> None:
     major, minor, _ = KUBERNETES.version.removeprefix("v").split(".")
     told = {"gitVersion": KUBERNETES.version, "gitMajor": major, "gitMinor": minor}
-    values = tuple(
-        (f"{path}.{name}", told[name]) for path in VERSIONED for name in told
-    )
+    values = tuple((f"{path}.{name}", told[name]) for path in VERSIONED for name in told)
     replace(KUBERNETES, values=values).build(children, say)
     _link()
 

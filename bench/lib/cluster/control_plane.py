@@ -38,9 +38,7 @@ def kubeconfig(secret: str) -> str:
         "kind": "Config",
         "clusters": [{"name": "lastcall", "cluster": cluster}],
         "users": [{"name": "admin", "user": {"token": secret}}],
-        "contexts": [
-            {"name": "lastcall", "context": {"cluster": "lastcall", "user": "admin"}}
-        ],
+        "contexts": [{"name": "lastcall", "context": {"cluster": "lastcall", "user": "admin"}}],
         "current-context": "lastcall",
     }
     return json.dumps(config, indent=2) + "\n"
@@ -79,21 +77,8 @@ def apiserver() -> Program:
     return Program(
         "kube-apiserver",
         [
-            *(
-                "kube-apiserver",
-                "--etcd-servers",
-                ETCD,
-                "--cert-dir",
-                str(MEMORY / "certificates"),
-            ),
-            *(
-                "--advertise-address",
-                LAN,
-                "--bind-address",
-                LAN,
-                "--secure-port",
-                "6443",
-            ),
+            *("kube-apiserver", "--etcd-servers", ETCD, "--cert-dir", str(MEMORY / "certificates")),
+            *("--advertise-address", LAN, "--bind-address", LAN, "--secure-port", "6443"),
             *("--service-cluster-ip-range", SERVICE_RANGE),
             *("--token-auth-file", str(TOKENS), "--authorization-mode", "AlwaysAllow"),
             *("--service-account-issuer", "https://kubernetes.default.svc"),
@@ -114,10 +99,7 @@ def others() -> list[Program]:
             [
                 *("kube-controller-manager", *config, "--leader-elect=false"),
                 *("--service-account-private-key-file", str(KEY)),
-                *(
-                    "--flex-volume-plugin-dir",
-                    str(MEMORY / "volume-plugins"),
-                ),  # else below /usr
+                *("--flex-volume-plugin-dir", str(MEMORY / "volume-plugins")),  # else below /usr
             ],
         ),
         Program("kube-scheduler", ["kube-scheduler", *config, "--leader-elect=false"]),

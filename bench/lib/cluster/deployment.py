@@ -16,9 +16,7 @@ from .servers import Server, Shape
 GO_DELAY_SECONDS = 5  # what everyone recommends
 
 
-def objects(
-    kubectl: Kubectl, server: Server, shape: Shape, images: Images, url: str
-) -> list[dict]:
+def objects(kubectl: Kubectl, server: Server, shape: Shape, images: Images, url: str) -> list[dict]:
     found = copy.deepcopy(kubectl.kustomize(ROOT / "k8s" / "base"))
     for each in found:
         each["metadata"]["namespace"] = NAMESPACE
@@ -27,9 +25,7 @@ def objects(
     return found
 
 
-def change_deployment(
-    deployment: dict, server: Server, shape: Shape, images: Images
-) -> None:
+def change_deployment(deployment: dict, server: Server, shape: Shape, images: Images) -> None:
     spec = deployment["spec"]
     spec["replicas"] = shape.replicas
     spec["minReadySeconds"] = shape.min_ready
@@ -76,15 +72,7 @@ def option(flag: str) -> str:
 
 
 def peer_flags(shape: Shape) -> list[str]:
-    flags = [
-        "-listen",
-        ":8080",
-        "-served-by",
-        "-mode",
-        "delay",
-        "-delay",
-        f"{GO_DELAY_SECONDS}s",
-    ]
+    flags = ["-listen", ":8080", "-served-by", "-mode", "delay", "-delay", f"{GO_DELAY_SECONDS}s"]
     return [*flags, "-timeout", f"{shape.timeout}s", *shape.flags]
 
 

@@ -15,9 +15,7 @@ from .clusters import Cluster
 from .row import Row
 from .scope import Scope
 
-Done = Callable[
-    [list[Row]], None
-]  # takes rows as they are done: those of the same events
+Done = Callable[[list[Row]], None]  # takes rows as they are done: those of the same events
 
 
 @dataclass(frozen=True)

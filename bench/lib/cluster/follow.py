@@ -34,10 +34,7 @@ def main(kubectl: Kubectl, selector: str, folder: Path, errors: Path) -> None:
         followed: set[tuple[str, int]] = set()
         with open(folder / CHANGES, "wb", buffering=0) as changes:
             while True:  # the apiserver ends a watch after half an hour or more
-                watch, objects = (
-                    children.start("kubectl watch", argv, stdout=PIPE),
-                    Objects(),
-                )
+                watch, objects = children.start("kubectl watch", argv, stdout=PIPE), Objects()
                 while chunk := os.read(watch.stdout.fileno(), CHUNK_BYTES):
                     for event in objects.feed(chunk):
                         changes.write(json.dumps(event).encode() + b"\n")
@@ -57,20 +54,11 @@ def started(pod: dict) -> set[tuple[str, int]]:
     return runs
 
 
-def follow(
-    kubectl: Kubectl, children: Children, folder: Path, pod: str, run: int
-) -> None:
+def follow(kubectl: Kubectl, children: Children, folder: Path, pod: str, run: int) -> None:
     with open(folder / log_name(pod, run), "wb") as log:
-        children.start(
-            f"logs of {pod}", kubectl.argv("logs", "--follow", pod), stdout=log
-        )
+        children.start(f"logs of {pod}", kubectl.argv("logs", "--follow", pod), stdout=log)
 
 
 if __name__ == "__main__":
     binary, config, namespace, wanted, place, complaints = sys.argv[1:]
-    main(
-        Kubectl(Path(binary), Path(config), namespace),
-        wanted,
-        Path(place),
-        Path(complaints),
-    )
+    main(Kubectl(Path(binary), Path(config), namespace), wanted, Path(place), Path(complaints))

@@ -76,17 +76,11 @@ def haproxy(children: Children, folder: Path, upstream: str) -> str:
     return start_haproxy(children, folder, f"    server service {upstream}")
 
 
-def haproxy_of_nodes(
-    children: Children, folder: Path, nodes: dict[str, str], health: int
-) -> str:
+def haproxy_of_nodes(children: Children, folder: Path, nodes: dict[str, str], health: int) -> str:
     """As a load balancer of a cloud: asks each node's health-check port, every 2 s, twice."""
     check = f"check port {health} inter 2s fall 2 rise 1"
-    servers = (
-        f"    server {name} {address} {check}" for name, address in nodes.items()
-    )
-    return start_haproxy(
-        children, folder, "\n".join(["    option httpchk GET /healthz", *servers])
-    )
+    servers = (f"    server {name} {address} {check}" for name, address in nodes.items())
+    return start_haproxy(children, folder, "\n".join(["    option httpchk GET /healthz", *servers]))
 
 
 def start_haproxy(children: Children, folder: Path, servers: str) -> str:
@@ -97,12 +91,8 @@ def start_haproxy(children: Children, folder: Path, servers: str) -> str:
 
 def nginx(children: Children, folder: Path, upstream: str) -> str:
     path = folder / "nginx.conf"
-    path.write_text(
-        NGINX.format(folder=folder, upstream=upstream, address=LAN, port=PORT)
-    )
-    return start(
-        children, "nginx", ["-e", "stderr", "-p", str(folder), "-c", str(path)]
-    )
+    path.write_text(NGINX.format(folder=folder, upstream=upstream, address=LAN, port=PORT))
+    return start(children, "nginx", ["-e", "stderr", "-p", str(folder), "-c", str(path)])
 
 
 def start(children: Children, name: str, arguments: list[str]) -> str:

@@ -17,9 +17,7 @@ async def hold(host: str, port: int, until: float) -> None:
     while time.time() < until:
         with contextlib.suppress(OSError, asyncio.TimeoutError):
             opening = asyncio.open_connection(host, port)
-            _, writer = await asyncio.wait_for(
-                opening, max(until - time.time(), PAUSE_SECONDS)
-            )
+            _, writer = await asyncio.wait_for(opening, max(until - time.time(), PAUSE_SECONDS))
             try:
                 writer.write(b"GET / HTTP/1.1\r\nHost: slow\r\n")
                 while time.time() < until:
@@ -34,9 +32,7 @@ async def hold(host: str, port: int, until: float) -> None:
 async def main(url: str, clients: int, seconds: float) -> None:
     parts = urlsplit(url)
     until = time.time() + seconds
-    holders = (
-        hold(parts.hostname or "", parts.port or 80, until) for _ in range(clients)
-    )
+    holders = (hold(parts.hostname or "", parts.port or 80, until) for _ in range(clients))
     await asyncio.gather(*holders)
 
 

@@ -27,9 +27,7 @@ BUSYBOX = "localhost/busybox:1"  # in the place of the one that k8s/seccomp name
 LASTCALL_BYTES_MAX = 5_000_000  # as an archive, which is not compressed
 STORAGE = places.BUILT / "storage"
 SCRATCH = "image-"
-STEP_SECONDS_MAX = (
-    600  # it may have to make do with what others leave of the processors
-)
+STEP_SECONDS_MAX = 600  # it may have to make do with what others leave of the processors
 CATATONIT = "/usr/bin/catatonit"  # Debian's is static
 TAG = "v1"
 OTHER_TAG = "v2"  # the same image again, for what a new version is wanted
@@ -82,9 +80,7 @@ def remove_scratch() -> None:
 def build_pause() -> None:
     """The process that holds a pod's namespaces: it sleeps, and reaps."""
     if not (places.ARCHIVES / "pause.tar").exists():
-        text = (
-            'FROM scratch\nCOPY catatonit /catatonit\nENTRYPOINT ["/catatonit", "-P"]\n'
-        )
+        text = 'FROM scratch\nCOPY catatonit /catatonit\nENTRYPOINT ["/catatonit", "-P"]\n'
         build_of_files(PAUSE, text, {"catatonit": Path(CATATONIT)})
         export(PAUSE, "pause")
 
@@ -94,19 +90,9 @@ def build_base(say) -> None:
     if has(BASE):
         return
     say("making the base image by debootstrap: once, about a minute")
-    with (
-        scratch() as folder,
-        Children(folder) as children,
-    ):  # gone before the folder goes
+    with scratch() as folder, Children(folder) as children:  # gone before the folder goes
         root = folder / "root"
-        argv = [
-            *CONTAINED,
-            "debootstrap",
-            "--variant=minbase",
-            "trixie",
-            str(root),
-            mirror(),
-        ]
+        argv = [*CONTAINED, "debootstrap", "--variant=minbase", "trixie", str(root), mirror()]
         children.run("debootstrap", argv)
         for package in (root / "var/cache/apt/archives").glob("*.deb"):
             package.unlink()
@@ -135,14 +121,10 @@ def build_lastcall(tag: str, say) -> str:
     size = archive.stat().st_size
     if size > LASTCALL_BYTES_MAX:
         most = f"{LASTCALL_BYTES_MAX / 1e6:.0f} MB"
-        raise HarnessError(
-            f"it has {size / 1e6:.2f} MB, more than {most}: what came into it?"
-        )
+        raise HarnessError(f"it has {size / 1e6:.2f} MB, more than {most}: what came into it?")
     with scratch() as folder, Children(folder) as starts:
         quick = ready.milliseconds(archive, starts, folder)
-    say(
-        f"the image of lastcall has {size / 1e6:.2f} MB, and is ready {quick:.0f} ms after exec"
-    )
+    say(f"the image of lastcall has {size / 1e6:.2f} MB, and is ready {quick:.0f} ms after exec")
     return name
 
 
@@ -196,9 +178,7 @@ def build_of_files(name: str, text: str, files: dict[str, Path]) -> None:
 
 def _build(name: str, arguments: list[str]) -> None:
     # chroot: a build needs no container of its own, which this machine may not be able to give.
-    output(
-        [*buildah(), "rm", "--all"], STEP_SECONDS_MAX
-    )  # what a killed build has left
+    output([*buildah(), "rm", "--all"], STEP_SECONDS_MAX)  # what a killed build has left
     argv = [*buildah(), "build", "--isolation", "chroot", "--quiet", "--tag", name]
     argv += [*limits(), *arguments]
     log = places.LOGS / "images.log"
@@ -214,10 +194,7 @@ def _build(name: str, arguments: list[str]) -> None:
 def limits() -> list[str]:
     """What this process may have; the defaults of buildah are more than some machines allow."""
     words = []
-    for name, limit in (
-        ("nofile", resource.RLIMIT_NOFILE),
-        ("nproc", resource.RLIMIT_NPROC),
-    ):
+    for name, limit in (("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC)):
         soft, hard = resource.getrlimit(limit)
         if hard != resource.RLIM_INFINITY:
             words += ["--ulimit", f"{name}={soft}:{hard}"]
@@ -226,14 +203,7 @@ def limits() -> list[str]:
 
 def buildah() -> list[str]:
     """With what it starts: a compiler, say."""
-    return [
-        *CONTAINED,
-        "buildah",
-        "--root",
-        str(STORAGE),
-        "--runroot",
-        f"{STORAGE}-run",
-    ]
+    return [*CONTAINED, "buildah", "--root", str(STORAGE), "--runroot", f"{STORAGE}-run"]
 
 
 def has(name: str) -> bool:

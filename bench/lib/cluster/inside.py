@@ -30,9 +30,7 @@ def run() -> None:
     supervisor.start(control_plane.apiserver())
     rooms = {each: room.Room(each) for each in places.NODES}
     if not supervisor.run_until(apiserver_is_ready, START_SECONDS_MAX):
-        raise RuntimeError(
-            f"no apiserver within {START_SECONDS_MAX} s: see {places.LOGS}"
-        )
+        raise RuntimeError(f"no apiserver within {START_SECONDS_MAX} s: see {places.LOGS}")
     say("the apiserver is up")
     for program in control_plane.others():
         supervisor.start(program)

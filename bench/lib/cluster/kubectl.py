@@ -44,12 +44,7 @@ class Kubectl:
     def delete(self, objects: list[dict]) -> None:
         """At once, and whatever of them there is."""
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
-        now = (
-            "--ignore-not-found",
-            "--grace-period=0",
-            "--force",
-            "--cascade=foreground",
-        )
+        now = ("--ignore-not-found", "--grace-period=0", "--force", "--cascade=foreground")
         self.run("delete", *now, "--wait=false", "-f", "-", text=text)
 
     def pods(self, selector: str) -> list[dict]:

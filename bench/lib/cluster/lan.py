@@ -20,10 +20,7 @@ def make() -> None:
     ip(f"route add {places.SERVICE_RANGE} dev lan")
     # What two nodes say to each other crosses the bridge and is none of the rules' business.
     tune({"net/bridge/bridge-nf-call-iptables": "0"}, "")
-    tune(
-        {"net/ipv4/ip_local_port_range": "12288 65535", "net/ipv4/tcp_tw_reuse": "1"},
-        "",
-    )
+    tune({"net/ipv4/ip_local_port_range": "12288 65535", "net/ipv4/tcp_tw_reuse": "1"}, "")
     output(["nft", "-f", "-"], text=strays.RULES_AT_CLIENT)
     for node in NODES:
         connect(node)

@@ -62,15 +62,7 @@ def up(say) -> None:
 def _start() -> None:
     with open(places.LOGS / "cluster.log", "wb") as log, uninterrupted():
         process = subprocess.Popen(
-            [
-                *CONTAINED,
-                "--net",
-                "--cgroup",
-                sys.executable,
-                "-B",
-                "-m",
-                "cluster.inside",
-            ],
+            [*CONTAINED, "--net", "--cgroup", sys.executable, "-B", "-m", "cluster.inside"],
             cwd=places.LIB,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -83,9 +75,7 @@ def _start() -> None:
             places.STATE.write_text(json.dumps(state))
         except OSError as error:  # nobody could end it later
             _end(process.pid)
-            raise HarnessError(
-                f"cannot write {places.STATE}: {error.strerror}"
-            ) from error
+            raise HarnessError(f"cannot write {places.STATE}: {error.strerror}") from error
 
 
 def _with_default_signals() -> None:
@@ -101,9 +91,7 @@ def _wait_until_started() -> None:
             raise HarnessError(f"the cluster {failure}")
         if not is_up():
             raise HarnessError(f"the cluster ended early: {_last_line('cluster')}")
-    raise HarnessError(
-        f"no control plane within {START_SECONDS_MAX} s: see {places.LOGS}"
-    )
+    raise HarnessError(f"no control plane within {START_SECONDS_MAX} s: see {places.LOGS}")
 
 
 def _progress() -> list[str]:
@@ -128,27 +116,18 @@ def _wait_until_ready(say) -> None:
         if len(seen) == len(NODES):
             return
     missing = ", ".join(node.name for node in NODES if node.name not in seen)
-    raise HarnessError(
-        f"not ready within {READY_SECONDS_MAX} s: {missing}; see {places.LOGS}"
-    )
+    raise HarnessError(f"not ready within {READY_SECONDS_MAX} s: {missing}; see {places.LOGS}")
 
 
 def _ready_nodes() -> set[str]:
     ready = '.status.conditions[?(@.type=="Ready")].status'
     template = f"{{range .items[*]}}{{.metadata.name}}={{{ready}}} {{end}}"
-    argv = [
-        str(places.TOOLS / "kubectl"),
-        f"--kubeconfig={places.KUBECONFIG}",
-        "get",
-        "nodes",
-    ]
+    argv = [str(places.TOOLS / "kubectl"), f"--kubeconfig={places.KUBECONFIG}", "get", "nodes"]
     try:
         text = output(enter_network([*argv, "-o", f"jsonpath={template}"]), seconds=10)
     except HarnessError:  # the apiserver is still about to know of nodes
         return set()
-    return {
-        word.removesuffix("=True") for word in text.split() if word.endswith("=True")
-    }
+    return {word.removesuffix("=True") for word in text.split() if word.endswith("=True")}
 
 
 def down() -> bool:
@@ -174,9 +153,7 @@ def _end(pid: int) -> None:
             os.kill(found, signal.SIGKILL)
     # It ends when the kernel has ended all of the namespace with its child.
     if not _reap(pid):
-        raise HarnessError(
-            f"the cluster (process {pid}) did not end within {END_SECONDS_MAX} s"
-        )
+        raise HarnessError(f"the cluster (process {pid}) did not end within {END_SECONDS_MAX} s")
 
 
 def _reap(pid: int, enough: Callable[[], bool] = lambda: False) -> bool:
@@ -184,9 +161,7 @@ def _reap(pid: int, enough: Callable[[], bool] = lambda: False) -> bool:
     for _ in polls(END_SECONDS_MAX, POLL_SECONDS / 10):
         with contextlib.suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)
-        if (
-            not _start_time(pid) or enough()
-        ):  # gone, or a zombie that its parent does not want
+        if not _start_time(pid) or enough():  # gone, or a zombie that its parent does not want
             return True
     return False
 
@@ -278,9 +253,7 @@ def join_network() -> None:
     """This process, and what it starts, from now on where the load runs."""
     with open(f"/proc/{init()}/ns/net", "rb") as namespace:
         if LIBC.setns(namespace.fileno(), CLONE_NEWNET) != 0:
-            raise HarnessError(
-                f"cannot enter the cluster: {os.strerror(ctypes.get_errno())}"
-            )
+            raise HarnessError(f"cannot enter the cluster: {os.strerror(ctypes.get_errno())}")
 
 
 def enter_node(number: int, argv: list[str]) -> list[str]:
@@ -294,13 +267,8 @@ def outer_pid(inner: int) -> int:
     namespace = os.readlink(f"/proc/{init()}/ns/pid")
     for status in Path("/proc").glob("[0-9]*/status"):
         with contextlib.suppress(OSError):
-            ids = next(
-                line for line in status.read_text().splitlines() if "NSpid" in line
-            ).split()
-            if (
-                ids[-1] == str(inner)
-                and os.readlink(status.parent / "ns/pid") == namespace
-            ):
+            ids = next(line for line in status.read_text().splitlines() if "NSpid" in line).split()
+            if ids[-1] == str(inner) and os.readlink(status.parent / "ns/pid") == namespace:
                 return int(ids[1])
     raise HarnessError(f"the cluster has no process {inner}")
 
@@ -319,9 +287,7 @@ def write_tools() -> None:
     """`node-1 COMMAND` and so on, for people in `bench/cluster shell`."""
     for node in NODES:
         tool = places.TOOLS / node.name
-        tool.write_text(
-            f'#!/bin/sh\nexec {" ".join(enter_node(node.number, []))} "$@"\n'
-        )
+        tool.write_text(f'#!/bin/sh\nexec {" ".join(enter_node(node.number, []))} "$@"\n')
         tool.chmod(0o755)
 
 
@@ -333,7 +299,5 @@ def alone() -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise HarnessError(
-                "another bench/cluster is at work in this folder"
-            ) from None
+            raise HarnessError("another bench/cluster is at work in this folder") from None
         yield

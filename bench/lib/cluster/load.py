@@ -21,15 +21,11 @@ class Load:
     attack: vegeta.Attack
     rate: int
     seconds: float
-    clients: int = (
-        0  # in a closed loop, each with a connection; then `rate` says nothing
-    )
+    clients: int = 0  # in a closed loop, each with a connection; then `rate` says nothing
     curls: int = 0  # that the clients call, all together
     exact: bool = False  # not one request fewer than rate times seconds
 
-    def start(
-        self, binary: Path, children: Children, folder: Path, url: str
-    ) -> "Running":
+    def start(self, binary: Path, children: Children, folder: Path, url: str) -> "Running":
         if self.clients:
             return Clients(children, folder, self, url)
         return Attacking(binary, children, folder, self, url)
@@ -38,19 +34,10 @@ class Load:
 class Attacking:
     """vegeta, started at once. `tally` may be asked when it has ended."""
 
-    def __init__(
-        self, binary: Path, children: Children, folder: Path, load: Load, url: str
-    ):
+    def __init__(self, binary: Path, children: Children, folder: Path, load: Load, url: str):
         self._expected = load.attack.expected
         self._vegeta = vegeta.Vegeta(
-            binary,
-            children,
-            folder,
-            load.attack,
-            url,
-            load.rate,
-            load.seconds,
-            load.exact,
+            binary, children, folder, load.attack, url, load.rate, load.seconds, load.exact
         )
         self.child: Child = self._vegeta.child
 
@@ -61,9 +48,7 @@ class Attacking:
         return tally(self._vegeta.results(), self._expected)
 
     def shortfall(self, tally: outcome.Tally) -> str | None:
-        return self._vegeta.missing(
-            tally.requests, len(tally.bins) * outcome.BIN_SECONDS
-        )
+        return self._vegeta.missing(tally.requests, len(tally.bins) * outcome.BIN_SECONDS)
 
 
 class Clients:
@@ -74,11 +59,7 @@ class Clients:
         self._output = folder / "results.json"
         argv = [sys.executable, "-B", "-m", "cluster.clients", url + load.attack.path]
         keep = "keep" if load.attack.keep_alive else "each"
-        argv += [
-            str(load.clients),
-            str(load.seconds),
-            str(load.curls) if load.curls else keep,
-        ]
+        argv += [str(load.clients), str(load.seconds), str(load.curls) if load.curls else keep]
         with open(self._output, "wb") as output:
             self.child = children.start("clients", argv, stdout=output, cwd=places.LIB)
 
@@ -93,8 +74,7 @@ class Clients:
                 for row in map(json.loads, lines)
             )
             return tally(
-                sorted(results, key=lambda result: result.sent_at),
-                self._load.attack.expected,
+                sorted(results, key=lambda result: result.sent_at), self._load.attack.expected
             )
 
     def shortfall(self, tally: outcome.Tally) -> str | None:

@@ -19,9 +19,7 @@ from .kubectl import DEPLOYMENT, NAMESPACE, Kubectl, find
 from .standing import clear
 
 FOLDER = ROOT / "k8s"
-PROFILE = (
-    FOLDER / "seccomp"
-)  # an installer, and what the overlay `restricted` has with it
+PROFILE = FOLDER / "seccomp"  # an installer, and what the overlay `restricted` has with it
 INSTALLER = "daemonset/seccomp-installer"
 START_SECONDS_MAX = 60
 VOLUME = "data"
@@ -34,9 +32,7 @@ def check(cluster: Cluster, say) -> None:
     made = {name: kubectl.kustomize(FOLDER / name) for name in names}
     for name, objects in made.items():
         if forgotten := options(made["base"]) - options(objects):
-            raise HarnessError(
-                f"k8s/{name} has lost {', '.join(sorted(forgotten))} of the base"
-            )
+            raise HarnessError(f"k8s/{name} has lost {', '.join(sorted(forgotten))} of the base")
         dry_run(kubectl, objects)
         if cluster.is_ours:
             start(cluster, objects)
@@ -62,9 +58,7 @@ def everywhere(cluster: Cluster) -> Kubectl:
 def dry_run(kubectl: Kubectl, objects: list[dict]) -> None:
     there = set(kubectl.run("get", "namespaces", "-o", "name").split())
     wanted = [each for each in objects if each["kind"] == "Namespace"]
-    made = [
-        each for each in wanted if f"namespace/{each['metadata']['name']}" not in there
-    ]
+    made = [each for each in wanted if f"namespace/{each['metadata']['name']}" not in there]
     try:
         if made:
             kubectl.apply(made)
@@ -85,17 +79,11 @@ def start(cluster: Cluster, shipped: list[dict]) -> None:
         kubectl.apply(objects)
         deployment = find(objects, "Deployment")
         limit = f"--timeout={START_SECONDS_MAX}s"
-        there = Kubectl(
-            kubectl.binary, kubectl.kubeconfig, deployment["metadata"]["namespace"]
-        )
-        there.run(
-            "rollout", "status", DEPLOYMENT, limit, seconds=START_SECONDS_MAX + 10
-        )
+        there = Kubectl(kubectl.binary, kubectl.kubeconfig, deployment["metadata"]["namespace"])
+        there.run("rollout", "status", DEPLOYMENT, limit, seconds=START_SECONDS_MAX + 10)
     finally:
         mine = [each for each in objects if each["kind"] != "Namespace"]
-        kubectl.delete(
-            [each for each in mine if each["metadata"]["namespace"] == NAMESPACE]
-        )
+        kubectl.delete([each for each in mine if each["metadata"]["namespace"] == NAMESPACE])
         clear(cluster)
         remove_namespaces(kubectl, namespaces)
 
@@ -128,14 +116,7 @@ def remove_namespaces(kubectl: Kubectl, namespaces: list[dict]) -> None:
         name = each["metadata"]["name"]
         gone = ("--grace-period=0", "--force", "--all")
         kubectl.run("delete", "pods", "--namespace", name, *gone)
-        kubectl.run(
-            "delete",
-            "namespace",
-            name,
-            "--ignore-not-found",
-            "--timeout=60s",
-            seconds=70,
-        )
+        kubectl.run("delete", "namespace", name, "--ignore-not-found", "--timeout=60s", seconds=70)
 
 
 def install_profile(cluster: Cluster) -> None:
@@ -144,9 +125,7 @@ def install_profile(cluster: Cluster) -> None:
     objects = adapted(kubectl.kustomize(PROFILE), cluster.images)
     kubectl.apply([each for each in objects if each["kind"] == "Namespace"])
     kubectl.apply([each for each in objects if each["kind"] != "Namespace"])
-    (name,) = {
-        each["metadata"]["namespace"] for each in objects if each["kind"] == "DaemonSet"
-    }
+    (name,) = {each["metadata"]["namespace"] for each in objects if each["kind"] == "DaemonSet"}
     there = Kubectl(kubectl.binary, kubectl.kubeconfig, name)
     limit = f"--timeout={START_SECONDS_MAX}s"
     there.run("rollout", "status", INSTALLER, limit, seconds=START_SECONDS_MAX + 10)
@@ -164,9 +143,7 @@ def adapted(objects: list[dict], images: Images) -> list[dict]:
                 container["imagePullPolicy"] = images.pull
         if each["kind"] == "Deployment":
             each["spec"] |= {"replicas": 1, "minReadySeconds": 0}
-        if each["kind"] == "StatefulSet" and each["spec"].pop(
-            "volumeClaimTemplates", None
-        ):
+        if each["kind"] == "StatefulSet" and each["spec"].pop("volumeClaimTemplates", None):
             volumes = each["spec"]["template"]["spec"].setdefault("volumes", [])
             volumes.append({"name": VOLUME, "emptyDir": {}})
     return found

@@ -43,26 +43,14 @@ class Module:
     def _key(self) -> str:
         """Of all that it is made of."""
         files = sorted(self.source.iterdir())
-        text = b"".join(
-            path.name.encode() + b"\0" + path.read_bytes() for path in files
-        )
+        text = b"".join(path.name.encode() + b"\0" + path.read_bytes() for path in files)
         return hashlib.sha256(text).hexdigest()
 
     def _compile(self, children: Children) -> None:
         many = len(self.packages) > 1
         flags = ["-s", "-w", *(f"-X {name}={value}" for name, value in self.values)]
-        argv = [
-            "nice",
-            "-n",
-            "5",
-            find_go(),
-            "build",
-            "-mod=readonly",
-            "-buildvcs=false",
-        ]
+        argv = ["nice", "-n", "5", find_go(), "build", "-mod=readonly", "-buildvcs=false"]
         argv += ["-trimpath", "-ldflags", " ".join(flags)]
         argv += ["-o", f"{self.output}/" if many else str(self.output), *self.packages]
         environment = children.temporary | {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
-        children.run(
-            f"the build of {self.title}", argv, cwd=self.source, env=environment
-        )
+        children.run(f"the build of {self.title}", argv, cwd=self.source, env=environment)

@@ -46,9 +46,7 @@ def answer(query: bytes, lookup) -> bytes | None:
         if address is None:
             code = NO_SUCH_NAME
         elif kind == TYPE_A:
-            head = struct.pack(
-                "!HHHIH", 0xC000 | QUESTION_AT, TYPE_A, CLASS_IN, TTL_SECONDS, 4
-            )
+            head = struct.pack("!HHHIH", 0xC000 | QUESTION_AT, TYPE_A, CLASS_IN, TTL_SECONDS, 4)
             record = head + socket.inet_aton(address)
     except OSError:
         code = SERVER_FAILED
@@ -87,9 +85,7 @@ def ask(path: str) -> dict:
         f"{places.APISERVER}{path}",
         headers={"Authorization": f"Bearer {control_plane.token()}"},
     )
-    with urllib.request.urlopen(
-        request, timeout=ASK_SECONDS_MAX, context=trusting
-    ) as reply:
+    with urllib.request.urlopen(request, timeout=ASK_SECONDS_MAX, context=trusting) as reply:
         return json.loads(reply.read() or b"{}")
 
 

@@ -43,29 +43,19 @@ def programs(node: Node, room: Room) -> list[Program]:
     room.write(KUBELET_CONFIG, json.dumps(kubelet_config(node)))
     room.write(PROXY_CONFIG, proxy_config(node.name))
     return [
-        Program(
-            f"containerd-{node.name}",
-            [str(places.RUNTIME / "containerd"), "--config", str(CONTAINERD_CONFIG)],
-            room,
-        ),
+        Program(f"containerd-{node.name}", containerd(), room),
         Program(f"kubelet-{node.name}", kubelet(node), room),
-        Program(
-            f"kube-proxy-{node.name}",
-            ["kube-proxy", "--config", str(PROXY_CONFIG)],
-            room,
-        ),
+        Program(f"kube-proxy-{node.name}", ["kube-proxy", "--config", str(PROXY_CONFIG)], room),
     ]
+
+
+def containerd() -> list[str]:
+    return [str(places.RUNTIME / "containerd"), "--config", str(CONTAINERD_CONFIG)]
 
 
 def kubelet(node: Node) -> list[str]:
     return [
-        *(
-            "kubelet",
-            "--config",
-            str(KUBELET_CONFIG),
-            "--kubeconfig",
-            str(places.KUBECONFIG),
-        ),
+        *("kubelet", "--config", str(KUBELET_CONFIG), "--kubeconfig", str(places.KUBECONFIG)),
         *("--hostname-override", node.name, "--node-ip", node.address),
         *("--node-labels", f"topology.kubernetes.io/zone={node.zone}"),
     ]
@@ -78,12 +68,7 @@ def cni_config(node: Node) -> dict:
         "ranges": [[{"subnet": node.pods}]],
         "routes": [{"dst": "0.0.0.0/0"}],
     }
-    bridge = {
-        "type": "bridge",
-        "bridge": "pods",
-        "isGateway": True,
-        "hairpinMode": True,
-    }
+    bridge = {"type": "bridge", "bridge": "pods", "isGateway": True, "hairpinMode": True}
     plugins = [bridge | {"ipam": addresses}]
     return {"cniVersion": "0.4.0", "name": "pods", "plugins": plugins}
 
@@ -99,10 +84,7 @@ def kubelet_config(node: Node) -> dict:
         "oomScoreAdj": 0,
         # Without cgroupsPerQOS a resize in place is a panic (kubernetes issue 137993), which pods
         # that go just after their start meet.
-        "featureGates": {
-            "KubeletInUserNamespace": True,
-            "InPlacePodVerticalScaling": False,
-        },
+        "featureGates": {"KubeletInUserNamespace": True, "InPlacePodVerticalScaling": False},
         "makeIPTablesUtilChains": False,
         "volumePluginDir": "/var/lib/kubelet/volume-plugins",  # the usual one is not below /var
         # Its disk may be as full as it likes; of memory the kubelet insists on some limit.
@@ -119,10 +101,7 @@ def kubelet_config(node: Node) -> dict:
         "kind": "KubeletConfiguration",
         "address": node.address,
         "containerRuntimeEndpoint": f"unix://{CONTAINERD}",
-        "authentication": {
-            "anonymous": {"enabled": True},
-            "webhook": {"enabled": False},
-        },
+        "authentication": {"anonymous": {"enabled": True}, "webhook": {"enabled": False}},
         "authorization": {"mode": "AlwaysAllow"},
         "clusterDNS": [places.LAN],
         "clusterDomain": "cluster.local",

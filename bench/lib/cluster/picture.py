@@ -15,16 +15,7 @@ from .event import Event
 from .pods import Container, Life
 from .row import Row
 
-COLOURS = (
-    "#3b82a0",
-    "#7fb685",
-    "#8e7cc3",
-    "#d6a15c",
-    "#5c9ead",
-    "#b8727f",
-    "#6b8f3c",
-    "#4f6d9a",
-)
+COLOURS = ("#3b82a0", "#7fb685", "#8e7cc3", "#d6a15c", "#5c9ead", "#b8727f", "#6b8f3c", "#4f6d9a")
 STARTING, DRAINING, CLOSING = "#cbd2d9", "#f0b429", "#b7791f"
 WIDTH, LEFT = 860, 150
 TITLE, LABEL, UP, DOWN, POD, AXIS, GAP = 22, 20, 60, 30, 14, 22, 30
@@ -66,10 +57,7 @@ def picture(title: str, subtitle: str, groups: list[list[Row]]) -> str:
 
 def panel(rows: list[Row]) -> tuple[str, float]:
     """Its text and its height. Of several events the one that lost most is shown."""
-    worst = max(
-        range(len(rows[0].runs)),
-        key=lambda at: sum(r.runs[at].tally.lost for r in rows),
-    )
+    worst = max(range(len(rows[0].runs)), key=lambda at: sum(r.runs[at].tally.lost for r in rows))
     tallies = [row.runs[worst].tally for row in rows]
     event = rows[0].events[worst]
     scale = scale_of(tallies)
@@ -82,14 +70,9 @@ def panel(rows: list[Row]) -> tuple[str, float]:
         parts.append(strip(row, tally, scale, colours, y))
         y += LABEL + UP + DOWN
     parts.append(f"<g transform='translate({LEFT} {y})'>")
-    parts += [
-        life_bar(life, at, scale, colours[life.name]) for at, life in enumerate(lives)
-    ]
+    parts += [life_bar(life, at, scale, colours[life.name]) for at, life in enumerate(lives)]
     height = POD * len(lives) + 6
-    parts += [
-        mark(event, scale, TITLE - y, height),
-        seconds_axis(scale.seconds, scale.x, height),
-    ]
+    parts += [mark(event, scale, TITLE - y, height), seconds_axis(scale.seconds, scale.x, height)]
     return "\n".join([*parts, "</g>"]), y + height + AXIS
 
 
@@ -99,14 +82,10 @@ def scale_of(tallies: list[Tally]) -> Scale:
     return Scale(began_at, max(bins * BIN_SECONDS, BIN_SECONDS))
 
 
-def strip(
-    row: Row, tally: Tally, scale: Scale, colours: dict[str, str], y: float
-) -> str:
+def strip(row: Row, tally: Tally, scale: Scale, colours: dict[str, str], y: float) -> str:
     lost = f"{row.attack.title} · {tally.lost:,} of {tally.requests:,} lost"
     if tally.lost:
-        lost += ": " + ", ".join(
-            f"{name} {count:,}" for name, count in tally.lost_by.items()
-        )
+        lost += ": " + ", ".join(f"{name} {count:,}" for name, count in tally.lost_by.items())
     if len(row.runs) > 1:
         lost += f" (the worst of {len(row.runs)} runs)"
     answered_max = height_of(tally)
@@ -137,9 +116,7 @@ def height_of(tally: Tally) -> int:
     return max(1, min(highest, 2 * math.ceil(tally.answered / max(len(tally.bins), 1))))
 
 
-def stack(
-    tally: Tally, scale: Scale, colours: dict[str, str], pixels: float
-) -> list[str]:
+def stack(tally: Tally, scale: Scale, colours: dict[str, str], pixels: float) -> list[str]:
     """Areas behind each other: the hindmost is all that was answered, whoever it was."""
     heights = [answered for answered, _ in tally.bins]
     areas = [area(heights, scale, pixels, ANSWERED)]
@@ -185,14 +162,7 @@ def lived(life: Life, scale: Scale) -> bool:
 
 def life_bar(life: Life, number: int, scale: Scale, colour: str) -> str:
     y = 6 + POD * number
-    parts = [
-        text(
-            -6,
-            y + 9,
-            life.name[-14:],
-            f"text-anchor='end' fill='{FAINT}' font-size='11'",
-        )
-    ]
+    parts = [text(-6, y + 9, life.name[-14:], f"text-anchor='end' fill='{FAINT}' font-size='11'")]
     for begin, end, filled in phases(life, scale.began_at + scale.seconds, colour):
         x = scale.at(begin)
         if (width := scale.at(end) - x) > 0:
@@ -212,9 +182,7 @@ def phases(life: Life, now: float, colour: str) -> list[tuple[float, float, str]
                 container.audit.get(f"{each}_ms", 0) for each in ("settling", "closing")
             )
             leaving = max(end - closing_ms / 1000, begin)
-            draining = max(
-                leaving - container.audit.get("draining_ms", 0) / 1000, begin
-            )
+            draining = max(leaving - container.audit.get("draining_ms", 0) / 1000, begin)
         elif life.deleted_at:
             leaving = end
         ready = begin if number else min(life.ready_at or draining, draining)

@@ -24,9 +24,7 @@ PROGRESS = BUILT / "progress"  # what the cluster says of its start, a line each
 KUBECONFIG = BUILT / "kubeconfig"
 KUBECTL_CACHE = BUILT / "kubectl-cache"
 
-MEMORY = Path(
-    "/run/lastcall"
-)  # on the tmpfs that hides /run in the cluster's namespace
+MEMORY = Path("/run/lastcall")  # on the tmpfs that hides /run in the cluster's namespace
 
 LAN = "10.240.0.1"  # the control plane, and the load
 SERVICE_RANGE = "10.96.0.0/16"

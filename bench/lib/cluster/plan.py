@@ -8,9 +8,7 @@ from .event import Event
 from .standing import Action, StandingCase
 
 LEAD_SECONDS = 3.0
-TOGETHER_MODEST = (
-    2  # where two processors have more to do: a proxy, many pods that start
-)
+TOGETHER_MODEST = 2  # where two processors have more to do: a proxy, many pods that start
 
 
 @dataclass(frozen=True)
@@ -26,12 +24,8 @@ class Plan:
     way: str = ""
     clients: int = 0  # in a closed loop, instead of a rate
     exact: bool = False  # not one request fewer than rate times seconds
-    curls: int = (
-        0  # so many in all, each a curl of its own; `seconds` is then the longest
-    )
-    exits_meant: tuple[
-        int, ...
-    ] = ()  # other than 0, and as it should be: nothing is judged
+    curls: int = 0  # so many in all, each a curl of its own; `seconds` is then the longest
+    exits_meant: tuple[int, ...] = ()  # other than 0, and as it should be: nothing is judged
     refusals_meant: tuple[int, ...] = ()  # likewise, of pods that never were ready
     together: int = len(ATTACKS)  # attacks at the same time, upon the same event
 

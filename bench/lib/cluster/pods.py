@@ -53,46 +53,26 @@ class Life:
 
     @property
     def exit_codes(self) -> list[int]:
-        return [
-            each.exit_code for each in self.containers if each.exit_code is not None
-        ]
+        return [each.exit_code for each in self.containers if each.exit_code is not None]
 
     def is_overdue(self, now: float) -> bool:
-        return (
-            self.deleted_at is not None
-            and now > self.deleted_at + self.grace_seconds + 1
-        )
+        return self.deleted_at is not None and now > self.deleted_at + self.grace_seconds + 1
 
     def describe(self) -> str:
         audits = [each.audit for each in self.containers if each.audit]
         text = f"{self.name}: exit {', '.join(map(str, self.exit_codes)) or 'unseen'}"
-        keys = (
-            "requests_answered",
-            "requests_cut",
-            "accepted_in_window",
-            "last_arrival_ms",
-        )
-        counts = [
-            f"{key} {audit[key]:,}" for audit in audits for key in keys if key in audit
-        ]
+        keys = ("requests_answered", "requests_cut", "accepted_in_window", "last_arrival_ms")
+        counts = [f"{key} {audit[key]:,}" for audit in audits for key in keys if key in audit]
         return f"{text}; {', '.join(counts)}" if counts else text
 
 
 class Watch:
     """Follows the pods of a case from its beginning (follow.py)."""
 
-    def __init__(
-        self, kubectl: Kubectl, children: Children, folder: Path, errors: Path
-    ):
+    def __init__(self, kubectl: Kubectl, children: Children, folder: Path, errors: Path):
         self._folder = folder
         argv = [sys.executable, "-B", "-m", "cluster.follow", str(kubectl.binary)]
-        argv += [
-            str(kubectl.kubeconfig),
-            kubectl.namespace,
-            SELECTOR,
-            str(folder),
-            str(errors),
-        ]
+        argv += [str(kubectl.kubeconfig), kubectl.namespace, SELECTOR, str(folder), str(errors)]
         (folder / follow.CHANGES).touch()
         self._child: Child = children.start("following the pods", argv, cwd=places.LIB)
 
@@ -101,9 +81,7 @@ class Watch:
 
     def lives(self) -> list[Life]:
         found: dict[str, Life] = {}
-        for event in several(
-            (self._folder / follow.CHANGES).read_text(errors="replace")
-        ):
+        for event in several((self._folder / follow.CHANGES).read_text(errors="replace")):
             see(found, event["object"], event["type"])
         for life in found.values():
             for run, container in enumerate(life.containers):
@@ -150,9 +128,7 @@ def see_container(life: Life, state: dict, current: str) -> None:
     if not told or not told.get("startedAt"):
         return
     run = unix(told["startedAt"]), told.get("containerID", current)
-    known = (
-        each for each in life.containers if (each.started_at, each.identity) == run
-    )
+    known = (each for each in life.containers if (each.started_at, each.identity) == run)
     container = next(known, None)
     if container is None:
         container = Container(run[0], identity=run[1])

@@ -11,9 +11,7 @@ from harness.processes import Children, HarnessError
 
 BINARY = "lastcall"
 READY_MS_MAX = 50
-STARTS_MAX = (
-    50  # where others keep the processors busy; one that is quick enough will do
-)
+STARTS_MAX = 50  # where others keep the processors busy; one that is quick enough will do
 POLL_SECONDS = 0.001
 START_SECONDS_MAX = 10
 SERVING = b" serving\n"  # its log, when every worker accepts
@@ -30,9 +28,7 @@ def milliseconds(archive: Path, children: Children, folder: Path) -> float:
         best = min(best, start(binary, children))
         if best <= READY_MS_MAX:
             return best
-    raise HarnessError(
-        f"it is ready after {best:.0f} ms at best: more than {READY_MS_MAX}"
-    )
+    raise HarnessError(f"it is ready after {best:.0f} ms at best: more than {READY_MS_MAX}")
 
 
 def read_binary(archive: Path) -> bytes:
@@ -53,9 +49,7 @@ def read(archive: tarfile.TarFile, name: str) -> bytes:
 
 
 def start(binary: Path, children: Children) -> float:
-    child = children.start(
-        "lastcall", [str(binary), *ARGUMENTS]
-    )  # returns with its exec
+    child = children.start("lastcall", [str(binary), *ARGUMENTS])  # returns with its exec
     began = time.monotonic()
     for _ in polls(START_SECONDS_MAX, POLL_SECONDS):
         if SERVING in child.stderr.read_bytes():

@@ -16,19 +16,11 @@ from .load import LOSSES
 from .pods import Life
 from .row import INVALID, Row, common_problems
 
-SELDOM = (
-    outcome.WRONG,
-    outcome.OTHER,
-    outcome.HARNESS,
-)  # columns only when they say something
+SELDOM = (outcome.WRONG, outcome.OTHER, outcome.HARNESS)  # columns only when they say something
 
 
 def table(rows: list[Row]) -> str:
-    classes = [
-        name
-        for name in LOSSES
-        if name not in SELDOM or any(r.lost_by[name] for r in rows)
-    ]
+    classes = [name for name in LOSSES if name not in SELDOM or any(r.lost_by[name] for r in rows)]
     head = ["experiment", "server", "attack", "requests", "answered", "lost"]
     head += [outcome.HEADINGS.get(name, name) for name in classes]
     head += [*(f"{name} ms" for name in PERCENTS), "took s"]
@@ -68,19 +60,14 @@ def as_object(row: Row, problems: list[str]) -> dict:
         "lost_by": {name: row.lost_by[name] for name in LOSSES},
         "strays": row.strays,
         "success_percent": 100 * row.answered / row.requests if row.requests else 0.0,
-        "latency_ms": {
-            name: finite(value * 1000) for name, value in row.latencies.items()
-        },
+        "latency_ms": {name: finite(value * 1000) for name, value in row.latencies.items()},
         "rollout_seconds": round(row.event_seconds, 3),
         "rate": row.rate,
         "duration_seconds": row.seconds,
         "drain_window_seconds": row.case.shape.window,
         "runs": len(row.runs),
         "departures": [
-            departure(life)
-            for event in row.events
-            for life in event.lives
-            if life.exit_codes
+            departure(life) for event in row.events for life in event.lives if life.exit_codes
         ],
         "notes": [note for event in row.events for note in event.notes],
         "answered_by": row.answered_by,
@@ -126,12 +113,8 @@ def draw(experiment: Experiment, groups: list[list[Row]], chosen, say) -> None:
 
 def drawn(experiment: Experiment, way: str, groups: list[list[Row]]) -> str:
     mine = [rows for rows in groups if rows[0].way == way]
-    rates = ", ".join(
-        map(str, sorted({per_second(row) for rows in mine for row in rows}))
-    )
-    subtitle = (
-        f"each attack about {rates} requests a second · {time.strftime('%Y-%m-%d')}"
-    )
+    rates = ", ".join(map(str, sorted({per_second(row) for rows in mine for row in rows})))
+    subtitle = f"each attack about {rates} requests a second · {time.strftime('%Y-%m-%d')}"
     title = f"{experiment.title}: {way}" if way else experiment.title
     return picture.picture(title, subtitle, mine)
 
@@ -141,9 +124,7 @@ def per_second(row: Row) -> int:
     return round(tally.requests / max(len(tally.bins) * BIN_SECONDS, BIN_SECONDS))
 
 
-def write(
-    groups: list[list[Row]], failures: list[str], chosen: argparse.Namespace
-) -> None:
+def write(groups: list[list[Row]], failures: list[str], chosen: argparse.Namespace) -> None:
     if chosen.json:
         objects = [each for rows in groups for each in as_objects(rows)]
         objects += [

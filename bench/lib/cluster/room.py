@@ -53,21 +53,12 @@ class Room:
     """A node's namespaces, held open by a process that only sleeps."""
 
     def __init__(self, node: Node):
-        argv = [
-            *inside_network(node.name),
-            "unshare",
-            "--mount",
-            "sh",
-            "-c",
-            NODE_MOUNTS,
-        ]
+        argv = [*inside_network(node.name), "unshare", "--mount", "sh", "-c", NODE_MOUNTS]
         self._holder = subprocess.Popen(
             argv, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, encoding="utf-8"
         )
         assert self._holder.stdout is not None
-        if (
-            self._holder.stdout.readline().strip() != "mounted"
-        ):  # or EOF, when it failed
+        if self._holder.stdout.readline().strip() != "mounted":  # or EOF, when it failed
             raise RuntimeError(f"the mounts of {node.name} failed")
 
     @property

@@ -82,11 +82,7 @@ class Row(Sums):
     @property
     def can_hide(self) -> bool:
         """Go's client sends a GET again whose kept connection died: such a row may hide all."""
-        return (
-            self.attack.method == "GET"
-            and self.attack.keep_alive
-            and not self.sends_once
-        )
+        return self.attack.method == "GET" and self.attack.keep_alive and not self.sends_once
 
     @property
     def is_judge(self) -> bool:
@@ -100,9 +96,7 @@ class Row(Sums):
         """What this row shows that it must not show, or why it shows nothing."""
         found = [f"{INVALID}{reason}" for run in self.runs for reason in run.invalid]
         if self.case.must_lose is False and self.lost_by_server:
-            found.append(
-                f"{self.lost_by_server:,} of {self.requests:,} requests lost, not 0"
-            )
+            found.append(f"{self.lost_by_server:,} of {self.requests:,} requests lost, not 0")
         return found
 
 

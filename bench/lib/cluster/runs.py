@@ -36,12 +36,7 @@ def run_cases(
 
 
 def run_case(
-    standing: StandingCase,
-    scope: Scope,
-    plan: Plan,
-    case: Case,
-    done: Done,
-    url: str = "",
+    standing: StandingCase, scope: Scope, plan: Plan, case: Case, done: Done, url: str = ""
 ) -> None:
     """`url`: of what stands before the pods; empty: their Service."""
     for attacks in groups(plan, scope):
@@ -61,12 +56,8 @@ def row_of(plan: Plan, scope: Scope, case: Case, attack: Attack) -> Row:
 
 def groups(plan: Plan, scope: Scope) -> list[list[Attack]]:
     """Attacks of the same time: all of them, or those of --attack that there are."""
-    found = [each for each in plan.attacks if each.name in scope.attacks] or [
-        *plan.attacks
-    ]
-    return [
-        found[at : at + plan.together] for at in range(0, len(found), plan.together)
-    ]
+    found = [each for each in plan.attacks if each.name in scope.attacks] or [*plan.attacks]
+    return [found[at : at + plan.together] for at in range(0, len(found), plan.together)]
 
 
 def run_valid(
@@ -82,19 +73,13 @@ def run_valid(
         lost = sum(run.tally.lost for run in runs)
         if not reasons or not tries_left or (promised and (lost or event.broken)):
             break
-        told.append(
-            f"a run before it was invalid: {'; '.join(reasons)}; {lost:,} were lost in it"
-        )
+        told.append(f"a run before it was invalid: {'; '.join(reasons)}; {lost:,} were lost in it")
     event.notes += told
     return runs
 
 
 def run_once(
-    standing: StandingCase,
-    scope: Scope,
-    plan: Plan,
-    attacks: list[Attack],
-    url: str = "",
+    standing: StandingCase, scope: Scope, plan: Plan, attacks: list[Attack], url: str = ""
 ) -> list[Run]:
     rate = plan.rate or scope.rate
     together = [
@@ -116,9 +101,7 @@ def judge(event: Event, lost: int, plan: Plan) -> None:
                 continue
             if container.exit_code is None:
                 if life.gone or life.is_overdue(event.over_at):
-                    event.broken.append(
-                        f"{life.name} was told to go, and its end was not seen"
-                    )
+                    event.broken.append(f"{life.name} was told to go, and its end was not seen")
                 continue
             if container.exit_code != 0:
                 event.broken.append(

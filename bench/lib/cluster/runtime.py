@@ -10,10 +10,7 @@ CONTAINERD = Module(
     "3 minutes on two cores",
     places.HERE / "containerd",
     "github.com/containerd/containerd/v2",
-    tuple(
-        f"{COMMANDS}/{name}"
-        for name in ("containerd", "containerd-shim-runc-v2", "ctr")
-    ),
+    tuple(f"{COMMANDS}/{name}" for name in ("containerd", "containerd-shim-runc-v2", "ctr")),
     places.RUNTIME,
 )
 SHIM = places.RUNTIME / "containerd-shim-runc-v2"

@@ -34,8 +34,6 @@ class Shape:
     readiness: str = "/servingz"
     service: dict = field(default_factory=dict)  # laid over the Service's spec
     pod: dict = field(default_factory=dict)  # laid over the pod's spec
-    seccomp: dict = field(
-        default_factory=dict
-    )  # its profile, if another than the manifest's
+    seccomp: dict = field(default_factory=dict)  # its profile, if another than the manifest's
     liveness: dict = field(default_factory=dict)  # laid over the liveness probe
     flags: tuple[str, ...] = ()

@@ -28,19 +28,11 @@ from .servers import LASTCALL, Server, Shape
 
 DEPLOY_SECONDS_MAX = 120
 DEPLOY_LOOK_SECONDS = 10  # then it is asked what the pods wait for
-HOPELESS = (
-    "ImagePull",
-    "ImageNeverPull",
-    "InvalidImageName",
-)  # of the kubelet's reasons
+HOPELESS = ("ImagePull", "ImageNeverPull", "InvalidImageName")  # of the kubelet's reasons
 GONE_SECONDS_MAX = 120
-ANSWER_SECONDS_MAX = (
-    45  # kube-proxy beside the load waits half a minute for a node of its name
-)
+ANSWER_SECONDS_MAX = 45  # kube-proxy beside the load waits half a minute for a node of its name
 POLL_SECONDS = 0.2
-LATE_SECONDS_MAX = (
-    1.0  # that an action may go on after the load: nobody is asked any more
-)
+LATE_SECONDS_MAX = 1.0  # that an action may go on after the load: nobody is asked any more
 SETTLE_SECONDS = 1.0  # after the last exit, for the watch to hear of it
 ASK_TRIES_MAX = 3  # how often a pod is asked what it has answered
 
@@ -52,12 +44,7 @@ class StandingCase:
     """The case as it stands in the cluster. Attacks come one after another."""
 
     def __init__(
-        self,
-        cluster: Cluster,
-        server: Server,
-        shape: Shape,
-        children: Children,
-        folder: Path,
+        self, cluster: Cluster, server: Server, shape: Shape, children: Children, folder: Path
     ):
         shape = replace(shape, seccomp=shape.seccomp or cluster.seccomp)
         self.cluster, self.server, self.shape = cluster, server, shape
@@ -89,9 +76,7 @@ class StandingCase:
             try:
                 return self.wait_until_rolled_out(DEPLOY_LOOK_SECONDS)
             except HarnessError as error:
-                why = "; ".join(sorted(set(map(waits_for, self.pods())) - {""})) or str(
-                    error
-                )
+                why = "; ".join(sorted(set(map(waits_for, self.pods())) - {""})) or str(error)
                 if any(word in why for word in HOPELESS):
                     break
         raise HarnessError(f"pods of {self.server.title} do not get ready: {why}")
@@ -100,9 +85,7 @@ class StandingCase:
         """Two replicas are on our two nodes, or no request would cross from one to the other."""
         nodes = {pod["spec"]["nodeName"] for pod in self.pods()}
         if self.cluster.is_ours and self.shape.replicas > 1 and len(nodes) < 2:
-            raise HarnessError(
-                f"all pods of {self.server.title} are on {', '.join(nodes)}"
-            )
+            raise HarnessError(f"all pods of {self.server.title} are on {', '.join(nodes)}")
 
     def wait_until_answered(self) -> None:
         """kube-proxy hears of a new Service a moment later."""
@@ -132,9 +115,7 @@ class StandingCase:
         """Or until it is not."""
         limit = f"--timeout={DEPLOY_SECONDS_MAX}s"
         wanted = f"--for=condition=Ready={str(ready).lower()}"
-        self.kubectl.run(
-            "wait", wanted, "pod", pod, limit, seconds=DEPLOY_SECONDS_MAX + 10
-        )
+        self.kubectl.run("wait", wanted, "pod", pod, limit, seconds=DEPLOY_SECONDS_MAX + 10)
 
     def wait_until_gone(self, names: set[str]) -> None:
         left = names
@@ -142,9 +123,7 @@ class StandingCase:
             left = names & self.names()
             if not left:
                 return
-        raise HarnessError(
-            f"not gone within {GONE_SECONDS_MAX} s: {', '.join(sorted(left))}"
-        )
+        raise HarnessError(f"not gone within {GONE_SECONDS_MAX} s: {', '.join(sorted(left))}")
 
     def attack(
         self, together: list[loads.Load], lead: float, action: Action, url: str = ""
@@ -226,9 +205,7 @@ class StandingCase:
         return found
 
     def metrics(self, pod: str) -> dict[str, float]:
-        path = (
-            f"/api/v1/namespaces/{self.kubectl.namespace}/pods/{pod}:9090/proxy/metrics"
-        )
+        path = f"/api/v1/namespaces/{self.kubectl.namespace}/pods/{pod}:9090/proxy/metrics"
         lines = (line.split() for line in self.kubectl.raw(path).splitlines())
         pairs = (words for words in lines if len(words) == 2)
         return {name.removeprefix("lastcall_"): float(value) for name, value in pairs}
@@ -247,9 +224,7 @@ class StandingCase:
                         ended = state.get("terminated", {})
                         if ended.get("exitCode") == exit_code:
                             return ended.get("message", "").strip()
-        raise HarnessError(
-            f"no container ended with exit code {exit_code} within {seconds} s"
-        )
+        raise HarnessError(f"no container ended with exit code {exit_code} within {seconds} s")
 
     def life(self, pod: str) -> Life:
         found = next((each for each in self.watch.lives() if each.name == pod), None)
@@ -269,23 +244,17 @@ def waits_for(pod: dict) -> str:
     """Why a pod does not run, in the kubelet's or the scheduler's words; empty if it does."""
     for container in pod["status"].get("containerStatuses", ()):
         if waiting := container.get("state", {}).get("waiting"):
-            return ": ".join(
-                filter(None, (waiting.get("reason"), waiting.get("message")))
-            )
+            return ": ".join(filter(None, (waiting.get("reason"), waiting.get("message"))))
     for condition in pod["status"].get("conditions", ()):
         if condition["status"] == "False" and condition["type"] == "PodScheduled":
-            return ": ".join(
-                filter(None, (condition.get("reason"), condition.get("message")))
-            )
+            return ": ".join(filter(None, (condition.get("reason"), condition.get("message"))))
     return ""
 
 
 def answers(url: str) -> bool:
     """Asks for a health path, which is in nobody's accounts."""
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(
-        parts.hostname or "", parts.port or 80, timeout=2
-    )
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=2)
     try:
         connection.request("GET", "/readyz", headers={"Connection": "close"})
         return connection.getresponse().status == 200
@@ -311,9 +280,7 @@ def clear(cluster: Cluster) -> None:
     """
     kubectl = cluster.kubectl
     names = [DEPLOYMENT] if cluster.address else [DEPLOYMENT, f"service/{NAME}"]
-    kubectl.run(
-        "delete", *names, "--ignore-not-found", "--cascade=foreground", "--wait=false"
-    )
+    kubectl.run("delete", *names, "--ignore-not-found", "--cascade=foreground", "--wait=false")
     kubectl.run("delete", "pods", "--selector", SELECTOR, "--grace-period=0", "--force")
     kinds = "deployments,replicasets,pods" + ("" if cluster.address else ",services")
     for _ in polls(GONE_SECONDS_MAX, POLL_SECONDS):

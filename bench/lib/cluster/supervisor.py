@@ -18,13 +18,7 @@ RESTART_SECONDS = 3.0  # between the end of a process and its next start
 RESTARTS_MAX = 20  # of one program, each before it had run for RUN_SECONDS_MIN
 RUN_SECONDS_MIN = 30.0
 POLL_SECONDS = 0.05
-COMPONENTS = (
-    "etcd",
-    "kube-apiserver",
-    "kube-controller-manager",
-    "kube-scheduler",
-    "kube-proxy",
-)
+COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
 OF_US = (*COMPONENTS, "kubelet")  # names that the one program answers to
 
 

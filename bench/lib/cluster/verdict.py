@@ -11,14 +11,8 @@ from .experiments import ALL
 from .row import INVALID, Row, common_problems
 from .servers import GO, HARD
 
-RATIO_MAX = {
-    "p99": 1.5,
-    "max": 3.0,
-}  # of Go's latency in the same run; two equal rows differ so
-PUBLISHED_MS = {
-    "p99": 26.2,
-    "max": 178,
-}  # with a delay of 5 s; a maximum is one request of 60,000
+RATIO_MAX = {"p99": 1.5, "max": 3.0}  # of Go's latency in the same run; two equal rows differ so
+PUBLISHED_MS = {"p99": 26.2, "max": 178}  # with a delay of 5 s; a maximum is one request of 60,000
 
 
 def judged(case: Case, problems: list[str]) -> list[str]:
@@ -30,18 +24,10 @@ def judged(case: Case, problems: list[str]) -> list[str]:
 
 def compared(groups: list[list[Row]]) -> Iterator[tuple[Row, Row]]:
     """lastcall's rows with Go's of the same run, where an experiment is about latencies."""
-    alone = {
-        (r.experiment, r.way, r.attack.name, r.title): r
-        for (r, *more) in groups
-        if not more
-    }
+    alone = {(r.experiment, r.way, r.attack.name, r.title): r for (r, *more) in groups if not more}
     for (name, *where, _), mine in alone.items():
         theirs = alone.get((name, *where, GO.title))
-        if (
-            mine.way != ALL[name].compared
-            or mine.case.must_lose is not False
-            or theirs is None
-        ):
+        if mine.way != ALL[name].compared or mine.case.must_lose is not False or theirs is None:
             continue
         yield mine, theirs
 
@@ -60,9 +46,7 @@ def compare(groups: list[list[Row]]) -> list[str]:
         bad = [f"Go's row beside it is {each}" for each in theirs.problems()]
         for key, most in RATIO_MAX.items():
             if found[key] > most and mine.typical[key] * 1000 > PUBLISHED_MS[key]:
-                bad.append(
-                    f"{key} is {found[key]:.2f} of Go's: over {most:g} is no noise"
-                )
+                bad.append(f"{key} is {found[key]:.2f} of Go's: over {most:g} is no noise")
         worse += [f"{where}: {each}" for each in bad]
     return worse
 
@@ -74,18 +58,14 @@ def verdict(groups: list[list[Row]], failures: list[str]) -> int:
             if bound := row.bound():
                 print(f"{row.experiment}, {row.label}: {bound}.")
             if row.strays:
-                print(
-                    f"{row.experiment}, {row.label}: {row.strays} of them were led to no pod."
-                )
+                print(f"{row.experiment}, {row.label}: {row.strays} of them were led to no pod.")
             found = judged(row.case, row.problems())
             failures += [f"{row.experiment}, {row.label}: {each}" for each in found]
         found = judged(rows[0].case, common_problems(rows))
         failures += [f"{rows[0].experiment}, {rows[0].title}: {each}" for each in found]
     if not groups and not failures:
         failures.append("nothing was measured: no experiment here has such a server")
-    return program.verdict(
-        failures, judgement([row for rows in groups for row in rows])
-    )
+    return program.verdict(failures, judgement([row for rows in groups for row in rows]))
 
 
 def idle_controls(rows: list[Row]) -> list[str]:
@@ -93,12 +73,8 @@ def idle_controls(rows: list[Row]) -> list[str]:
     lost: Counter[str] = Counter()
     for row in rows:
         if row.is_judge:
-            lost[f"{row.experiment} {row.way}".strip() + f", {row.title}"] += (
-                row.lost_by_server
-            )
-    return [
-        f"{name}: lost nothing, which proves nothing" for name in lost if not lost[name]
-    ]
+            lost[f"{row.experiment} {row.way}".strip() + f", {row.title}"] += row.lost_by_server
+    return [f"{name}: lost nothing, which proves nothing" for name in lost if not lost[name]]
 
 
 def judgement(rows: list[Row]) -> str:
@@ -111,7 +87,5 @@ def judgement(rows: list[Row]) -> str:
         return "nothing was judged"
     beside = "each control lost something" if judges else "without a control"
     excused = sum(row.strays for row in rows if row.case.must_lose is False)
-    but = (
-        f", but for {excused} that no rule of the nodes led to a pod" if excused else ""
-    )
+    but = f", but for {excused} that no rule of the nodes led to a pod" if excused else ""
     return f"what must lose nothing lost nothing{but}; {beside}"

@@ -45,9 +45,7 @@ def patch_one(standing: StandingCase, event: Event) -> None:
     standing.kubectl.patch("pod", name, {"spec": {"containers": [change]}})
     wait_for(standing, name, lambda status: status["restartCount"] > restarts(pod))
     event.notes.append(f"{name}: its container restarted, the pod stayed")
-    if standing.server is LASTCALL and AUDIT not in standing.kubectl.run(
-        "describe", "pod", name
-    ):
+    if standing.server is LASTCALL and AUDIT not in standing.kubectl.run("describe", "pod", name):
         event.broken.append(f"`kubectl describe pod {name}` does not show its audit")
 
 
@@ -64,14 +62,10 @@ def break_one(standing: StandingCase, event: Event) -> None:
     pod["metadata"] = {"name": name, "labels": pod["metadata"]["labels"]}
     container = pod["spec"]["containers"][0]
     port = "admin" if standing.server.is_lastcall else "http"
-    container["livenessProbe"] = BROKEN_PROBE | {
-        "httpGet": {"path": "/broken", "port": port}
-    }
+    container["livenessProbe"] = BROKEN_PROBE | {"httpGet": {"path": "/broken", "port": port}}
     standing.kubectl.apply([pod])
     wait_for(standing, name, lambda status: status["restartCount"] > 0)
-    event.notes.append(
-        f"{name}: its container restarted by its liveness probe, the pod stayed"
-    )
+    event.notes.append(f"{name}: its container restarted by its liveness probe, the pod stayed")
     standing.kubectl.run("delete", "pod", name, "--wait=false")
     standing.wait_until_gone({name})
 
@@ -91,10 +85,7 @@ def restarts(pod: dict) -> int:
 
 
 def run(cluster: Cluster, scope: Scope, done: Done) -> None:
-    for way, action, shape in (
-        ("image", patch_one, THREE),
-        ("liveness", break_one, TWO),
-    ):
+    for way, action, shape in (("image", patch_one, THREE), ("liveness", break_one, TWO)):
         plan = Plan("container-restart", SECONDS, action, lead=LEAD_SECONDS, way=way)
         cases = [
             Case(LASTCALL, shape, must_lose=False),

@@ -147,12 +147,8 @@ def change_redis(standing: StandingCase, image: str) -> None:
 
 
 def ask_redis(standing: StandingCase, *command: str) -> str:
-    service = find(
-        standing.kubectl.objects("get", "service", REDIS_NAME), "Service", REDIS_NAME
-    )
-    return output(
-        ["redis-cli", "-h", service["spec"]["clusterIP"], *command], 10
-    ).strip()
+    service = find(standing.kubectl.objects("get", "service", REDIS_NAME), "Service", REDIS_NAME)
+    return output(["redis-cli", "-h", service["spec"]["clusterIP"], *command], 10).strip()
 
 
 def judge_count(standing: StandingCase, server: Server, run: Run) -> None:
@@ -167,9 +163,7 @@ def judge_count(standing: StandingCase, server: Server, run: Run) -> None:
         event.broken.append("the control counted all that it had answered")
 
 
-def wait_for_count(
-    standing: StandingCase, count: int, seconds: float = EXACT_SECONDS_MAX
-) -> int:
+def wait_for_count(standing: StandingCase, count: int, seconds: float = EXACT_SECONDS_MAX) -> int:
     """What Redis has, some seconds after it has `count`: whatever comes twice has come by then."""
     for _ in polls(seconds, COUNT_POLL_SECONDS):
         with contextlib.suppress(HarnessError):  # it is starting
@@ -182,9 +176,7 @@ def wait_for_count(
 def counter(standing: StandingCase) -> int:
     said = ask_redis(standing, "GET", KEY)
     if not said.isdecimal():
-        raise HarnessError(
-            f"Redis does not say what it has counted: {said or 'nothing'}"
-        )
+        raise HarnessError(f"Redis does not say what it has counted: {said or 'nothing'}")
     return int(said)
 
 
@@ -200,34 +192,20 @@ def judge_away(standing: StandingCase, run: Run) -> None:
             mine = container.audit.get("jobs_unfinished", 0)
             named += mine
             if mine and f"unfinished=incr:{mine}:" not in container.last_words:
-                event.broken.append(
-                    f"the log of {life.name} does not name its {mine} jobs"
-                )
-            event.notes.append(
-                f"{life.name}: exit {container.exit_code}, {mine} jobs named"
-            )
-            if container.exit_code != (
-                3 if mine else 0
-            ):  # 137: killed before it could say
+                event.broken.append(f"the log of {life.name} does not name its {mine} jobs")
+            event.notes.append(f"{life.name}: exit {container.exit_code}, {mine} jobs named")
+            if container.exit_code != (3 if mine else 0):  # 137: killed before it could say
                 event.broken.append(
                     f"{life.name} named {mine} jobs and ended {container.exit_code}"
                 )
     if not named:
-        event.broken.append(
-            "Redis was away, and no pod named a job that it could not keep"
-        )
+        event.broken.append("Redis was away, and no pod named a job that it could not keep")
     counted = wait_for_count(standing, promised - named)
     event.counted, event.named = counted, named
-    event.notes.append(
-        f"{promised:,} answered, {named:,} named as not kept, {counted:,} counted"
-    )
+    event.notes.append(f"{promised:,} answered, {named:,} named as not kept, {counted:,} counted")
     # Redis may have counted one and died before it said so: that one is named and counted.
     if not promised - named <= counted <= promised:
-        event.broken.append(
-            f"{promised:,} were promised, {named:,} named, {counted:,} counted"
-        )
+        event.broken.append(f"{promised:,} were promised, {named:,} named, {counted:,} counted")
 
 
-EXPERIMENT = Experiment(
-    "counter", "Increments after their answers", False, run, needs_nodes=True
-)
+EXPERIMENT = Experiment("counter", "Increments after their answers", False, run, needs_nodes=True)

@@ -32,9 +32,7 @@ def roll_ten_times(standing: StandingCase, event: Event) -> None:
     standing.wait_until_rolled_out(60)
     standing.wait_until_gone(standing.names() - standing.staying())
     lives = since(standing.watch.lives(), event.at)
-    event.notes.append(
-        f"{ROLLOUTS} rollouts, {STEP_SECONDS} s apart; {len(lives)} pods in all"
-    )
+    event.notes.append(f"{ROLLOUTS} rollouts, {STEP_SECONDS} s apart; {len(lives)} pods in all")
     if ended_early:
         event.broken.append(f"{ended_early} rollouts had ended when the next was begun")
     if not any(REFUSED in life.exit_codes for life in lives):
@@ -44,25 +42,16 @@ def roll_ten_times(standing: StandingCase, event: Event) -> None:
 def has_ended(standing: StandingCase) -> bool:
     (deployment,) = standing.kubectl.objects("get", DEPLOYMENT)
     wanted, status = deployment["spec"]["replicas"], deployment["status"]
-    counts = (
-        status.get(name, 0)
-        for name in ("replicas", "updatedReplicas", "availableReplicas")
-    )
+    counts = (status.get(name, 0) for name in ("replicas", "updatedReplicas", "availableReplicas"))
     return all(count == wanted for count in counts)
 
 
 def run(cluster: Cluster, scope: Scope, done: Done) -> None:
     case = Case(LASTCALL, Shape(), must_lose=False)
     plan = Plan(
-        "crash-loop",
-        SECONDS,
-        roll_ten_times,
-        lead=LEAD_SECONDS,
-        refusals_meant=(REFUSED,),
+        "crash-loop", SECONDS, roll_ten_times, lead=LEAD_SECONDS, refusals_meant=(REFUSED,)
     )
     run_cases(cluster, scope, plan, [case], done)
 
 
-EXPERIMENT = Experiment(
-    "crash-loop", "Ten rollouts in a row, one of them broken", False, run
-)
+EXPERIMENT = Experiment("crash-loop", "Ten rollouts in a row, one of them broken", False, run)

@@ -26,16 +26,10 @@ LIMIT, HOLDERS = 50, 60
 HELD_SECONDS, LEAD_SECONDS = 60, 2
 FULL_AFTER_SECONDS, LOOK_SECONDS = 5, 5
 SECONDS = HELD_SECONDS + 15
-LIVENESS = {
-    "periodSeconds": 5,
-    "timeoutSeconds": 2,
-    "failureThreshold": 3,
-}  # 15 s of silence
+LIVENESS = {"periodSeconds": 5, "timeoutSeconds": 2, "failureThreshold": 3}  # 15 s of silence
 FLAGS = (f"--max-connections={LIMIT}", f"--header-timeout={HELD_SECONDS + 30}s")
 SHAPE = Shape(replicas=1, flags=FLAGS, liveness=LIVENESS)
-ATTACK = Attack(
-    "get-one-shot", "GET", "/", b"", b"hello world", False, "GET, a connection each"
-)
+ATTACK = Attack("get-one-shot", "GET", "/", b"", b"hello world", False, "GET, a connection each")
 
 
 def hold(standing: StandingCase, event: Event) -> None:
@@ -51,14 +45,10 @@ def hold(standing: StandingCase, event: Event) -> None:
         held.append(count)
         time.sleep(LOOK_SECONDS)
     if holders.wait(LOOK_SECONDS) != 0 or LIMIT not in held:
-        raise HarnessError(
-            f"{HOLDERS} clients did not hold the {LIMIT} connections that there are"
-        )
+        raise HarnessError(f"{HOLDERS} clients did not hold the {LIMIT} connections that there are")
     restarts = only(standing)["status"]["containerStatuses"][0]["restartCount"]
     told = ", ".join("?" if count is None else f"{count}" for count in held)
-    event.notes.append(
-        f"every {LOOK_SECONDS} s {told} connections of {LIMIT}: {restarts} restarts"
-    )
+    event.notes.append(f"every {LOOK_SECONDS} s {told} connections of {LIMIT}: {restarts} restarts")
     if standing.shape.liveness == LIVENESS and not {*held} <= {LIMIT, None}:
         event.broken.append(f"the {LIMIT} connections were not held all the time")
     if restarts and standing.shape.liveness == LIVENESS:
@@ -70,9 +60,7 @@ def hold(standing: StandingCase, event: Event) -> None:
 def connections(standing: StandingCase) -> int | None:
     """Of the service; None while it cannot say."""
     try:
-        return int(
-            standing.metrics(only(standing)["metadata"]["name"])["connections_open"]
-        )
+        return int(standing.metrics(only(standing)["metadata"]["name"])["connections_open"])
     except HarnessError:
         return None
 
@@ -85,12 +73,8 @@ def only(standing: StandingCase) -> dict:
 
 
 def run(cluster: Cluster, scope: Scope, done: Done) -> None:
-    on_http = replace(
-        SHAPE, liveness=LIVENESS | {"httpGet": {"path": "/livez", "port": "http"}}
-    )
-    plan = Plan(
-        "full", SECONDS, hold, (ATTACK,), LEAD_SECONDS, rate=2, exits_meant=(3,)
-    )
+    on_http = replace(SHAPE, liveness=LIVENESS | {"httpGet": {"path": "/livez", "port": "http"}})
+    plan = Plan("full", SECONDS, hold, (ATTACK,), LEAD_SECONDS, rate=2, exits_meant=(3,))
     for case in (
         Case(LASTCALL, SHAPE, "liveness on admin"),
         Case(LASTCALL, on_http, "liveness on http"),
@@ -99,6 +83,4 @@ def run(cluster: Cluster, scope: Scope, done: Done) -> None:
 
 
 # Who holds what is asked on the admin port, which a cluster's policy may deny.
-EXPERIMENT = Experiment(
-    "full", "Slow clients hold all connections", False, run, needs_nodes=True
-)
+EXPERIMENT = Experiment("full", "Slow clients hold all connections", False, run, needs_nodes=True)

@@ -16,9 +16,7 @@ from ..servers import Shape
 from ..standing import StandingCase
 
 SLOW_ANSWER = b'{"message": "Hello, World!"}'
-ATTACK = Attack(
-    "slow", "GET", "/slow?ms=5000", b"", SLOW_ANSWER, True, "GET of 5 s, keep-alive"
-)
+ATTACK = Attack("slow", "GET", "/slow?ms=5000", b"", SLOW_ANSWER, True, "GET of 5 s, keep-alive")
 CLIENTS, SECONDS, LEAD_SECONDS = 50, 22, 6
 SHAPE = Shape(pre_stop=5, window=5, lead=3, timeout=6, grace=20)
 
@@ -33,23 +31,14 @@ def delete_one(standing: StandingCase, event: Event) -> None:
         f"{name}: gone {took:.0f} s after its deletion, grace period {SHAPE.grace} s"
     )
     if not 0 < took < SHAPE.grace:
-        event.broken.append(
-            f"{name} took {took:.0f} s to end, its grace period is {SHAPE.grace} s"
-        )
+        event.broken.append(f"{name} took {took:.0f} s to end, its grace period is {SHAPE.grace} s")
 
 
 def run(cluster: Cluster, scope: Scope, done: Done) -> None:
     plan = Plan(
-        "in-flight",
-        SECONDS,
-        delete_one,
-        attacks=(ATTACK,),
-        lead=LEAD_SECONDS,
-        clients=CLIENTS,
+        "in-flight", SECONDS, delete_one, attacks=(ATTACK,), lead=LEAD_SECONDS, clients=CLIENTS
     )
     run_cases(cluster, scope, plan, usual(cluster, SHAPE, scope), done)
 
 
-EXPERIMENT = Experiment(
-    "in-flight", "Slow requests under way when a pod is deleted", True, run
-)
+EXPERIMENT = Experiment("in-flight", "Slow requests under way when a pod is deleted", True, run)

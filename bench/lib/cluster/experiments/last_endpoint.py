@@ -17,9 +17,7 @@ from ..scope import Scope
 from ..servers import GO, HARD, LASTCALL, Shape
 
 SECONDS, QUICK_SECONDS = 40, 30
-SHAPE = Shape(
-    replicas=1, surge=0, unavailable=1, min_ready=0, window=15, grace=40, start_delay=8
-)
+SHAPE = Shape(replicas=1, surge=0, unavailable=1, min_ready=0, window=15, grace=40, start_delay=8)
 
 
 def run(cluster: Cluster, scope: Scope, done: Done) -> None:
@@ -30,9 +28,7 @@ def run(cluster: Cluster, scope: Scope, done: Done) -> None:
     attacks = (ATTACKS["post-one-shot"],)
     if not scope.quick:
         attacks = tuple(ATTACKS.values())
-        cases.insert(
-            1, Case(LASTCALL, replace(SHAPE, readiness="/readyz"), "probe /readyz")
-        )
+        cases.insert(1, Case(LASTCALL, replace(SHAPE, readiness="/readyz"), "probe /readyz"))
         if cluster.images.peer:
             cases.append(Case(GO, SHAPE))
     seconds = QUICK_SECONDS if scope.quick else SECONDS

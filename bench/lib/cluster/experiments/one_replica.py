@@ -27,9 +27,7 @@ LEAD_SECONDS = 5
 CLIENTS = 4  # one alone may happen to ask nothing in the instant that a control is gone
 SECONDS, WATCHED_SECONDS = 40, 30
 CURLS, CURLS_SECONDS_MAX = 100_000, 3_600
-LOOP = Attack(
-    "loop", "GET", "/", b"", b"hello world", False, "GET in a loop, a connection each"
-)
+LOOP = Attack("loop", "GET", "/", b"", b"hello world", False, "GET in a loop, a connection each")
 SHAPE = Shape(replicas=1, service={"type": "NodePort"})
 WATCHED = ("/alive", "/ready")
 WATCHED_RATE = 10
@@ -38,9 +36,7 @@ WATCHED_RATE = 10
 def change_once(standing: StandingCase, event: Event) -> None:
     """The new pod, and the two health paths as somebody outside sees them."""
     began, old = time.time(), standing.names()
-    watchers = {
-        path: watch(standing, path) for path in WATCHED if standing.server is LASTCALL
-    }
+    watchers = {path: watch(standing, path) for path in WATCHED if standing.server is LASTCALL}
     standing.kubectl.run("set", "env", DEPLOYMENT, f"VERSION={sorted(old)[0]}")
     standing.wait_until_rolled_out(60)
     standing.wait_until_gone(old)

@@ -25,21 +25,13 @@ FRONTS = {"HAProxy": fronts.haproxy, "nginx": fronts.nginx}
 
 def run(cluster: Cluster, scope: Scope, done: Done) -> None:
     plan = Plan(
-        "rollout",
-        SECONDS,
-        roll,
-        lead=LEAD_SECONDS,
-        exact=True,
-        way="service",
-        together=1,
+        "rollout", SECONDS, roll, lead=LEAD_SECONDS, exact=True, way="service", together=1
     )
     shape = Shape()
     if scope.quick:
         shape = quickened(shape)
         posts = (ATTACKS["post"], ATTACKS["post-one-shot"])
-        plan = replace(
-            plan, seconds=QUICK_SECONDS, attacks=posts, lead=QUICK_LEAD_SECONDS
-        )
+        plan = replace(plan, seconds=QUICK_SECONDS, attacks=posts, lead=QUICK_LEAD_SECONDS)
     cases = usual(cluster, shape, scope)
     run_cases(cluster, scope, plan, cases, done)
     if scope.quick or not cluster.is_ours:
@@ -58,6 +50,4 @@ def quickened(shape: Shape) -> Shape:
     return replace(shape, window=5, lead=3, min_ready=1)
 
 
-EXPERIMENT = Experiment(
-    "rollout", "A rollout in mid-attack", True, run, compared="service"
-)
+EXPERIMENT = Experiment("rollout", "A rollout in mid-attack", True, run, compared="service")

@@ -56,9 +56,7 @@ def roll_and_look(way: Way):
     def action(standing: StandingCase, event: Event) -> None:
         standing.roll()
         serving = engines(standing)
-        event.notes.append(
-            f"{way.name}: the pods serve by {', '.join(sorted(serving))}"
-        )
+        event.notes.append(f"{way.name}: the pods serve by {', '.join(sorted(serving))}")
         if serving != {way.engine}:
             event.broken.append(f"under {way.name} it is not {way.engine} that serves")
 
@@ -73,9 +71,7 @@ def engines(standing: StandingCase) -> set[str]:
 def run(cluster: Cluster, scope: Scope, done: Done) -> None:
     for way in WAYS:
         case = Case(LASTCALL, Shape(seccomp=way.profile), must_lose=False)
-        plan = Plan(
-            "seccomp", SECONDS, roll_and_look(way), lead=LEAD_SECONDS, way=way.name
-        )
+        plan = Plan("seccomp", SECONDS, roll_and_look(way), lead=LEAD_SECONDS, way=way.name)
 
         def prepare(there: Cluster, level: str = way.level) -> None:
             manifests.install_profile(there)
@@ -88,6 +84,4 @@ def run(cluster: Cluster, scope: Scope, done: Done) -> None:
                 run_case(standing, scope, plan, each, done)
 
 
-EXPERIMENT = Experiment(
-    "seccomp", "Under each seccomp profile", False, run, needs_nodes=True
-)
+EXPERIMENT = Experiment("seccomp", "Under each seccomp profile", False, run, needs_nodes=True)

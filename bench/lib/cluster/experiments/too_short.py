@@ -34,24 +34,18 @@ def delete_in_haste(standing: StandingCase, event: Event) -> None:
     standing.wait_until_gone({name})
     life = standing.life(name)
     took = (life.ended_at or 0) - (life.deleted_at or 0)
-    event.notes.append(
-        f"{name}: exit {life.exit_codes}, {took:.0f} s after its deletion"
-    )
+    event.notes.append(f"{name}: exit {life.exit_codes}, {took:.0f} s after its deletion")
     words = standing.watch.log(name, 0).splitlines() or ["nothing"]
     event.notes.append(f"the last line of its log: {words[-1]}")
     if not re.search("draining: waiting for [1-9][0-9]* requests", words[-1]):
-        event.broken.append(
-            f"the log of {name} does not say what was cut while it drained"
-        )
+        event.broken.append(f"the log of {name} does not say what was cut while it drained")
     if life.exit_codes != [KILLED]:
         event.broken.append(f"{name} ended with {life.exit_codes}, not {KILLED}")
 
 
 def ask_too_much(standing: StandingCase, event: Event) -> None:
     """A window that the grace period does not hold: the new pod says so, the old ones serve on."""
-    flags = [
-        flag for flag in arguments(standing) if not flag.startswith("--drain-window")
-    ]
+    flags = [flag for flag in arguments(standing) if not flag.startswith("--drain-window")]
     flags.append("--drain-window=60s")
     change = [{"op": "replace", "path": ARGUMENTS, "value": flags}]
     standing.kubectl.patch("deployment", "lastcall", change)

@@ -29,16 +29,12 @@ def told(answered: int, probes: int = 0, undelivered: int = 0) -> Told:
 
 class Books(unittest.TestCase):
     def test_what_pods_answered_is_what_clients_saw_but_for_the_probes(self):
-        self.assertEqual(
-            seen(a=10, b=5).disagreements({"a": told(17, 7), "b": told(5)}), []
-        )
+        self.assertEqual(seen(a=10, b=5).disagreements({"a": told(17, 7), "b": told(5)}), [])
 
     def test_an_answer_too_many_or_too_few_is_told(self):
         for answered in (9, 11):
             found = seen(a=10).disagreements({"a": told(answered)})
-            self.assertEqual(
-                found, [f"a says that it answered {answered}, its clients 10"]
-            )
+            self.assertEqual(found, [f"a says that it answered {answered}, its clients 10"])
 
     def test_an_answer_that_a_client_lost_may_have_been_sent(self):
         self.assertEqual(seen(lost=1, a=10).disagreements({"a": told(11)}), [])
@@ -70,11 +66,7 @@ class Books(unittest.TestCase):
     def test_the_runs_of_a_container_add_up(self):
         both = told(4, 1)
         both.add(
-            {
-                "requests_answered_total": 8,
-                "probes_received_total": 2,
-                "requests_in_flight": 1,
-            },
+            {"requests_answered_total": 8, "probes_received_total": 2, "requests_in_flight": 1},
             "_total",
         )
         self.assertEqual(both.answered, 10)

@@ -12,29 +12,18 @@ from harness.vegeta import ATTACKS, Attack
 
 
 def row(
-    case: Case,
-    attack: str,
-    lost: int = 0,
-    experiment: str = "scale",
-    event: Event | None = None,
+    case: Case, attack: str, lost: int = 0, experiment: str = "scale", event: Event | None = None
 ) -> Row:
     kind: Attack = ATTACKS[attack]
-    sent = [
-        Result(100.0, 0.001, 200, "", kind.expected or b"") for _ in range(100 - lost)
-    ]
+    sent = [Result(100.0, 0.001, 200, "", kind.expected or b"") for _ in range(100 - lost)]
     sent += [Result(100.0, 0.001, 0, "EOF", b"") for _ in range(lost)]
     run = Run(tally(sent, kind.expected), event or Event(100.1, 0.2))
     return Row(experiment, case, kind, runs=[run])
 
 
-def rows(
-    server: Server, must_lose: bool | None, *lost: int, note: str = "", **more
-) -> list[Row]:
+def rows(server: Server, must_lose: bool | None, *lost: int, note: str = "", **more) -> list[Row]:
     case = Case(server, Shape(), note, must_lose)
-    return [
-        row(case, name, count, **more)
-        for name, count in zip(ATTACKS, lost, strict=False)
-    ]
+    return [row(case, name, count, **more) for name, count in zip(ATTACKS, lost, strict=False)]
 
 
 class Losses(unittest.TestCase):
@@ -42,16 +31,10 @@ class Losses(unittest.TestCase):
         return compact([*groups]).split("\n")
 
     def test_a_line_an_experiment_and_a_column_a_server(self):
-        groups = (
-            rows(LASTCALL, False, 0, 0, 0),
-            rows(HARD, True, 0, 4, 31),
-            rows(GO, None, 1, 0, 0),
-        )
+        groups = rows(LASTCALL, False, 0, 0, 0), rows(HARD, True, 0, 4, 31), rows(GO, None, 1, 0, 0)
         lines = self.lines(*groups)
         self.assertEqual(lines[0].count("|"), 5)
-        expected = (
-            "| `scale` | **0 · 0 · 0 of 300** | 0 · 4 · 31 of 300 | 1 · 0 · 0 of 300 |"
-        )
+        expected = "| `scale` | **0 · 0 · 0 of 300** | 0 · 4 · 31 of 300 | 1 · 0 · 0 of 300 |"
         self.assertEqual(lines[2], expected)
 
     def test_attacks_one_after_another_are_of_one_case(self):
@@ -67,9 +50,7 @@ class Losses(unittest.TestCase):
     def test_the_bound_is_of_what_no_client_may_have_sent_again(self):
         told = self.lines(rows(LASTCALL, False, 0, 0, 0))[-1]
         self.assertIn("None of lastcall's 300 requests lost", told)
-        self.assertIn(
-            "Of the 200 that no client may have sent again: at most 1.5 %", told
-        )
+        self.assertIn("Of the 200 that no client may have sent again: at most 1.5 %", told)
 
     def test_nothing_is_said_of_none_where_some_were_lost(self):
         self.assertNotIn("None of", self.lines(rows(LASTCALL, False, 1))[-1])

@@ -11,12 +11,7 @@ NAME = "redis.here.svc.cluster.local"
 
 def question(name: str, kind: int) -> bytes:
     labels = b"".join(bytes([len(each)]) + each.encode() for each in name.split("."))
-    return (
-        struct.pack("!6H", 7, 0x100, 1, 0, 0, 0)
-        + labels
-        + b"\0"
-        + struct.pack("!HH", kind, 1)
-    )
+    return struct.pack("!6H", 7, 0x100, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!HH", kind, 1)
 
 
 def code_and_answers(reply: bytes) -> tuple[int, int]:
@@ -47,9 +42,7 @@ class Answers(unittest.TestCase):
         def away(_labels):
             raise OSError
 
-        self.assertEqual(
-            code_and_answers(answer(question(NAME, TYPE_A), away))[0], SERVER_FAILED
-        )
+        self.assertEqual(code_and_answers(answer(question(NAME, TYPE_A), away))[0], SERVER_FAILED)
 
     def test_names_outside_the_cluster_are_not_looked_for(self):
         self.assertIsNone(address_of(["example", "com"]))

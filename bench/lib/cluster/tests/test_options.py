@@ -12,10 +12,7 @@ THEIRS = ["--kubeconfig", __file__, "--address", "http://x:30000", "--image", "x
 class Options(unittest.TestCase):
     def refused(self, *argv: str) -> str:
         complaint = io.StringIO()
-        with (
-            contextlib.redirect_stderr(complaint),
-            self.assertRaises(SystemExit) as ended,
-        ):
+        with contextlib.redirect_stderr(complaint), self.assertRaises(SystemExit) as ended:
             options.parse([*argv])
         self.assertEqual(ended.exception.code, 2)
         self.assertEqual(len(complaint.getvalue().splitlines()), 1)
@@ -42,9 +39,7 @@ class Options(unittest.TestCase):
         self.assertIn("--write goes with run", self.refused("up", "--write"))
 
     def test_what_needs_our_nodes_is_refused_in_another_cluster(self):
-        self.assertIn(
-            "node-drain needs the nodes", self.refused("run", *THEIRS, "node-drain")
-        )
+        self.assertIn("node-drain needs the nodes", self.refused("run", *THEIRS, "node-drain"))
 
     def test_an_unknown_name_is_told_with_the_known_ones(self):
         self.assertIn("is none of rollout", self.refused("run", "rolout"))
@@ -60,36 +55,20 @@ class Options(unittest.TestCase):
 
     def test_what_cannot_be_read_or_written_is_told_before_anything_is_built(self):
         there = ["--address", "http://x:30000", "--image", "x"]
-        self.assertIn(
-            "is no file", self.refused("run", "--kubeconfig", "/nowhere", *there)
-        )
+        self.assertIn("is no file", self.refused("run", "--kubeconfig", "/nowhere", *there))
         for path in (__file__, f"{__file__}/below"):
             self.assertIn("cannot be made", self.refused("--svg", path))
 
     def test_what_is_for_a_measurement_goes_with_run(self):
         for command in ("build", "up", "down", "shell"):
             for option in (["--quick"], ["--rate", "5"], ["--json", "/tmp/x"]):
-                self.assertIn(
-                    f"{option[0]} goes with run", self.refused(command, *option)
-                )
+                self.assertIn(f"{option[0]} goes with run", self.refused(command, *option))
 
     def test_an_address_is_a_node_port(self):
         for url in ("http://172.18.0.2:30080", "http://[fd00::2]:32767/"):
             argv = ["--kubeconfig", __file__, "--address", url, "--image", "x"]
             self.assertEqual(options.parse(argv).address, url)
-        hosts = (
-            "http://x",
-            "http://x:80",
-            "http://x:29999",
-            "http://x:32768",
-            "http://:30080",
-        )
-        for url in (
-            *hosts,
-            "https://x:30080",
-            "http://x:30080/path",
-            "x:30080",
-            "http://x:port",
-        ):
+        hosts = ("http://x", "http://x:80", "http://x:29999", "http://x:32768", "http://:30080")
+        for url in (*hosts, "https://x:30080", "http://x:30080/path", "x:30080", "http://x:port"):
             argv = ["--kubeconfig", __file__, "--address", url, "--image", "x"]
             self.assertIn("such as http://172.18.0.2:30080", self.refused(*argv))

@@ -13,9 +13,7 @@ DELETED_AFTER = 60  # the deletion's time is the end of a grace period of 30 s
 
 def pod(state: dict | None = None, last: dict | None = None, **metadata) -> dict:
     status = {
-        "conditions": [
-            {"type": "Ready", "status": "True", "lastTransitionTime": READY}
-        ],
+        "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": READY}],
         "containerStatuses": [{"state": state or {}, "lastState": last or {}}],
     }
     named = {"name": "a", "creationTimestamp": CREATED} | metadata
@@ -23,12 +21,7 @@ def pod(state: dict | None = None, last: dict | None = None, **metadata) -> dict
 
 
 def ended(code: int, message: str = "", started: str = READY) -> dict:
-    told = {
-        "startedAt": started,
-        "finishedAt": ENDED,
-        "exitCode": code,
-        "message": message,
-    }
+    told = {"startedAt": started, "finishedAt": ENDED, "exitCode": code, "message": message}
     return {"terminated": told}
 
 
@@ -62,15 +55,11 @@ class Lives(unittest.TestCase):
         self.assertEqual(life.containers[0].audit["requests_answered"], 7)
 
     def test_a_message_that_is_no_audit_is_none(self):
-        self.assertEqual(
-            self.see(pod(ended(1, "io_uring is denied"))).containers[0].audit, {}
-        )
+        self.assertEqual(self.see(pod(ended(1, "io_uring is denied"))).containers[0].audit, {})
 
     def test_a_container_restarted_in_place_is_a_second_one(self):
         self.see(pod(ended(0, started=CREATED)))
-        life = self.see(
-            pod({"running": {"startedAt": READY}}, ended(0, started=CREATED))
-        )
+        life = self.see(pod({"running": {"startedAt": READY}}, ended(0, started=CREATED)))
         self.assertEqual([each.exit_code for each in life.containers], [0, None])
 
     def test_so_is_one_that_began_in_the_same_second(self):
@@ -78,18 +67,13 @@ class Lives(unittest.TestCase):
         killed["terminated"]["containerID"] = "runtime://1"
         self.see(pod(killed))
         again = pod(ended(0), killed)
-        again["status"]["containerStatuses"][0]["state"]["terminated"][
-            "containerID"
-        ] = "runtime://2"
+        again["status"]["containerStatuses"][0]["state"]["terminated"]["containerID"] = "runtime://2"
         self.assertEqual(self.see(again).exit_codes, [137, 0])
 
     def test_a_pod_that_was_ready_and_is_not_any_more_says_so(self):
         self.assertIsNone(self.see(pod()).unready_at)
         stalled = pod()
-        stalled["status"]["conditions"][0] |= {
-            "status": "False",
-            "lastTransitionTime": ENDED,
-        }
+        stalled["status"]["conditions"][0] |= {"status": "False", "lastTransitionTime": ENDED}
         life = self.see(stalled)
         self.assertEqual(life.unready_at - life.created_at, 72)
         self.assertEqual(self.see(pod()).unready_at, life.unready_at)

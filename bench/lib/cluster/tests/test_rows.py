@@ -36,9 +36,7 @@ def results(lost: str = "", count: int = 10) -> list[Result]:
 
 def row(server, must_lose, attack: str = "post", lost: str = "") -> Row:
     run = Run(tally(results(lost), BODY), Event(100.1, 0.2))
-    return Row(
-        "x", Case(server, Shape(), must_lose=must_lose), ATTACKS[attack], runs=[run]
-    )
+    return Row("x", Case(server, Shape(), must_lose=must_lose), ATTACKS[attack], runs=[run])
 
 
 class Losses(unittest.TestCase):
@@ -76,20 +74,10 @@ class Losses(unittest.TestCase):
 
     def test_rotation_is_surely_never_empty_only_where_ready_pods_overlap(self):
         def pod(
-            ready_at: float | None,
-            deleted_at: float | None,
-            runs: int = 1,
-            unready=None,
+            ready_at: float | None, deleted_at: float | None, runs: int = 1, unready=None
         ) -> Life:
             containers = [Container(1.0) for _ in range(runs)]
-            return Life(
-                "x",
-                1.0,
-                ready_at,
-                deleted_at,
-                containers=containers,
-                unready_at=unready,
-            )
+            return Life("x", 1.0, ready_at, deleted_at, containers=containers, unready_at=unready)
 
         for lives, expected in (
             ([pod(90, None)], True),
@@ -114,17 +102,13 @@ class Losses(unittest.TestCase):
         self.assertFalse(verdict.idle_controls([row(HARD, True, "get")]))
 
     def test_of_the_attacks_upon_a_control_one_that_lost_is_enough(self):
-        self.assertFalse(
-            verdict.idle_controls([row(HARD, True, lost="EOF"), row(HARD, True)])
-        )
+        self.assertFalse(verdict.idle_controls([row(HARD, True, lost="EOF"), row(HARD, True)]))
 
 
 class Lives(unittest.TestCase):
     def test_what_ended_before_the_attack_belongs_to_another_one(self):
         old = Life("old", 0, 1, 2, [Container(0, 5.0, 0)])
-        restarted = Life(
-            "restarted", 0, 1, None, [Container(0, 5.0, 0), Container(6.0)]
-        )
+        restarted = Life("restarted", 0, 1, None, [Container(0, 5.0, 0), Container(6.0)])
         found = since([old, restarted], 50)
         self.assertEqual([life.name for life in found], ["restarted"])
         self.assertEqual(len(found[0].containers), 1)
@@ -143,9 +127,7 @@ class Lives(unittest.TestCase):
     def test_an_exit_that_a_refused_pod_may_have_is_no_ready_ones(self):
         lenient = replace(PLAN, refusals_meant=(1,))
         for ready_at, expected in ((None, 0), (1, 2)):  # the code, and no audit
-            event = Event(
-                0, lives=[Life("a", 0, ready_at, None, [Container(0, 60.0, 1)])]
-            )
+            event = Event(0, lives=[Life("a", 0, ready_at, None, [Container(0, 60.0, 1)])])
             judge(event, 0, lenient)
             self.assertEqual(len(event.broken), expected)
 
@@ -177,9 +159,7 @@ class Chosen(unittest.TestCase):
         theirs = Cluster(None, None, Images("x"), is_ours=False)
         told: list[str] = []
         chosen = argparse.Namespace(experiments=names, quick=False)
-        return [
-            each.name for each in experiments.select(theirs, chosen, told.append)
-        ], told
+        return [each.name for each in experiments.select(theirs, chosen, told.append)], told
 
     def test_what_needs_our_nodes_is_left_out_and_told(self):
         names, (told,) = self.select()
@@ -285,9 +265,7 @@ class Flags(unittest.TestCase):
 class Picture(unittest.TestCase):
     def test_is_a_picture(self):
         each = row(LASTCALL, False, lost="EOF")
-        each.events[0].lives = [
-            Life("a-b-c", 99, 100.1, 100.2, [Container(99, 100.4, 0)])
-        ]
+        each.events[0].lives = [Life("a-b-c", 99, 100.1, 100.2, [Container(99, 100.4, 0)])]
         xml.fromstring(picture.picture("Title <&>", "subtitle", [[each, each]]))
 
     def test_a_life_has_its_phases_from_its_audit(self):
@@ -295,6 +273,4 @@ class Picture(unittest.TestCase):
             1, 60.0, 0, '{"draining_ms": 10000, "settling_ms": 500, "closing_ms": 1500}'
         )
         spans = picture.phases(Life("a", 0, 2, 48, [ended]), 99, "blue")
-        self.assertEqual(
-            [span[:2] for span in spans], [(0, 2), (2, 48), (48, 58), (58, 60)]
-        )
+        self.assertEqual([span[:2] for span in spans], [(0, 2), (2, 48), (48, 58), (58, 60)])
