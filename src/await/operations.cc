@@ -11,7 +11,7 @@ Ticket Operations::begin(int fd, Done done, void* owner, Ms deadline, std::share
   CHECK(!canceled_ && fd >= 0);
   if (free_.empty()) {
     const auto index = static_cast<std::uint32_t>(slots_.size());
-    CHECK(index < 1u << 24);  // as a ticket packs it
+    CHECK(index < Ticket::indices);
     slots_.push_back(std::make_unique<Slot>(*this, index));
     free_.reserve(slots_.capacity());  // a completion takes no memory
     free_.push_back(index);

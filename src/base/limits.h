@@ -55,18 +55,17 @@ inline constexpr std::uint64_t write_rate_min = 128;  // bytes a second read by 
 
 // Listening.
 inline constexpr int listen_backlog = 4096;
+inline constexpr std::size_t descriptors_reserved = 64;   // of RLIMIT_NOFILE, for all but clients,
+inline constexpr std::size_t descriptors_per_worker = 8;  // and more for each worker
+inline constexpr std::size_t connections_max = 1 << 20;
+inline constexpr std::size_t admin_connections_max = 128;
+inline constexpr Ms accept_retry_ms = 100;  // after EMFILE and its kin
 
 // epoll. What one descriptor may bring in a turn before the others have theirs. Of a listener it is
 // the whole queue, as by io_uring: at the deadline, who has connected must be seen.
 inline constexpr int accepts_per_turn = listen_backlog;
 inline constexpr int receives_per_turn = 8;
 inline constexpr Ms refused_poll_ms = 10;  // between looks at what epoll refuses to watch
-
-inline constexpr std::size_t descriptors_reserved = 64;   // of RLIMIT_NOFILE, for all but clients,
-inline constexpr std::size_t descriptors_per_worker = 8;  // and more for each worker
-inline constexpr std::size_t connections_max = 1 << 20;
-inline constexpr std::size_t admin_connections_max = 128;
-inline constexpr Ms accept_retry_ms = 100;  // after EMFILE and its kin
 
 // A worker's turn on a busy CPU: the least that Linux grants. It sleeps long before it is over.
 inline constexpr std::uint64_t slice_ns = 100'000;

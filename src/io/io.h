@@ -46,16 +46,18 @@ enum class Kind : std::uint8_t {
 // What an operation is for, packed into the 64 bits that come back with its completion. The
 // generation rejects a completion that belongs to an earlier user of the same connection slot.
 struct Ticket {
+  static constexpr std::uint32_t indices = 1u << 24;
+
   Kind kind = Kind::cancel;
-  std::uint32_t index = 0;  // 24 bits
+  std::uint32_t index = 0;  // below `indices`
   std::uint32_t generation = 0;
 
   [[nodiscard]] std::uint64_t pack() const {
-    return std::uint64_t{generation} << 32 | std::uint64_t{index & 0xffffff} << 8 |
+    return std::uint64_t{generation} << 32 | std::uint64_t{index % indices} << 8 |
            static_cast<std::uint8_t>(kind);
   }
   static Ticket unpack(std::uint64_t bits) {
-    return {static_cast<Kind>(bits & 0xff), static_cast<std::uint32_t>(bits >> 8 & 0xffffff),
+    return {static_cast<Kind>(bits & 0xff), static_cast<std::uint32_t>(bits >> 8) % indices,
             static_cast<std::uint32_t>(bits >> 32)};
   }
 };

@@ -206,8 +206,7 @@ void Worker::adopt(int fd, Door& door, bool swept) {
   }
   Connection& connection = *connections_[free_slots_.back()];
   free_slots_.pop_back();
-  CHECK(!connection.in_use() && connections_.size() <= std::size_t{1}
-                                                           << 24);  // as a ticket packs it
+  CHECK(!connection.in_use() && connection.index() < Ticket::indices);
   ++door.open;
   if (!door.admin) count_accepted(swept);
   connection.open(fd, door);
