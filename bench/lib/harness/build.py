@@ -76,9 +76,15 @@ def find_go() -> str:
 def compile_go(children: Children, programs: Path) -> None:
     """The peer and vegeta."""
     programs.mkdir(parents=True, exist_ok=True)
+    compile_go_packages(children, ROOT / "bench", ["./peer", VEGETA], f"{programs}/")
+
+
+def compile_go_packages(
+    children: Children, module: Path, packages: list[str], to: Path | str
+) -> None:
+    """Static: for scratch, too. `to`: a program, or with a slash behind it their folder."""
     # git refuses to speak of a clone that another user owns; no version is wanted of it.
     argv = [find_go(), "build", "-mod=readonly", "-buildvcs=false", "-ldflags", "-s -w"]
-    argv += ["-o", f"{programs}/", "./peer", VEGETA]
-    environment = children.temporary
-    environment |= {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}  # for scratch, too
-    children.run("go build", argv, cwd=ROOT / "bench", env=environment)
+    argv += ["-o", str(to), *packages]
+    environment = children.temporary | {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
+    children.run("go build", argv, cwd=module, env=environment)
