@@ -87,7 +87,7 @@ class PretendIo final : public lastcall::Io {
   [[nodiscard]] std::string_view last_sent() const { return last_sent_; }
 
   void submit_accept(int, Ticket ticket, bool) override { accept_ = ticket, accepting_ = true; }
-  void submit_recv(int socket, Ticket ticket, bool) override {
+  void submit_recv(int socket, Ticket ticket) override {
     client_of(socket).recv = ticket;
     client_of(socket).receiving = true;
   }
@@ -217,8 +217,8 @@ void hello(lastcall::Request&, lastcall::Response& response, void*) {
 class Lastcall {
  public:
   Lastcall(std::string_view batch, std::size_t requests) : io(batch, requests) {
-    lastcall::add_health_routes(router_, process_);
-    lastcall::add_health_routes(admin_router_, process_);
+    lastcall::add_health_routes(router_, health_);
+    lastcall::add_health_routes(admin_router_, health_);
     for (const char* path : {"/", "/whoami", "/slow", "/echo"})
       router_.add({lastcall::Method::get, path, hello, nullptr, nullptr});
     config_.router = &router_;
@@ -234,6 +234,7 @@ class Lastcall {
 
  private:
   lastcall::Process process_{1, {.window = 0, .timeout = 0, .lead = 0}};
+  lastcall::Health health_{&process_};
   lastcall::Router router_;
   lastcall::Router admin_router_;
   lastcall::WorkerConfig config_;
@@ -254,7 +255,7 @@ class Nobody {
       const Ticket& ticket = completion.ticket;
       if (ticket.kind == Kind::accept) {
         const int fd = completion.result;
-        io.submit_recv(fd, {Kind::recv, static_cast<std::uint32_t>(fd - first_fd), 0}, false);
+        io.submit_recv(fd, {Kind::recv, static_cast<std::uint32_t>(fd - first_fd), 0});
       } else if (ticket.kind == Kind::recv) {
         io.give_back(completion.buffer);
         const auto fd = static_cast<int>(ticket.index) + first_fd;

@@ -4,6 +4,7 @@
 #include <ares.h>
 #include <arpa/inet.h>
 #include <poll.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -45,6 +46,21 @@ bool parse_literal(const std::string& host, std::uint16_t port, Address& address
   return Address::parse(bracketed + ":" + std::to_string(port), address).empty();
 }
 
+// Which resolv.conf(5) it is: c-ares reads it once, and networks change.
+struct Version {
+  static Version current() {
+    struct stat found{};
+    if (stat("/etc/resolv.conf", &found) != 0) return {};
+    return {found.st_ino, found.st_size, found.st_mtim.tv_sec, found.st_mtim.tv_nsec};
+  }
+  bool operator==(const Version&) const = default;
+
+  ino_t file = 0;
+  off_t size = 0;
+  time_t seconds = 0;
+  long nanoseconds = 0;
+};
+
 }  // namespace
 
 const std::error_category& resolver_category() {
@@ -69,6 +85,7 @@ struct Resolver::Query {
   TimerWheel* timers = nullptr;
   Timer timer{&Query::on_deadline, this};  // the deadline; sooner once one answer is there
   Ms deadline = 0;
+  Channel* channel = nullptr;
   unsigned unanswered = 2;
   int status = ARES_SUCCESS;  // of the last answer that held nothing
   bool timed_out = false;
@@ -106,6 +123,8 @@ struct Resolver::Channel {
   ares_channel ares = nullptr;
   std::vector<std::unique_ptr<Watch>> watches;
   Timer timer{&Channel::on_time, this};
+  const Version version = Version::current();
+  std::size_t asked = 0;  // queries that c-ares has not called back for
 };
 
 int Resolver::Channel::open() {
@@ -189,6 +208,7 @@ void Resolver::Channel::process(int readable, int writable) {
 
 void Resolver::Query::on_answer(int result, ares_addrinfo* answer, bool first) {
   const auto held = --unanswered == 0 ? std::move(held_by_channel) : held_by_channel;
+  if (unanswered == 0) --channel->asked;
   std::vector<Address> found;
   for (auto* node = answer != nullptr ? answer->nodes : nullptr; node != nullptr;
        node = node->ai_next) {
@@ -233,13 +253,9 @@ Task<Resolved> Resolver::resolve(std::string host, std::uint16_t port, Ms deadli
     }
     co_return resolved;
   }
-  if (channel_ == nullptr) {
-    auto channel = std::make_unique<Channel>(operations_, timers_);
-    if (const int status = channel->open(); status != ARES_SUCCESS) {
-      resolved.error = {status, resolver_category()};
-      co_return resolved;
-    }
-    channel_ = std::move(channel);
+  if (const int status = open_channel(); status != ARES_SUCCESS) {
+    resolved.error = {status, resolver_category()};
+    co_return resolved;
   }
   const auto query = std::make_shared<Query>();
   query->held_by_channel = query;
@@ -261,7 +277,20 @@ Task<Resolved> Resolver::resolve(std::string host, std::uint16_t port, Ms deadli
   co_return resolved;
 }
 
+// One that has read the resolv.conf that is there now.
+int Resolver::open_channel() {
+  std::erase_if(outdated_, [](const auto& each) { return each->asked == 0; });
+  if (channel_ != nullptr && channel_->version == Version::current()) return ARES_SUCCESS;
+  auto channel = std::make_unique<Channel>(operations_, timers_);
+  if (const int status = channel->open(); status != ARES_SUCCESS) return status;
+  if (channel_ != nullptr) outdated_.push_back(std::move(channel_));
+  channel_ = std::move(channel);
+  return ARES_SUCCESS;
+}
+
 void Resolver::ask(Query& query, const std::string& host, std::uint16_t port) {
+  query.channel = channel_.get();
+  ++channel_->asked;
   const std::string service = std::to_string(port);
   ares_addrinfo_hints hints{};
   hints.ai_flags = ARES_AI_NUMERICSERV;
@@ -274,8 +303,12 @@ void Resolver::ask(Query& query, const std::string& host, std::uint16_t port) {
 
 void Resolver::cancel() {
   if (channel_ != nullptr) ares_cancel(channel_->ares);
+  for (const auto& each : outdated_) ares_cancel(each->ares);
 }
 
-void Resolver::close() { channel_.reset(); }
+void Resolver::close() {
+  channel_.reset();
+  outdated_.clear();
+}
 
 }  // namespace lastcall

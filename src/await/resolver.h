@@ -46,10 +46,12 @@ class Resolver {
  private:
   struct Channel;
   struct Query;
+  [[nodiscard]] int open_channel();
   void ask(Query& query, const std::string& host, std::uint16_t port);
   Operations& operations_;
   TimerWheel& timers_;
-  std::unique_ptr<Channel> channel_;  // made for the first name
+  std::unique_ptr<Channel> channel_;                // made for the first name
+  std::vector<std::unique_ptr<Channel>> outdated_;  // of an older resolv.conf, still being asked
 };
 
 }  // namespace lastcall

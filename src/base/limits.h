@@ -42,8 +42,6 @@ inline constexpr std::size_t spills_kept = 64;
 // A request.
 inline constexpr std::size_t header_bytes_min = 4 * 1024;  // of --max-header-bytes
 inline constexpr std::size_t header_bytes_max = 1024 * 1024;
-inline constexpr std::size_t target_bytes_max = 8192;      // RFC 9112 section 3: at least 8,000
-inline constexpr std::size_t field_line_bytes_max = 8192;  // name and value
 inline constexpr std::size_t fields_max = 100;
 inline constexpr std::size_t trailer_fields_max = 32;
 inline constexpr std::size_t method_bytes_max = 64;
@@ -59,7 +57,14 @@ inline constexpr std::size_t descriptors_reserved = 64;   // of RLIMIT_NOFILE, f
 inline constexpr std::size_t descriptors_per_worker = 8;  // and more for each worker
 inline constexpr std::size_t connections_max = 1 << 20;
 inline constexpr std::size_t admin_connections_max = 128;
+inline constexpr Ms admin_idle_ms = 10'000;
+inline constexpr Ms evicted_silent_ms = 5000;     // a client, at least; a probe at once
+inline constexpr std::size_t evicted_share = 16;  // of a full door's places, at once
+inline constexpr Ms evict_poll_ms = 20;
+inline constexpr int keepalive_probes = 4;  // each a third of --tcp-keepalive behind the one before
 inline constexpr Ms accept_retry_ms = 100;  // after EMFILE and its kin
+inline constexpr Ms port_wait_ms = 3000;    // for a port that a killed process may still hold
+inline constexpr Ms port_poll_ms = 20;
 
 // epoll. What one descriptor may bring in a turn before the others have theirs. Of a listener it is
 // the whole queue, as by io_uring: at the deadline, who has connected must be seen.
@@ -74,8 +79,12 @@ inline constexpr std::uint64_t slice_ns = 100'000;
 inline constexpr Ms tick_ms = 4;                  // of the timer wheel
 inline constexpr Ms heartbeat_ms = 1000;          // each worker turns at least this often
 inline constexpr Ms heartbeat_stale_ms = 10'000;  // liveness fails beyond it
-inline constexpr Ms linger_ms = 2000;             // reading on after our FIN
-inline constexpr Ms admin_linger_ms = 250;        // the same for probes, at the very end
+inline constexpr Ms frozen_ms = 5000;  // a worker that did not turn may have been stopped,
+inline constexpr Ms thaw_ms = 2000;    // and with it all others, which have this long to turn
+inline constexpr Ms linger_ms = 2000;  // reading on after our FIN
+inline constexpr Ms linger_uploading_ms_max = 30'000;       // the same for who uploads on,
+inline constexpr std::size_t linger_bytes_max = 256 << 20;  // and how much of it
+inline constexpr Ms admin_linger_ms = 250;                  // the same for probes
 inline constexpr Ms last_look_ms = 50;  // at the deadline, for what has come and takes no waiting
 inline constexpr std::uint32_t cut_named = 8;  // of the requests that one client had sent by then
 inline constexpr Ms last_ack_ms = 200;         // for answers in the kernel's hands at the deadline
@@ -93,6 +102,7 @@ inline constexpr Ms settle_poll_ms = 10;
 inline constexpr Ms closing_poll_ms = 20;
 inline constexpr Ms close_ramp_first_ms = 1500;      // no `Connection: close` before this
 inline constexpr std::size_t idle_close_batch = 64;  // idle connections closed a poll, at least
+inline constexpr Ms impatient_stop_ms = 10'000;      // between SIGTERM and SIGKILL, of docker stop
 inline constexpr Ms budget_margin_ms = 3000;  // pre-stop + window + timeout + this <= grace period
 inline constexpr Ms watchdog_ms = 1000;       // past the deadline, the timer ends the process
 inline constexpr Ms signal_unread_ms = 500;   // then the watch thread reads it for a stuck loop
@@ -116,11 +126,11 @@ static_assert(completion_entries >= 4 * submission_entries);
 static_assert((receive_buffers & (receive_buffers - 1)) == 0, "a buffer ring is a power of two");
 static_assert(receive_buffer_bytes < header_bytes_min, "a head may fill more than one buffer");
 static_assert(spill_bytes >= 2 * receive_buffer_bytes);
-static_assert(target_bytes_max >= 8000);
 static_assert(settle_ms_min < settle_blind_ms && settle_blind_ms < settle_ms_max);
 static_assert(watchdog_ms < budget_margin_ms, "the watchdog fires inside the grace period");
 static_assert(job_overdue_ms < watchdog_ms, "named before the watchdog ends the process");
 static_assert(heartbeat_ms * 4 < heartbeat_stale_ms);
+static_assert(heartbeat_ms < thaw_ms && 2 * thaw_ms < frozen_ms && frozen_ms < heartbeat_stale_ms);
 
 }  // namespace limits
 }  // namespace lastcall

@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -53,6 +54,11 @@ void write_all(std::string_view bytes) {
   while (!bytes.empty()) {
     const auto written = ::write(STDERR_FILENO, bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
+    if (written < 0 && errno == EAGAIN) {  // somebody has made it non-blocking: a shell, a runtime
+      pollfd room{STDERR_FILENO, POLLOUT, 0};
+      (void)::poll(&room, 1, -1);
+      continue;
+    }
     if (written <= 0) return;  // stderr is gone: there is nobody to tell
     bytes.remove_prefix(static_cast<std::size_t>(written));
   }
@@ -84,11 +90,25 @@ std::string timestamp() {
   return fmt::format("{}.{:03}Z", std::string_view(text, size), now.tv_nsec / 1'000'000);
 }
 
+// A line is one line, and nothing in it speaks to a terminal: much of it is other people's text.
+std::string printable(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) {
+      out += fmt::format("\\x{:02x}", byte);
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
 std::string format_line(Level level, std::string_view message, std::string_view fields) {
   return chosen_format == Format::json
              ? fmt::format("{{\"time\":\"{}\",\"level\":\"{}\",\"message\":{}{}{}}}\n", timestamp(),
                            name(level), quoted(message), fields.empty() ? "" : ",", fields)
-             : fmt::format("{} {} {}\n", timestamp(), name(level), message);
+             : fmt::format("{} {} {}\n", timestamp(), name(level), printable(message));
 }
 
 void enqueue(const std::string& line, std::size_t bound) {

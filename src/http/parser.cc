@@ -6,6 +6,7 @@
 #include <array>
 #include <cstring>
 #include <string>
+#include <utility>
 
 #include "base/check.h"
 #include "base/token.h"
@@ -117,6 +118,27 @@ void rebase(std::string_view& view, const char* from, const char* to) {
   if (view.data() != nullptr) view = {to + (view.data() - from), view.size()};
 }
 
+bool frames_message(std::string_view name) {
+  return same_token(name, "Content-Length") || same_token(name, "Transfer-Encoding");
+}
+
+// Of a byte in a head: is it in the value of a field that frames the message?
+bool in_framing_value(std::string_view head, std::size_t at) {
+  const auto line = head.rfind('\n', at) + 1;  // 0 where there is none
+  const auto colon = head.substr(0, at).find(':', line);
+  return colon != std::string_view::npos && frames_message(head.substr(line, colon - line));
+}
+
+// Calls `each` for every tab from `from` on that llhttp would take for a part of a framing field's
+// value, until it says false.
+template <class Each>
+void framing_tabs(std::string_view head, std::size_t from, Each each) {
+  for (auto tab = head.find('\t', from); tab != std::string_view::npos;
+       tab = head.find('\t', tab + 1)) {
+    if (in_framing_value(head, tab) && !each(tab)) return;
+  }
+}
+
 }  // namespace
 
 // ---- one request, from its first byte to its last
@@ -155,7 +177,6 @@ void Parser::begin(Exchange& exchange) {
   head_size_ = body_bytes_ = extension_bytes_ = trailer_bytes_ = 0;
   version_ = {};
   field_ = {};
-  trailer_line_bytes_ = 0;
   trailer_fields_ = blank_bytes_ = 0;
   chunk_digits_ = -1;
   stage_ = Stage::head;
@@ -167,11 +188,19 @@ void Parser::begin(Exchange& exchange) {
 Parser::Result Parser::feed(std::string_view& bytes) {
   DCHECK(exchange_ != nullptr);
   while (!bytes.empty() && stage_ != Stage::failed) {
-    const bool owned = exchange_->head_owned && stage_ != Stage::body;
-    const Result result = owned ? feed_owned(bytes) : feed_in_place(bytes);
+    const Result result = must_own(bytes) ? feed_owned(bytes) : feed_in_place(bytes);
     if (result != Result::incomplete) return result;
   }
   return stage_ == Stage::failed ? Result::failed : Result::incomplete;
+}
+
+// A further piece of a head, or a first one that llhttp may not see as it has come.
+bool Parser::must_own(std::string_view bytes) const {
+  if (stage_ == Stage::body) return false;
+  if (exchange_->head_owned) return true;
+  bool found = false;
+  framing_tabs(bytes, 0, [&](std::size_t) { return !(found = true); });
+  return found;
 }
 
 // The first piece of a request, or a piece of its body: parsed where it lies.
@@ -186,22 +215,31 @@ Parser::Result Parser::feed_in_place(std::string_view& bytes) {
   }
   if (stage_ != Stage::body) {
     head_size_ = bytes.size();
-    if (head_size_ > limits_.header_bytes_max) return failed(head_too_long());
+    if (head_size_ > limits_.header_bytes_max) return head_too_long();
+    if (incomplete_head(bytes.data() + bytes.size()) == Result::failed) return Result::failed;
   }
   if (!exchange_->head_owned) own_head(head_size_, head_size_);
   bytes = {};
   return exchange_->own_body() ? Result::incomplete : failed(503);
 }
 
-// A further piece of a head: joined to the ones before, and parsed there.
+// Joined to the pieces before, and parsed there.
 Parser::Result Parser::feed_owned(std::string_view& bytes) {
-  DCHECK(head_ == exchange_->head.get() && head_size_ <= limits_.header_bytes_max);
+  if (head_ == nullptr) head_ = bytes.data();  // not a byte of it is taken yet
+  DCHECK(head_size_ == 0 || head_ == exchange_->head.get());
+  DCHECK(head_size_ <= limits_.header_bytes_max);
   const std::size_t size = std::min(bytes.size(), limits_.header_bytes_max - head_size_);
-  if (size == 0) return failed(head_too_long());
+  if (size == 0) return head_too_long();
   own_head(head_size_, head_size_ + size);
-  char* const at = exchange_->head.get() + head_size_;
+  char* const head = exchange_->head.get();
+  char* const at = head + head_size_;
   std::memcpy(at, bytes.data(), size);
-  head_size_ += size;
+  const std::size_t before = std::exchange(head_size_, head_size_ + size);
+  framing_tabs({head, head_size_}, before, [&](std::size_t tab) {
+    const bool inside = std::string_view(head, tab).find("\n\r\n") == std::string_view::npos;
+    if (inside) head[tab] = ' ';
+    return inside;
+  });
   if (stage_ == Stage::unknown_method) {
     bytes.remove_prefix(size);
     return scan_unknown_method(at + size);
@@ -211,6 +249,7 @@ Parser::Result Parser::feed_owned(std::string_view& bytes) {
   if (result == Result::failed) return result;
   bytes.remove_prefix(result == Result::complete ? static_cast<std::size_t>(stopped - at) : size);
   if (result == Result::complete) return result;
+  if (stage_ == Stage::head && incomplete_head(at + size) == Result::failed) return Result::failed;
   return exchange_->own_body() ? Result::incomplete : failed(503);
 }
 
@@ -264,9 +303,23 @@ int Parser::fail(int status) {
   return HPE_USER;
 }
 
-int Parser::head_too_long() { return version_.data() == nullptr ? 414 : 431; }
+Parser::Result Parser::head_too_long() {
+  note_method();
+  return failed(version_.data() == nullptr ? 414 : 431);
+}
+
+// Whatever is wrong behind it, a HEAD is answered without content.
+void Parser::note_method() { exchange_->request.method_ = method_of(llhttp_get_method(&llhttp_)); }
+
+// llhttp waits for fields behind a request line without a version: HTTP/0.9.
+Parser::Result Parser::incomplete_head(const char* end) {
+  if (version_.data() != nullptr || std::find(head_, end, '\n') == end) return Result::incomplete;
+  note_method();
+  return failed(400);
+}
 
 Parser::Result Parser::on_error(llhttp_errno_t error, const char* end) {
+  if (error != HPE_INVALID_METHOD) note_method();
   if (status_ != 0) return Result::failed;
   const char* text = llhttp_get_error_reason(&llhttp_);
   const std::string_view reason = text == nullptr ? "" : text;
@@ -305,7 +358,7 @@ bool Parser::count_chunk_digits(const char* at, const char* end) {
 int Parser::on_target(std::string_view piece) {
   std::string_view& target = exchange_->request.target_;
   extend(target, piece);
-  return target.size() > limits::target_bytes_max ? fail(414) : 0;
+  return 0;
 }
 
 int Parser::on_version(std::string_view piece) {
@@ -316,28 +369,19 @@ int Parser::on_version(std::string_view piece) {
 }
 
 int Parser::on_field_name(std::string_view piece) {
-  if (stage_ == Stage::body) {
-    trailer_line_bytes_ += piece.size();
-    return trailer_line_bytes_ > limits::field_line_bytes_max ? fail(431) : 0;
-  }
+  if (stage_ == Stage::body) return 0;
   if (version_.size() < 3) return fail(400);  // llhttp takes a request line of HTTP/0.9
   extend(field_.name, piece);
-  return field_.name.size() > limits::field_line_bytes_max ? fail(431) : 0;
+  return 0;
 }
 
 int Parser::on_field_value(std::string_view piece) {
-  if (stage_ == Stage::body) return on_field_name(piece);
-  extend(field_.value, piece);
-  const auto line =
-      static_cast<std::size_t>(field_.value.data() + field_.value.size() - field_.name.data());
-  return line > limits::field_line_bytes_max ? fail(431) : 0;
+  if (stage_ != Stage::body) extend(field_.value, piece);
+  return 0;
 }
 
 int Parser::on_field_end() {
-  if (stage_ == Stage::body) {
-    trailer_line_bytes_ = 0;
-    return ++trailer_fields_ > limits::trailer_fields_max ? fail(431) : 0;
-  }
+  if (stage_ == Stage::body) return ++trailer_fields_ > limits::trailer_fields_max ? fail(431) : 0;
   std::vector<Field>& fields = exchange_->request.fields_;
   if (fields.size() == limits::fields_max) return fail(431);
   if (field_.value.data() == nullptr) field_.value = {field_.name.data() + field_.name.size(), 0};
@@ -349,12 +393,8 @@ int Parser::on_field_end() {
 int Parser::on_head_end() {
   DCHECK(stage_ == Stage::head);
   if (version_.size() < 3) return fail(400);
-  const std::vector<Field>& fields = exchange_->request.fields_;
-  const std::string_view last = fields.empty() ? version_ : fields.back().value;
-  head_size_ = std::max(exchange_->head_owned ? head_size_ : 0,
-                        static_cast<std::size_t>(last.data() + last.size() - head_));
-  constexpr std::size_t ends = 4;  // CRLF CRLF
-  if (!exchange_->head_owned && head_size_ + ends > limits_.header_bytes_max) return fail(431);
+  head_size_ = head_bytes();
+  if (head_size_ > limits_.header_bytes_max) return fail(431);
   int status = check_target();
   if (status == 0) status = check_fields();
   if (status != 0) return fail(status);
@@ -363,6 +403,15 @@ int Parser::on_head_end() {
   if (!chunked_) return 0;
   chunk_digits_ = 0;
   return HPE_PAUSED;  // for the position of the first chunk size
+}
+
+// Up to the end of the blank line, which has been read, wherever the bytes were cut.
+std::size_t Parser::head_bytes() const {
+  const std::vector<Field>& fields = exchange_->request.fields_;
+  const std::string_view last = fields.empty() ? version_ : fields.back().value;
+  const char* at = last.data() + last.size();
+  for (int lines = 0; lines < 2; ++at) lines += *at == '\n';
+  return static_cast<std::size_t>(at - head_);
 }
 
 int Parser::on_body(std::string_view piece) {
@@ -412,6 +461,7 @@ int Parser::on_end() {
 int Parser::check_request_line() {
   Request& request = exchange_->request;
   const std::string_view target = request.target_;
+  if (static_cast<std::size_t>(version_.data() - head_) >= limits_.header_bytes_max) return 414;
   // Exactly one space on either side of the target, and the name of this protocol: llhttp would
   // take more spaces, RTSP and ICE.
   constexpr std::string_view before_version = " HTTP/";
@@ -421,6 +471,8 @@ int Parser::check_request_line() {
   const auto method_bytes = static_cast<std::size_t>(target.data() - head_ - 1);
   if (head_[method_bytes] != ' ' || head_[method_bytes - 1] == ' ') return 400;
   if (version_[0] != '1') return 505;
+  // llhttp would wait for the rest of HTTP/2's preface.
+  if (llhttp_get_method(&llhttp_) == HTTP_PRI) return 400;
   request.minor_version_ = version_[2] - '0';
   request.method_ = method_of(llhttp_get_method(&llhttp_));
   request.method_name_ = {head_, method_bytes};
@@ -466,14 +518,15 @@ int Parser::check_fields() {
   std::string_view host;
   std::string_view length;
   std::string_view coding;
-  std::string_view expectation;
+  int expectation = 0;
   for (const Field& field : request.fields_) {
     switch (field.name.size()) {  // each length has one name that matters here
       case 4:
         if (same_token(field.name, "Host")) host = field.value, ++hosts;
         break;
       case 6:
-        if (same_token(field.name, "Expect")) expectation = field.value;
+        if (same_token(field.name, "Expect") && expectation == 0)
+          expectation = note_expectation(field.value);
         break;
       case 10:
         if (same_token(field.name, "Connection")) note_connection(field.value);
@@ -490,9 +543,8 @@ int Parser::check_fields() {
   const bool http_1_0 = request.minor_version_ == 0;
   keep_alive_ = !close_asked_ && (!http_1_0 || keep_alive_asked_);
 
-  // RFC 9112 section 3.2
+  // RFC 9112 section 3.2: an empty one is what a client sends that has no name for us.
   if (hosts > 1 || (hosts == 0 && !http_1_0) || !is_authority(host)) return 400;
-  if (hosts == 1 && host.empty()) return 400;  // an http URI has a host (RFC 9110 section 4.2.1)
   if (request.host_.data() == nullptr) request.host_ = host;
 
   // RFC 9112 section 6: one framing, and only one that nobody on the way can read differently.
@@ -511,9 +563,18 @@ int Parser::check_fields() {
   }
   if (lengths == 1 && llhttp_.content_length > limits_.body_bytes_max) return 413;
 
-  if (!expectation.empty() && !http_1_0) {
+  if (!chunked_ && llhttp_.content_length == 0) expects_continue_ = false;
+  return expectation;
+}
+
+// RFC 9110 section 10.1.1; HTTP/1.0 does not know it.
+int Parser::note_expectation(std::string_view list) {
+  if (exchange_->request.minor_version_ == 0) return 0;
+  while (!list.empty()) {
+    const std::string_view expectation = take_element(list);
+    if (expectation.empty()) continue;
     if (!same_token(expectation, "100-continue")) return 417;
-    expects_continue_ = chunked_ || llhttp_.content_length > 0;
+    expects_continue_ = true;
   }
   return 0;
 }

@@ -10,6 +10,12 @@
 //  2. After `failed` nothing further is parsed.
 //  3. No lenient flag of llhttp is set but the version's, which is checked here (RFC 9110
 //     section 2.5: a higher minor is served).
+//  4. llhttp sees the bytes that have come, but for one kind: a tab in the value of Content-Length
+//     or Transfer-Encoding, which is optional white space there, is a space to it.
+//
+// Where llhttp is stricter than the grammar, so are we, since others on the way may read it
+// differently: white space in chunk extensions, obs-fold, a bare LF. A chunk size has 16 digits at
+// most, and a host in brackets is an IPv6 address: IPvFuture is nobody's.
 #pragma once
 
 #include <llhttp.h>
@@ -76,16 +82,20 @@ class Parser {
  private:
   friend struct ParserCallbacks;
 
+  [[nodiscard]] bool must_own(std::string_view bytes) const;
   Result feed_in_place(std::string_view& bytes);
   Result feed_owned(std::string_view& bytes);
   Result run(const char* begin, const char* end, const char*& stopped);
+  Result incomplete_head(const char* end);
   Result on_error(llhttp_errno_t error, const char* end);
   Result scan_unknown_method(const char* end);
   [[nodiscard]] bool count_chunk_digits(const char* at, const char* end);
   void own_head(std::size_t bytes, std::size_t capacity);
   Result failed(int status);
   int fail(int status);  // the same, for a callback
-  int head_too_long();
+  Result head_too_long();
+  void note_method();
+  [[nodiscard]] std::size_t head_bytes() const;
 
   // What ParserCallbacks call; non-zero stops llhttp.
   int on_target(std::string_view piece);
@@ -105,18 +115,18 @@ class Parser {
   int check_target();
   int check_fields();
   void note_connection(std::string_view list);
+  [[nodiscard]] int note_expectation(std::string_view list);
 
   llhttp_t llhttp_;
   const ParserLimits& limits_;
   Exchange* exchange_ = nullptr;
   const char* head_ = nullptr;  // the request's first byte
-  std::size_t head_size_ = 0;   // bytes of it that were taken; at its end, up to the last field
+  std::size_t head_size_ = 0;   // bytes of it that were taken; at its end, the blank line too
   std::string_view version_;    // "1.1"
   Field field_;
   std::size_t body_bytes_ = 0;
   std::size_t extension_bytes_ = 0;
-  std::size_t trailer_bytes_ = 0;       // all that follows the last chunk's size
-  std::size_t trailer_line_bytes_ = 0;  // of one field
+  std::size_t trailer_bytes_ = 0;  // all that follows the last chunk's size
   std::uint16_t trailer_fields_ = 0;
   std::uint16_t blank_bytes_ = 0;
   bool blank_cr_ = false;          // a CR has come, its LF has not

@@ -9,7 +9,7 @@
 
 namespace lastcall {
 
-// What is allowed where a route takes every method.
+// What is allowed where a route takes every method, and for the server itself.
 inline constexpr std::string_view all_methods = "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH";
 
 struct Route {
@@ -23,11 +23,15 @@ struct Route {
 
 class Router {
  public:
-  // Exact paths; a route for GET also answers HEAD. Throws std::invalid_argument for a path that
-  // does not begin with '/', and for a pair of method and path that is there already.
+  // Exact paths; a route for GET also answers HEAD, unless that has its own. Throws
+  // std::invalid_argument for a path that does not begin with '/', for a pair of method and path
+  // that is there already, for a probe's path, and for TRACE and CONNECT, which no handler gets.
   void add(Route route);
   [[nodiscard]] const Route* find(Method method, std::string_view path) const;
-  // For 405: the methods of `path`, empty when there is no such path.
+  // Something has this path, or it is `*`: the server itself.
+  [[nodiscard]] bool knows(std::string_view path) const;
+  // The value of Allow for a path that is known. OPTIONS is always answered; `Method::other` has
+  // no name.
   [[nodiscard]] std::string allowed(std::string_view path) const;
 
  private:

@@ -15,8 +15,14 @@ char* put(char* at, std::string_view text) {
   return at + text.size();
 }
 
-// RFC 9110 sections 8.6 and 15.3.5: no content, and no length that claims one.
-bool has_content(int status) { return status >= 200 && status != 204 && status != 304; }
+// RFC 9110 sections 8.6, 15.3.5 and 15.4.5: no content, and no length that claims one.
+bool has_length(int status) { return status != 204 && status != 304; }
+
+// Of what the handler gave, what may be sent to anybody at all (RFC 9110 section 15.3.6).
+std::string_view representation(const Response& response) {
+  const int status = response.status();
+  return has_length(status) && status != 205 ? response.body() : std::string_view{};
+}
 
 }  // namespace
 
@@ -25,19 +31,29 @@ std::string_view reason_phrase(int status) {
     case 200: return "OK";
     case 201: return "Created";
     case 202: return "Accepted";
+    case 203: return "Non-Authoritative Information";
     case 204: return "No Content";
+    case 205: return "Reset Content";
     case 206: return "Partial Content";
+    case 207: return "Multi-Status";
+    case 208: return "Already Reported";
+    case 226: return "IM Used";
+    case 300: return "Multiple Choices";
     case 301: return "Moved Permanently";
     case 302: return "Found";
     case 303: return "See Other";
     case 304: return "Not Modified";
+    case 305: return "Use Proxy";
     case 307: return "Temporary Redirect";
     case 308: return "Permanent Redirect";
     case 400: return "Bad Request";
     case 401: return "Unauthorized";
+    case 402: return "Payment Required";
     case 403: return "Forbidden";
     case 404: return "Not Found";
     case 405: return "Method Not Allowed";
+    case 406: return "Not Acceptable";
+    case 407: return "Proxy Authentication Required";
     case 408: return "Request Timeout";
     case 409: return "Conflict";
     case 410: return "Gone";
@@ -46,27 +62,40 @@ std::string_view reason_phrase(int status) {
     case 413: return "Content Too Large";
     case 414: return "URI Too Long";
     case 415: return "Unsupported Media Type";
+    case 416: return "Range Not Satisfiable";
     case 417: return "Expectation Failed";
+    case 421: return "Misdirected Request";
     case 422: return "Unprocessable Content";
+    case 423: return "Locked";
+    case 424: return "Failed Dependency";
+    case 425: return "Too Early";
+    case 426: return "Upgrade Required";
+    case 428: return "Precondition Required";
     case 429: return "Too Many Requests";
     case 431: return "Request Header Fields Too Large";
+    case 451: return "Unavailable For Legal Reasons";
     case 500: return "Internal Server Error";
     case 501: return "Not Implemented";
     case 502: return "Bad Gateway";
     case 503: return "Service Unavailable";
     case 504: return "Gateway Timeout";
     case 505: return "HTTP Version Not Supported";
+    case 506: return "Variant Also Negotiates";
+    case 507: return "Insufficient Storage";
+    case 508: return "Loop Detected";
+    case 510: return "Not Extended";
+    case 511: return "Network Authentication Required";
     default: return "";  // RFC 9112 section 4: the phrase may be absent, the space may not
   }
 }
 
 std::string_view content(const Response& response, bool head) {
-  return head || !has_content(response.status()) ? std::string_view{} : response.body();
+  return head ? std::string_view{} : representation(response);
 }
 
 void write_response(OutBuffer& out, const Response& response, Framing framing,
                     const DateCache& date) {
-  const std::string_view body = response.body();
+  const std::string_view body = representation(response);
   const std::string_view reason = reason_phrase(response.status());
   const std::string_view fields = response.fields();
   const std::string_view type = response.content_type();
@@ -77,11 +106,11 @@ void write_response(OutBuffer& out, const Response& response, Framing framing,
   *at++ = ' ';
   at = put(put(at, reason), "\r\n");
   at = put(at, date.line());
-  if (has_content(response.status())) {
+  if (has_length(response.status())) {
     at = put(at, "Content-Length: ");
     at = std::to_chars(at, at + 20, body.size()).ptr;
     at = put(at, "\r\n");
-    if (!body.empty()) at = put(put(put(at, "Content-Type: "), type), "\r\n");
+    if (!body.empty() && !type.empty()) at = put(put(put(at, "Content-Type: "), type), "\r\n");
   }
   if (framing.close) {
     at = put(at, "Connection: close\r\n");
@@ -92,7 +121,7 @@ void write_response(OutBuffer& out, const Response& response, Framing framing,
   DCHECK(static_cast<std::size_t>(at - begin) <=
          fixed_bytes_max + reason.size() + fields.size() + type.size());
   out.commit(static_cast<std::size_t>(at - begin));
-  out.append(content(response, framing.head));
+  if (!framing.head) out.append(body);
 }
 
 }  // namespace lastcall

@@ -69,7 +69,7 @@ class Epoll final : public SocketIo {
   [[nodiscard]] int open();  // 0, or errno
 
   void submit_accept(int listener, Ticket, bool once) override;
-  void submit_recv(int socket, Ticket, bool wait_first) override;
+  void submit_recv(int socket, Ticket) override;
   void submit_send(int socket, std::string_view bytes, Ticket) override;
   void submit_read(int fd, std::span<std::byte> into, Ticket) override;
   void submit_connect(int socket, const sockaddr* address, socklen_t size, Ticket) override;
@@ -237,8 +237,7 @@ void Epoll::submit_accept(int listener, Ticket ticket, bool once) {
   submit(listener, {.ticket = ticket.pack(), .does = once ? Does::accept_once : Does::accept});
 }
 
-// It is never tried before the socket is readable: `wait_first` asks for nothing more.
-void Epoll::submit_recv(int socket, Ticket ticket, bool) {
+void Epoll::submit_recv(int socket, Ticket ticket) {
   submit(socket, {.ticket = ticket.pack(), .does = Does::receive});
 }
 

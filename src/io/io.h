@@ -85,9 +85,9 @@ class Io {
 
   // Accepts until cancelled or failed, or `once`; a completion's result is the new socket.
   virtual void submit_accept(int listener, Ticket, bool once) = 0;
-  // Receives into lent buffers until cancelled, failed or at EOF. `wait_first`: do not try before
-  // the socket polls readable (needed after ENOBUFS, or the operation fails again at once).
-  virtual void submit_recv(int socket, Ticket, bool wait_first) = 0;
+  // Receives into lent buffers until cancelled, failed or at EOF. With none free it fails by
+  // ENOBUFS, whether there is something to receive or not: submitted again when one is.
+  virtual void submit_recv(int socket, Ticket) = 0;
   // Sends all of `bytes` unless the connection fails: a short result means that it did.
   virtual void submit_send(int socket, std::string_view bytes, Ticket) = 0;
   virtual void submit_read(int fd, std::span<std::byte> into, Ticket) = 0;

@@ -82,13 +82,9 @@ void SimIo::submit_accept(int listener, Ticket ticket, bool once) {
                          .into = {}});
 }
 
-void SimIo::submit_recv(int socket, Ticket ticket, bool wait_first) {
-  operations_.push_back({.does = Does::recv,
-                         .ticket = ticket,
-                         .fd = socket,
-                         .wait_first = wait_first,
-                         .bytes = {},
-                         .into = {}});
+void SimIo::submit_recv(int socket, Ticket ticket) {
+  operations_.push_back(
+      {.does = Does::recv, .ticket = ticket, .fd = socket, .bytes = {}, .into = {}});
 }
 
 void SimIo::submit_send(int socket, std::string_view bytes, Ticket ticket) {
@@ -230,8 +226,7 @@ bool SimIo::step_recv(Operation& operation) {
     if (socket.client_fin || socket.server_shut) return complete(operation, 0);
     return false;
   }
-  if (!operation.wait_first && random.chance(kernel_.faults.no_buffers))
-    return complete(operation, -ENOBUFS);
+  if (random.chance(kernel_.faults.no_buffers)) return complete(operation, -ENOBUFS);
   // Several buffers at once, as the kernel fills them; some may be left for another turn.
   do {
     if (lent_.size() == limits::receive_buffers) return complete(operation, -ENOBUFS);

@@ -67,9 +67,10 @@ struct Socket {
   std::string to_client;
   std::size_t window = 256 * 1024;  // what `to_client` may hold: a client that reads slowly
   std::uint64_t acked = 0;          // but for `unacked`
-  std::size_t unacked = 0;      // of a client that has vanished; from others what is sent arrives
-  std::size_t received = 0;     // by the server, of what was sent to it
-  std::size_t answered_at = 0;  // of that, what it had when it handed its latest answers over
+  std::size_t unacked = 0;       // of a client that has vanished; from others what is sent arrives
+  std::size_t received = 0;      // by the server, of what was sent to it
+  std::size_t answered_at = 0;   // of that, what it had when it handed its latest answers over
+  std::size_t sent_in_time = 0;  // by the client, before the window's end
   bool client_fin = false;
   bool client_reset = false;
   bool server_fin = false;
@@ -109,6 +110,7 @@ class Kernel {
   void raise(int signal) { signals.push_back(signal); }
 
   Ms now = 1'000'000;
+  bool window_over = false;  // of the drain
   Random random;
   Faults faults;
   Canary canary = Canary::none;
@@ -132,7 +134,7 @@ class SimIo final : public Io {
   ~SimIo() override;
 
   void submit_accept(int listener, Ticket ticket, bool once) override;
-  void submit_recv(int socket, Ticket ticket, bool wait_first) override;
+  void submit_recv(int socket, Ticket ticket) override;
   void submit_send(int socket, std::string_view bytes, Ticket ticket) override;
   void submit_read(int fd, std::span<std::byte> into, Ticket ticket) override;
   void submit_connect(int socket, const sockaddr* address, socklen_t size, Ticket ticket) override;
@@ -176,7 +178,6 @@ class SimIo final : public Io {
     Ticket ticket;
     int fd = -1;
     bool once = false;
-    bool wait_first = false;
     bool canceled = false;
     unsigned events = 0;
     std::string_view bytes;

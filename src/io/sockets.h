@@ -33,8 +33,10 @@ struct Descriptor {  // or why there is none
 
 // Is someone else listening there? SO_REUSEPORT would hide it, so this binds without. 0, or errno.
 [[nodiscard]] int probe_port(const Address& address);
-// A listening socket: SO_REUSEPORT, TCP_NODELAY (inherited), dual stack where it is IPv6.
-[[nodiscard]] Descriptor open_listener(const Address& address);
+// A listening socket: SO_REUSEPORT, TCP_NODELAY (inherited), dual stack where it is IPv6. A peer of
+// an accepted one that has vanished is asked for after `keepalive` ms of silence, and given up
+// after as much again and a third; 0: never.
+[[nodiscard]] Descriptor open_listener(const Address& address, Ms keepalive = 0);
 [[nodiscard]] Address local_address(int socket);
 [[nodiscard]] std::string peer_text(int socket);
 // Can a listener be un-listened here? Tried on a socket of its own.

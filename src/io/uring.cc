@@ -95,7 +95,7 @@ class Uring final : public SocketIo {
   [[nodiscard]] int prove();  // 0, or errno; once it is open
 
   void submit_accept(int listener, Ticket, bool once) override;
-  void submit_recv(int socket, Ticket, bool wait_first) override;
+  void submit_recv(int socket, Ticket) override;
   void submit_send(int socket, std::string_view bytes, Ticket) override;
   void submit_read(int fd, std::span<std::byte> into, Ticket) override;
   void submit_connect(int socket, const sockaddr* address, socklen_t size, Ticket) override;
@@ -184,7 +184,7 @@ int Uring::prove() {
   submit_accept(proof.listener, {Kind::accept}, false);
   const Completion accepted = await(Kind::accept);
   if (accepted.result < 0) return -accepted.result;
-  submit_recv(accepted.result, {Kind::recv}, false);
+  submit_recv(accepted.result, {Kind::recv});
   const Completion received = await(Kind::recv);
   if (received.has_buffer) give_back(received.buffer);
   if (accepted.more) end(proof.listener, {Kind::accept});
@@ -320,12 +320,11 @@ void Uring::submit_accept(int listener, Ticket ticket, bool once) {
   io_uring_sqe_set_data64(sqe, ticket.pack());
 }
 
-void Uring::submit_recv(int socket, Ticket ticket, bool wait_first) {
+void Uring::submit_recv(int socket, Ticket ticket) {
   io_uring_sqe* sqe = next_sqe();
   io_uring_prep_recv_multishot(sqe, socket, nullptr, 0, 0);
   sqe->flags |= IOSQE_BUFFER_SELECT;
   sqe->buf_group = buffer_group;
-  if (wait_first) sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
   io_uring_sqe_set_data64(sqe, ticket.pack());
 }
 

@@ -3,13 +3,11 @@
 #include <fmt/core.h>
 
 #include <atomic>
-#include <cerrno>
 #include <cstdlib>
-#include <cstring>
-#include <fstream>
 #include <string_view>
 
 #include "file_counter.h"
+#include "redis.h"
 #include "redis_counter.h"
 
 namespace lastcall {
@@ -30,29 +28,21 @@ class MemoryCounter final : public Counter {
   std::atomic<std::int64_t> value_{0};
 };
 
-// Its first line. Empty on success, else what is wrong.
-std::string read_password(const std::string& path, std::string& password) {
-  errno = 0;
-  std::ifstream file(path);
-  if (!file || !std::getline(file, password))
-    return fmt::format("cannot read '{}': {}", path, errno != 0 ? std::strerror(errno) : "empty");
-  if (password.ends_with('\r')) password.pop_back();
-  return password.empty() ? fmt::format("the first line of '{}' is empty", path) : std::string();
-}
-
 std::unique_ptr<Counter> make_redis_counter(const CounterOptions& options, std::string& why) {
   RedisAddress address;
   why = RedisAddress::parse(options.where, address);
   if (!why.empty()) return nullptr;
   const char* environment = std::getenv("LASTCALL_COUNTER_PASSWORD");
   if (address.password.empty() && !options.password_file.empty()) {
-    why = read_password(options.password_file, address.password);
+    address.password_file = options.password_file;
+    std::string password;
+    why = read_password(address.password_file, password);
     if (!why.empty()) {
       why = "--counter-password-file: " + why;
       return nullptr;
     }
   } else if (address.password.empty() && environment != nullptr) {
-    address.password = environment;
+    address.password = without_blanks(environment);
   }
   return std::make_unique<RedisCounter>(address, options.key, RedisCounter::random_seed());
 }
@@ -70,7 +60,7 @@ constexpr OptionRow<CounterOptions> rows[] = {
     {.name = "--counter-password-file",
      .member = &CounterOptions::password_file,
      .kind = "PATH",
-     .help = "its first line is Redis's password, if the URL has none; else "
+     .help = "its first line is Redis's password, read at each connect, if the URL has none; else "
              "LASTCALL_COUNTER_PASSWORD in the environment"},
 };
 

@@ -1,6 +1,9 @@
 // The program: options, the sample service, the exit code.
 #include <fmt/core.h>
 
+#include <unistd.h>
+#include <csignal>
+
 #include <lastcall/duration.h>
 #include <lastcall/log.h>
 #include <lastcall/server.h>
@@ -13,11 +16,20 @@ namespace {
 
 // Before `main`, before any constructor: as PID 1 the kernel discards a signal that is neither
 // blocked nor handled yet. Nothing can be done about the time before the first instruction.
-void block_signals_early() { lastcall::block_signals(); }
-__attribute__((section(".preinit_array"), used)) void (*const early)() = block_signals_early;
+void be_a_process() {
+  lastcall::block_signals();
+  // As PID 1 it gets the orphans of whatever is executed in the container: the kernel reaps them.
+  if (getpid() == 1) std::signal(SIGCHLD, SIG_IGN);
+}
+__attribute__((section(".preinit_array"), used)) void (*const early)() = be_a_process;
 
-int refuse(const lastcall::ExitCode& exit, const std::string& why) {
-  fmt::print(stderr, "lastcall: {}\n", why);
+int refuse(const lastcall::ProgramOptions& options, const lastcall::ExitCode& exit,
+           const std::string& why) {
+  if (options.log_format == "json") {
+    lastcall::log::error("{}", why);
+  } else {
+    fmt::print(stderr, "lastcall: {}\n", why);
+  }
   return exit.code;
 }
 
@@ -36,14 +48,14 @@ int main(int argc, char** argv) {
   using namespace lastcall;
   ProgramOptions options;
   if (const auto code = parse_program_options(argc, argv, options)) return *code;
-  if (const std::string wrong = options.invalid(); !wrong.empty())
-    return refuse(exit_bad_option, wrong);
   log::configure(options.log_format == "json" ? log::Format::json : log::Format::text,
                  log::level_named(options.log_level).value_or(log::Level::info));
-  log::start();
+  if (const std::string wrong = options.invalid(); !wrong.empty())
+    return refuse(options, exit_bad_option, wrong);
   std::string why;
   const auto counter = make_counter(options.counter, why);
-  if (counter == nullptr) return refuse(exit_failed, why);
+  if (counter == nullptr) return refuse(options, exit_failed, why);
+  log::start();
   warn_of(options);
   Server server(options.server);
   Service service(*counter, options.job_delay, options.served_by);

@@ -1,9 +1,15 @@
 #include "redis.h"
 
+#include <fcntl.h>
 #include <fmt/core.h>
 #include <hiredis/hiredis.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <utility>
 
 #include <lastcall/context.h>
@@ -59,9 +65,9 @@ std::string parse_host(std::string_view text, RedisAddress& address) {
 
 // Commands are made outside the coroutines: in them GCC 12 mistakes the temporaries of an
 // initializer list.
-std::vector<std::string> login_of(const RedisAddress& address) {
-  if (address.user.empty()) return {"AUTH", address.password};
-  return {"AUTH", address.user, address.password};
+std::vector<std::string> login_of(const RedisAddress& address, const std::string& password) {
+  if (address.user.empty()) return {"AUTH", password};
+  return {"AUTH", address.user, password};
 }
 
 std::vector<std::string> select_of(const RedisAddress& address) {
@@ -86,10 +92,38 @@ bool format(const std::vector<std::string>& arguments, std::string& command) {
 
 }  // namespace
 
+std::string_view without_blanks(std::string_view text) {
+  constexpr std::string_view blanks = " \t\r\n";
+  const auto first = text.find_first_not_of(blanks);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(blanks) - first + 1);
+}
+
+// A secret's file: small, and never waited for, whatever it may turn out to be.
+std::string read_password(const std::string& path, std::string& password) {
+  const auto because = [&](const char* what) {
+    return fmt::format("cannot read '{}': {}", path, what);
+  };
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return because(std::strerror(errno));
+  std::array<char, 4096> text{};
+  const auto size = ::read(fd, text.data(), text.size());
+  const int error = errno;
+  ::close(fd);
+  if (size < 0) return because(std::strerror(error));
+  const std::string_view all(text.data(), static_cast<std::size_t>(size));
+  password = without_blanks(all.substr(0, all.find('\n')));
+  if (!password.empty()) return {};
+  return size == 0 ? because("empty") : fmt::format("the first line of '{}' is empty", path);
+}
+
 std::string RedisAddress::parse(std::string_view url, RedisAddress& address) {
   constexpr std::string_view scheme = "redis://";
   if (!url.starts_with(scheme)) return "expected redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]";
   url.remove_prefix(scheme.size());
+  const auto blank = [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == 0x7f; };
+  if (std::any_of(url.begin(), url.end(), blank))
+    return "it has white space or a control character in it: a newline at its end, perhaps";
   if (const auto at = url.rfind('@'); at != std::string_view::npos) {
     const std::string_view who = url.substr(0, at);
     url.remove_prefix(at + 1);
@@ -143,7 +177,12 @@ Task<RedisReply> Redis::connect() {
     co_return fail("cannot connect", std::make_error_code(std::errc::not_enough_memory));
   RedisReply reply;
   reply.kind = RedisReply::Kind::text;
-  if (!address_.password.empty()) reply = co_await exchange(login_of(address_));
+  std::string password = address_.password;
+  if (!address_.password_file.empty()) {
+    if (const auto why = read_password(address_.password_file, password); !why.empty())
+      co_return fail(why, {});
+  }
+  if (!password.empty()) reply = co_await exchange(login_of(address_, password));
   if (reply.kind == RedisReply::Kind::text && address_.database != 0)
     reply = co_await exchange(select_of(address_));
   co_return reply;

@@ -26,12 +26,17 @@ struct RedisAddress {
   std::uint16_t port = 6379;
   std::string user;
   std::string password;
+  std::string password_file;  // read at each connect, in the place of `password`: it may be rotated
   unsigned database = 0;
 
   // Empty on success, else what is wrong; never shows the password.
   [[nodiscard]] static std::string parse(std::string_view url, RedisAddress& address);
   [[nodiscard]] std::string text() const;  // "host:port/database", for the log
 };
+
+// The first line of a file, without white space around it. Empty on success, else what is wrong.
+[[nodiscard]] std::string read_password(const std::string& path, std::string& password);
+[[nodiscard]] std::string_view without_blanks(std::string_view text);  // around it
 
 struct RedisReply {
   enum class Kind : std::uint8_t {

@@ -39,6 +39,16 @@ std::string noted_prefix_of(const std::string& key) {
   return (tagged ? key : "{" + key + "}") + ":lastcall:";
 }
 
+// What Redis says, and where that says little to who has not met it, what it means.
+std::string explained(const RedisReply& reply) {
+  if (reply.text.empty()) return "not a reply to this command";
+  if (!reply.text.starts_with("MOVED ")) return reply.text;
+  return reply.text +
+         " (a node of a Redis Cluster that does not hold --counter-key: name the one behind MOVED "
+         "in "
+         "--counter, which has the key until the cluster moves it)";
+}
+
 }  // namespace
 
 RedisCounter::RedisCounter(RedisAddress address, std::string key, std::uint64_t seed)
@@ -178,7 +188,7 @@ void RedisCounter::Client::saw_failure(const RedisReply& reply) {
   redis.close();
   const Instant at = now();
   if (!failing_since) failing_since = at;
-  const std::string why = reply.text.empty() ? "not a reply to this command" : reply.text;
+  const std::string why = explained(reply);
   const auto quiet = why == said ? say_again : say_new;
   if (failures++ > 0 && at - said_at < quiet) return;
   said_at = at;

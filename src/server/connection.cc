@@ -32,7 +32,7 @@ void Connection::open(int fd, Door& door) {
   late_ = Late::excused;
   cut_ = Cut::no;
   eof_ = false;
-  acked_ = 0;
+  received_ = close_at_ = acked_ = 0;
   sent_.clear();
   close_draw_ = worker_.draw();
   accepted_at_ = last_activity_at_ = worker_.now();
@@ -42,10 +42,10 @@ void Connection::open(int fd, Door& door) {
 
 // ---- receive
 
-void Connection::arm_recv(bool wait_first) {
+void Connection::arm_recv() {
   DCHECK(receive_ == Receive::off && !eof_);
   receive_ = Receive::armed;
-  worker_.io().submit_recv(fd_, ticket(Kind::recv), wait_first);
+  worker_.io().submit_recv(fd_, ticket(Kind::recv));
 }
 
 void Connection::pause_recv() {
@@ -98,12 +98,13 @@ bool Connection::resume_receive() noexcept {
   if (receive_ != Receive::parked) return false;
   receive_ = Receive::off;
   const bool wanted = state_ != State::closing && !eof_;
-  if (wanted) arm_recv(true);
+  if (wanted) arm_recv();
   return wanted;
 }
 
 void Connection::on_bytes(std::string_view bytes) {
   DCHECK(in_use() && !bytes.empty());
+  received_ += bytes.size();
   if (state_ != State::lingering) last_activity_at_ = worker_.now();
   if (said_ == Said::nothing) said_ = Said::something;
   switch (state_) {
@@ -161,11 +162,15 @@ void Connection::consume(std::string_view bytes) {
     const Parser::Stage stage = parser_.stage();
     switch (parser_.feed(bytes)) {
       case Parser::Result::incomplete: on_incomplete(stage); break;
-      case Parser::Result::complete: handle(!bytes.empty() || !spill_.empty()); break;
+      case Parser::Result::complete: handle(bytes.size() + spill_.size()); break;
       case Parser::Result::failed: reject(parser_.status()); break;
     }
   }
-  if (!bytes.empty() && (state_ == State::open || state_ == State::handling)) spill(bytes);
+  if (state_ == State::finishing) {
+    if (!bytes.empty()) on_late_bytes(bytes);
+  } else if (!bytes.empty()) {
+    spill(bytes);
+  }
   flush();
 }
 
@@ -186,15 +191,13 @@ void Connection::take_exchange() {
   request_started_at_ = worker_.now();
 }
 
-void Connection::handle(bool more_buffered) {
+void Connection::handle(std::size_t buffered) {
   DCHECK(exchange_ != nullptr && state_ == State::open);
   Exchange& exchange = *exchange_;
   worker_.metrics().add("requests_received");
   worker_.metrics().add("requests_in_flight");
   const Request& request = exchange.request;
-  const Router& router = routes();
-  const Route* route =
-      request.method() == Method::trace ? nullptr : router.find(request.method(), request.path());
+  const Route* route = routes().find(request.method(), request.path());
   const bool probe = door_->admin || (route != nullptr && route->probe);
   if (probe) worker_.metrics().add("probes_received");
   if (said_ != Said::request) {
@@ -202,7 +205,7 @@ void Connection::handle(bool more_buffered) {
     if (!probe) worker_.saw_arrival(accepted_at_);
   }
   if (route != nullptr && route->waiting != nullptr) {
-    start_waiting(*route, more_buffered);
+    start_waiting(*route, buffered);
     return;
   }
   if (route == nullptr) {
@@ -210,23 +213,23 @@ void Connection::handle(bool more_buffered) {
   } else {
     call_plain(*route);
   }
-  respond(more_buffered);
+  respond(buffered);
 }
 
 void Connection::answer_without_route() {
   const Request& request = exchange_->request;
   Response& response = exchange_->response;
-  if (request.path() == "*" || request.target() == "*") {  // RFC 9110 section 9.3.7
-    response.status(204).field("Allow", all_methods);
-    return;
-  }
-  const Router& router = routes();
-  const std::string allowed = router.allowed(request.path());
-  if (allowed.empty()) {
-    response.status(404).body("Not Found");
-  } else {
-    response.status(405).field("Allow", allowed).body("Method Not Allowed");
-  }
+  const int status = status_without_route(request);
+  response.status(status);
+  if (status != 404) response.field("Allow", routes().allowed(request.path()));
+  if (status != 204) response.body(reason_phrase(status));
+}
+
+// OPTIONS is answered wherever there is something, and for the server itself: `*` (RFC 9110
+// section 9.3.7).
+int Connection::status_without_route(const Request& request) const {
+  if (!routes().knows(request.path())) return 404;
+  return request.method() == Method::options ? 204 : 405;
 }
 
 const Router& Connection::routes() const { return *door_->router; }
@@ -261,7 +264,7 @@ void Connection::answer_instead(int status) {
 
 // A handler that waits outlives the receive buffer, and perhaps the connection: its request moves
 // to memory of its own first.
-void Connection::start_waiting(const Route& route, bool more_buffered) {
+void Connection::start_waiting(const Route& route, std::size_t buffered) {
   DCHECK(state_ == State::open && exchange_ != nullptr);
   Exchange& exchange = *exchange_;
   if (parser_.own()) {
@@ -269,7 +272,7 @@ void Connection::start_waiting(const Route& route, bool more_buffered) {
       exchange.task = route.waiting(exchange.request, exchange.response, route.state);
     } catch (...) {
       answer_failure();
-      respond(more_buffered);
+      respond(buffered);
       return;
     }
     if (exchange.task) {
@@ -283,7 +286,7 @@ void Connection::start_waiting(const Route& route, bool more_buffered) {
     worker_.metrics().add("body_denied");
   }
   answer_instead(503);
-  respond(more_buffered);
+  respond(buffered);
 }
 
 void Connection::on_handled() noexcept {
@@ -302,7 +305,7 @@ void Connection::on_handled() noexcept {
 void Connection::answer_handled() {
   DCHECK(state_ == State::handled && !send_in_flight_);
   state_ = State::open;
-  respond(!spill_.empty());
+  respond(spill_.size());
   resume_parsing();
 }
 
@@ -315,9 +318,9 @@ void Connection::on_incomplete(Parser::Stage before) {
 // Not when the answer is final already: a body that nobody wants is not asked for.
 void Connection::answer_continue() {
   const Request& request = exchange_->request;
-  const Router& router = routes();
-  if (router.find(request.method(), request.path()) == nullptr) {
-    reject(router.allowed(request.path()).empty() ? 404 : 405);
+  const bool routed = routes().find(request.method(), request.path()) != nullptr;
+  if (const int status = routed ? 204 : status_without_route(request); status != 204) {
+    reject(status);
     return;
   }
   DCHECK(!send_in_flight_);
@@ -333,25 +336,22 @@ void Connection::reject(int status) {
   Response& response = worker_.scratch();
   response.clear();
   response.status(status).body(reason_phrase(status));
-  if (status == 405) {
-    const Router& router = routes();
-    response.field("Allow", router.allowed(exchange_->request.path()));
-  }
+  if (status == 405) response.field("Allow", routes().allowed(exchange_->request.path()));
   const bool head = exchange_ != nullptr && exchange_->request.method() == Method::head;
   write_response(out_, response, {.head = head, .close = true, .http_1_0 = false}, worker_.date());
   state_ = State::finishing;
   release_exchange();
 }
 
-void Connection::respond(bool more_buffered) {
+void Connection::respond(std::size_t buffered) {
   DCHECK(state_ == State::open && !send_in_flight_ && exchange_ != nullptr);
   const Request& request = exchange_->request;
   const bool head = request.method() == Method::head;
   charge_answer();
   exchange_->body.clear();  // `out_` is charged from here on
-  const bool drained = parser_.keep_alive() && drain_says_close(more_buffered);
-  if (drained) worker_.metrics().add("closes_announced");
-  const bool close = drained || !parser_.keep_alive();
+  const bool announced = parser_.keep_alive() && says_close(buffered);
+  if (announced) worker_.metrics().add("closes_announced");
+  const bool close = announced || !parser_.keep_alive();
   write_response(out_, exchange_->response,
                  {.head = head, .close = close, .http_1_0 = request.minor_version() == 0},
                  worker_.date());
@@ -362,8 +362,18 @@ void Connection::respond(bool more_buffered) {
 }
 
 // Not while a further request is here already: that one's answer can say close.
-bool Connection::drain_says_close(bool more_buffered) const {
-  return !more_buffered && worker_.says_close(*door_, close_draw_) && !more_has_arrived();
+bool Connection::says_close(std::size_t buffered) {
+  if (!worker_.says_close(*door_, close_draw_)) return false;
+  return (buffered == 0 && !more_has_arrived()) || is_answered_to_the_end(buffered);
+}
+
+// Whoever always has one more request under way must be told, too: with the answer to the last of
+// what was here when the door was first seen to close.
+bool Connection::is_answered_to_the_end(std::size_t buffered) {
+  if (!door_->closing) return false;
+  if (close_at_ == 0 && !worker_.may_have_received(ticket(Kind::recv)))
+    close_at_ = received_ + worker_.io().bytes_waiting(fd_);
+  return close_at_ != 0 && received_ - buffered >= close_at_;
 }
 
 // In the kernel's memory, or in that of a completion whose turn is still to come.
@@ -483,7 +493,7 @@ void Connection::proceed() {
     if (state_ == State::closing) {
       close_join();
     } else {
-      if (receive_ == Receive::off && !eof_) arm_recv(false);
+      if (receive_ == Receive::off && !eof_) arm_recv();
       arm_timer();
     }
   }

@@ -10,7 +10,8 @@
 //  2. `out_` is not appended to while `send_in_flight_`.
 //  3. Every request received in full ends in exactly one of: answered, undelivered (the client had
 //     gone), cut (the deadline). (The worker checks the sums.)
-//  4. Nothing is parsed after an answer that said close.
+//  4. Nothing is parsed after an answer that said close: what has come behind it is counted, and
+//     the client may send it again elsewhere (RFC 9112 section 9.6).
 //  5. While nothing is being sent or handled, all that has come is parsed: the spill is empty.
 #pragma once
 
@@ -48,6 +49,7 @@ class Connection {
   bool resume_receive() noexcept;  // a buffer is free again; false: none is wanted
 
   // ---- the drain's
+  [[nodiscard]] bool lingering() const { return state_ == State::lingering; }
   [[nodiscard]] bool silent() const;  // nothing received that is not answered, nothing on its way
   [[nodiscard]] bool fresh() const { return said_ == Said::nothing; }
   [[nodiscard]] Ms accepted_at() const { return accepted_at_; }
@@ -98,7 +100,7 @@ class Connection {
   [[nodiscard]] bool receiving() const {
     return receive_ == Receive::armed || receive_ == Receive::canceling;
   }
-  void arm_recv(bool wait_first);
+  void arm_recv();
   void end_recv();
   void pause_recv();
   void on_bytes(std::string_view bytes);
@@ -110,21 +112,23 @@ class Connection {
   void spill(std::string_view bytes);
   bool begin_request(std::string_view& bytes);
   void take_exchange();
-  void handle(bool more_buffered);
+  void handle(std::size_t buffered);  // bytes behind the request that are here already; so below
   [[nodiscard]] const Router& routes() const;
   void answer_without_route();
+  [[nodiscard]] int status_without_route(const Request& request) const;
   void call_plain(const Route& route);
   void answer_failure();  // of a handler: 500
   void charge_answer();   // no room for it: 503
   void answer_instead(int status);
-  void start_waiting(const Route& route, bool more_buffered);
+  void start_waiting(const Route& route, std::size_t buffered);
   void answer_handled();
   void abandon_exchange();
   void on_incomplete(Parser::Stage before);
   void answer_continue();
   void reject(int status);
-  void respond(bool more_buffered);
-  [[nodiscard]] bool drain_says_close(bool more_buffered) const;
+  void respond(std::size_t buffered);
+  [[nodiscard]] bool says_close(std::size_t buffered);
+  [[nodiscard]] bool is_answered_to_the_end(std::size_t buffered);
   [[nodiscard]] bool more_has_arrived() const;  // which on_bytes has not seen yet
   void release_exchange();
   // send
@@ -134,6 +138,7 @@ class Connection {
   void linger(Late late);
   void close_idle();
   void on_late_bytes(std::string_view bytes);
+  void await_end_of_upload(std::size_t bytes);
   void close_after_them();
   void end_linger();
   void on_linger_timeout(Ms now);
@@ -178,9 +183,13 @@ class Connection {
   Ms request_started_at_ = 0;
   Ms body_started_at_ = 0;  // when its head was known
   Ms write_deadline_ = 0;
-  Ms linger_deadline_ = 0;  // of the linger; after a cut, of the last ACKs
-  Ms silent_ms_ = 0;        // before our FIN
+  Ms linger_deadline_ = 0;        // of the linger; after a cut, of the last ACKs
+  Ms linger_end_ = 0;             // for one that uploads on
+  std::size_t linger_bytes_ = 0;  // that came meanwhile
+  Ms silent_ms_ = 0;              // before our FIN
   Ms timer_at_ = 0;
+  std::uint64_t received_ = 0;    // bytes
+  std::uint64_t close_at_ = 0;    // of them, when its door was first seen to close; 0: not yet
   std::uint64_t acked_ = 0;       // at the last look at a slow reader
   Exchange* exchange_ = nullptr;  // of the request being received or handled
   OutBuffer out_;

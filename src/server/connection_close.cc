@@ -22,8 +22,11 @@ void Connection::linger(Late late) {
   silent_ms_ = worker_.now() - last_activity_at_;
   worker_.io().shut_send(fd_);
   state_ = State::lingering;
-  const Ms patience = door_->admin && door_->closing ? limits::admin_linger_ms : limits::linger_ms;
+  ++door_->lingering;
+  const Ms patience = door_->admin ? limits::admin_linger_ms : limits::linger_ms;
   linger_deadline_ = worker_.now() + patience;
+  linger_end_ = worker_.now() + limits::linger_uploading_ms_max;
+  linger_bytes_ = 0;
   spill_.clear();
   if (receive_ == Receive::paused) receive_ = Receive::off;
   if (eof_) end_linger();
@@ -49,6 +52,7 @@ void Connection::close_idle() {
 // A request met a FIN that no answer had announced. The one loss that HTTP/1.1 leaves possible.
 void Connection::on_late_bytes(std::string_view bytes) {
   worker_.metrics().add("late_bytes", bytes.size());
+  if (state_ == State::lingering) await_end_of_upload(bytes.size());
   const bool blank = bytes.find_first_not_of("\r\n") == std::string_view::npos;  // no request's
   if (late_ == Late::excused || door_->admin || blank) return;
   worker_.metrics().add("lost_after_fin");
@@ -56,6 +60,17 @@ void Connection::on_late_bytes(std::string_view bytes) {
   late_ = Late::excused;
   log::warning("lost: bytes from {} after our close; it had been silent for {} ms before it",
                worker_.io().peer(fd_), silent_ms_);
+}
+
+// Many clients read nothing before they have sent all: closed now, this one would find a reset in
+// the place of its answer, which its kernel has. Not in the drain: who uploads there has the usual
+// time.
+void Connection::await_end_of_upload(std::size_t bytes) {
+  linger_bytes_ += bytes;
+  if (linger_bytes_ > limits::linger_bytes_max || worker_.phase() >= Phase::closing) return;
+  if (answer_unread()) return;
+  const Ms later = std::min(worker_.now() + limits::linger_ms, linger_end_);
+  linger_deadline_ = std::max(linger_deadline_, later);
 }
 
 // ---- until theirs
@@ -122,6 +137,7 @@ std::size_t Connection::recount_unread(Metric instead) {
 
 void Connection::close() {
   if (state_ == State::closing) return;
+  if (state_ == State::lingering) --door_->lingering;
   state_ = State::closing;
   if (cut_ != Cut::counting) {
     release_exchange();

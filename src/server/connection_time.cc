@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "server/connection.h"
+#include "server/door.h"
 #include "server/worker.h"
 
 namespace lastcall {
@@ -11,7 +12,11 @@ Ms Connection::deadline() const {
   if (state_ == State::lingering) return linger_deadline_;
   if (send_in_flight_) return write_deadline_;
   if (state_ != State::open) return never;
-  if (exchange_ == nullptr) return last_activity_at_ + config.idle_timeout;
+  if (exchange_ == nullptr) {
+    if (said_ == Said::nothing)
+      return accepted_at_ + std::min(config.header_timeout, config.idle_timeout);
+    return last_activity_at_ + (door_->admin ? limits::admin_idle_ms : config.idle_timeout);
+  }
   if (parser_.stage() != Parser::Stage::body) return request_started_at_ + config.header_timeout;
   // A body must move, and must not drip: a minimum rate over the whole of it.
   const auto earned = static_cast<Ms>(parser_.body_bytes() * 1000 / limits::body_rate_min);

@@ -14,14 +14,21 @@ class Router;
 
 struct Door {
   Door(Io& io, Metrics& metrics, std::uint32_t index, const Router* routes, std::size_t most,
-       bool for_probes)
-      : listener(io, metrics, index, for_probes), router(routes), max(most), admin(for_probes) {}
+       bool for_probes, bool evicts_silent)
+      : listener(io, metrics, index, for_probes),
+        router(routes),
+        max(most),
+        admin(for_probes),
+        evicts(evicts_silent) {}
 
   Listener listener;
   const Router* const router;
-  const std::size_t max;  // connections at once
-  const bool admin;       // all that comes by it are probes: none of them is work, or a loss
-  std::size_t open = 0;   // connections
+  const std::size_t max;      // connections at once
+  const bool admin;           // all that comes by it are probes: none of them is work, or a loss
+  const bool evicts;          // when full, who has been silent longest
+  std::size_t open = 0;       // connections
+  std::size_t lingering = 0;  // of them: those that only wait for the client's FIN
+  Ms evicts_next = 0;
   bool closing =
       false;  // the listener goes, and answers say close unless a further request is here
 };

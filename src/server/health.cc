@@ -10,24 +10,28 @@
 namespace lastcall {
 namespace {
 
-void answer(Response& response, bool yes, std::string_view no) {
-  response.status(yes ? 200 : 503).body(yes ? "OK" : no);
+void answer(Response& response, bool yes, std::string_view no, int no_status = 503) {
+  response.status(yes ? 200 : no_status).body(yes ? "OK" : no);
 }
 
-void livez(Request&, Response& response, void* process) {
-  answer(response, static_cast<Process*>(process)->alive(context().now), "Stuck");
+const Process& process_of(void* health) { return *static_cast<Health*>(health)->process; }
+
+void livez(Request&, Response& response, void* health) {
+  answer(response, process_of(health).alive(context().now), "Stuck");
 }
 
-void readyz(Request&, Response& response, void* process) {
-  answer(response, static_cast<Process*>(process)->ready(), "Not Ready");
+void readyz(Request&, Response& response, void* health) {
+  const Process& process = process_of(health);
+  const auto draining = static_cast<int>(static_cast<Health*>(health)->draining_status);
+  answer(response, process.ready(), "Not Ready", process.signaled() ? draining : 503);
 }
 
-void servingz(Request&, Response& response, void* process) {
-  answer(response, static_cast<Process*>(process)->servable(context().now), "Not Serving");
+void servingz(Request&, Response& response, void* health) {
+  answer(response, process_of(health).servable(context().now), "Not Serving");
 }
 
-void metrics(Request&, Response& response, void* state) {
-  const auto& process = *static_cast<Process*>(state);
+void metrics(Request&, Response& response, void* health) {
+  const Process& process = process_of(health);
   std::string text;
   const auto line = [&](const MetricRow& row, std::uint64_t value) {
     const bool gauge = row.kind == MetricKind::gauge;
@@ -61,7 +65,7 @@ void metrics(Request&, Response& response, void* state) {
 
 }  // namespace
 
-void add_health_routes(Router& router, Process& process) {
+void add_health_routes(Router& router, Health& health) {
   const struct {
     const char* path;
     Plain plain;
@@ -69,7 +73,7 @@ void add_health_routes(Router& router, Process& process) {
                 {"/readyz", readyz},  {"/ready", readyz},  {"/servingz", servingz},
                 {"/metrics", metrics}};
   for (const auto& route : routes) {
-    router.add({Method::get, route.path, route.plain, nullptr, &process, true});
+    router.add({Method::get, route.path, route.plain, nullptr, &health, true});
   }
 }
 

@@ -1,17 +1,26 @@
 // The health paths and /metrics: what probes and scrapers ask.
 //
 //   /livez /healthz /alive   200 while each worker's loop turns, whatever the phase
-//   /readyz /ready           should new work be sent here? 503 but while serving
+//   /readyz /ready           should new work be sent here? 503 but while serving; once draining,
+//                            --draining-status
 //   /servingz                can this process still answer? 200 until its lead before the end
 //   /metrics                 Prometheus text, format 0.0.4
 #pragma once
+
+#include <lastcall/options.h>
 
 #include "http/router.h"
 #include "server/process.h"
 
 namespace lastcall {
 
-// Adds the routes; `process` outlives the router.
-void add_health_routes(Router& router, Process& process);
+// Whom they ask: there before there is a process, set before anything is asked.
+struct Health {
+  const Process* process = nullptr;
+  unsigned draining_status = Options{}.draining_status;  // of /readyz, from the signal on
+};
+
+// Adds the routes; `health` outlives the router.
+void add_health_routes(Router& router, Health& health);
 
 }  // namespace lastcall

@@ -59,6 +59,14 @@ constexpr OptionRow<Options> rows[] = {
      .kind = "DURATION",
      .help = "how long before the listener's end /servingz turns 503; at most the window",
      .most = day},
+    {.name = "--draining-status",
+     .member = &Options::draining_status,
+     .kind = "N",
+     .help =
+         "of /readyz while draining; 404 for a balancer that takes it for that, and 503 for down: "
+         "HAProxy's http-check disable-on-404",
+     .least = 400,
+     .most = 599},
     {.name = "--hard",
      .member = &Options::hard,
      .kind = "SWITCH",
@@ -74,7 +82,7 @@ constexpr OptionRow<Options> rows[] = {
     {.name = "--header-timeout",
      .member = &Options::header_timeout,
      .kind = "DURATION",
-     .help = "for a request's head, from its first byte",
+     .help = "for a request's head, from its first byte; and for a connection's first byte",
      .least = 1,
      .most = day},
     {.name = "--body-timeout",
@@ -95,6 +103,13 @@ constexpr OptionRow<Options> rows[] = {
      .help = "for progress of a client reading its answer",
      .least = 1,
      .most = day},
+    {.name = "--tcp-keepalive",
+     .member = &Options::tcp_keepalive,
+     .kind = "DURATION",
+     .help = "silence after which TCP asks whether a client is still there: one that has vanished "
+             "gives "
+             "its place back after 2 1/3 of it; 0s: never asks",
+     .most = day},
     {.name = "--max-header-bytes",
      .member = &Options::max_header_bytes,
      .kind = "SIZE",
@@ -112,6 +127,12 @@ constexpr OptionRow<Options> rows[] = {
      .help = "all bodies together, received or sent, split among the workers; 503 beyond. The last "
              "quarter is for requests, and answers up to 16KiB always go out",
      .most = std::uint64_t{1} << 50},
+    {.name = "--evict-silent",
+     .member = &Options::evict_silent,
+     .kind = "SWITCH",
+     .help =
+         "where --max-connections are open, close who has been silent longest, 5s at least, for "
+         "who waits; a request that crosses the close is lost, and named"},
     {.name = "--max-jobs",
      .member = &Options::max_jobs,
      .kind = "N",

@@ -92,10 +92,16 @@ bool Process::servable(Ms now) const {
 }
 
 bool Process::alive(Ms now) const {
+  if (now - thawed_at_.load(std::memory_order_relaxed) < limits::thaw_ms) return true;
   return std::all_of(slots.begin(), slots.end(), [&](const WorkerSlot& slot) {
     const Ms beat = slot.heartbeat.load(std::memory_order_relaxed);
     return beat == 0 || now - beat < limits::heartbeat_stale_ms;  // 0: not started, or ended
   });
+}
+
+void Process::note_turn(Ms last, Ms now) {
+  if (last != 0 && now - last >= limits::frozen_ms)
+    thawed_at_.store(now, std::memory_order_relaxed);
 }
 
 std::uint64_t Process::sum_at(std::size_t row) const {

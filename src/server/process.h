@@ -55,6 +55,9 @@ class Process {
   [[nodiscard]] bool ready() const { return all_ready() && !signaled(); }
   [[nodiscard]] bool servable(Ms now) const;
   [[nodiscard]] bool alive(Ms now) const;
+  // Its worker has not turned for long, and does again: if all of the process was stopped, its
+  // siblings are about to.
+  void note_turn(Ms last, Ms now);
 
   // Over all workers; `row` is of metric_rows.
   [[nodiscard]] std::uint64_t sum(Metric metric) const { return sum_at(metric.row()); }
@@ -91,7 +94,8 @@ class Process {
   std::atomic<int> signal_{0};
   std::atomic<int> io_error_{0};
   std::atomic<int> all_ready_{-1};  // at T0; -1: not known yet
-  std::mutex hearing_;              // two threads may read a signal each
+  std::atomic<Ms> thawed_at_{0};
+  std::mutex hearing_;  // two threads may read a signal each
   unsigned interrupts_ = 0;
   std::atomic<bool> forced_{false};
 };

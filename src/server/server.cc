@@ -53,6 +53,29 @@ void warn_of(const Options& options, unsigned workers) {
   }
 }
 
+// `docker stop` and its like wait for ten seconds.
+void tell_how_long(const Options& options) {
+  const auto longest = options.pre_stop + options.drain_window + options.shutdown_timeout;
+  if (options.grace_period != Options{}.grace_period || options.hard ||
+      longest.count() <= limits::impatient_stop_ms)
+    return;
+  log::info(
+      "after SIGTERM it may take {}: allow it {} (docker stop waits for 10s, unless told --time), "
+      "and tell it with --grace-period",
+      format_duration(longest.count()),
+      format_duration(longest.count() + limits::budget_margin_ms));
+}
+
+// Each has a place for a client at least.
+unsigned workers_for(const Options& options) {
+  const unsigned wanted =
+      options.workers != 0 ? options.workers : std::min(usable_cpus(), workers_max);
+  if (options.max_connections == 0 || options.max_connections >= wanted) return wanted;
+  log::info("{} workers, not {}: --max-connections is {}", options.max_connections, wanted,
+            options.max_connections);
+  return static_cast<unsigned>(options.max_connections);
+}
+
 Budget budget_of(const Options& options) {
   return {.window = options.drain_window.count(),
           .timeout = options.shutdown_timeout.count(),
@@ -104,7 +127,11 @@ void write_termination_log(const std::string& path, const std::string& json) {
 // What one run needs. Parts that threads or signal handlers may look at to the very end (`process`)
 // are kept for the life of the process.
 struct Server::Impl {
-  explicit Impl(Options given) : options(std::move(given)) {}
+  explicit Impl(Options given) : options(std::move(given)) {
+    health.draining_status = options.draining_status;
+    add_health_routes(router, health);
+    add_health_routes(admin_router, health);
+  }
 
   int refuse(const ExitCode& exit, const std::string& why) const {
     log::error("{}", why);
@@ -112,6 +139,8 @@ struct Server::Impl {
     return exit.code;
   }
 
+  Descriptor open_patiently(const Address& address) const;
+  Descriptor open_first(const std::string& where, Address& address) const;
   bool open_main_listeners(std::string& why);
   bool open_admin_listener(std::string& why);
   bool open_engines(std::string& why);
@@ -127,6 +156,7 @@ struct Server::Impl {
 
   Options options;
   bool has_run = false;  // or does
+  Health health;
   Router router;
   Router admin_router;
   void (*on_drain)(void*) = nullptr;
@@ -178,8 +208,7 @@ int Server::run() {
   log::start();
   if (const std::string wrong = options.invalid(); !wrong.empty())
     return self.refuse(exit_bad_option, wrong);
-  const unsigned workers =
-      options.workers != 0 ? options.workers : std::min(usable_cpus(), workers_max);
+  const unsigned workers = workers_for(options);
   CHECK(workers >= 1 && workers <= workers_max);
   if (const std::string wrong = self.bound_connections(workers); !wrong.empty())
     return self.refuse(exit_bad_option, wrong);
@@ -187,8 +216,7 @@ int Server::run() {
   warn_of(options, workers);
   self.process = make_process_for_ever(workers, budget_of(options));
   Process& process = *self.process;
-  add_health_routes(self.router, process);
-  add_health_routes(self.admin_router, process);
+  self.health.process = &process;
   process.can_unlisten = can_unlisten();
   process.arm_watchdog = arm_watchdog;
   if (options.hard) process.end_now = end_hard;
@@ -210,11 +238,12 @@ int Server::run() {
     self.go = Impl::give_up;
     self.go.notify_all();
     for (std::thread& thread : self.threads) thread.join();
-    if (!why.empty()) return self.refuse(exit_failed, why);
+    if (!why.empty() && !signal_pending(self.signal_fd)) return self.refuse(exit_failed, why);
     log::info("the signal came before serving had begun");
     log::flush(limits::log_flush_ms);
     return exit_finished.code;
   }
+  tell_how_long(options);
   start_signal_watch(self.signal_fd, process);
   self.go = Impl::serve;
   self.go.notify_all();
@@ -256,6 +285,7 @@ std::vector<WorkerConfig> Server::Impl::worker_configs() const {
         std::max<std::size_t>(1, (connections_max + workers - 1 - i) / workers);
     config.body_memory = options.body_memory / workers;
     config.jobs_max = std::max<std::size_t>(1, (options.max_jobs + workers - 1 - i) / workers);
+    config.evict_silent = options.evict_silent;
     config.header_timeout = options.header_timeout.count();
     config.body_timeout = options.body_timeout.count();
     config.idle_timeout = options.idle_timeout.count();
@@ -343,18 +373,37 @@ void Server::Impl::worker_thread(unsigned index) {
   if (go == serve) serve_on(index, *io);
 }
 
+// A process that was killed holds its port a little longer than it lives: the kernel takes its ring
+// apart, with the sockets in it.
+Descriptor Server::Impl::open_patiently(const Address& address) const {
+  const Ms keepalive = options.tcp_keepalive.count();
+  const Ms until = monotonic_ms() + limits::port_wait_ms;
+  for (bool told = false;; told = true) {
+    const int error = address.port() == 0 ? 0 : probe_port(address);
+    const Descriptor opened =
+        error == 0 ? open_listener(address, keepalive) : Descriptor{-1, error};
+    if (opened.error != EADDRINUSE || monotonic_ms() >= until || signal_pending(signal_fd))
+      return opened;
+    if (!told) log::info("{} is in use: waiting for {} ms", address.text(), limits::port_wait_ms);
+    std::this_thread::sleep_for(std::chrono::milliseconds(limits::port_poll_ms));
+  }
+}
+
+// `address` is then the one that it has: IPv4's where there is no IPv6.
+Descriptor Server::Impl::open_first(const std::string& where, Address& address) const {
+  (void)Address::parse(where, address);  // checked by Options::invalid
+  const Descriptor first = open_patiently(address);
+  const bool no_ipv6 = first.error == EAFNOSUPPORT || first.error == EADDRNOTAVAIL;
+  if (!no_ipv6 || !address.is_ipv6_any()) return first;
+  const std::string v4 = fmt::format("0.0.0.0:{}", address.port());
+  log::info("IPv6 is off here: listening on {} instead of {}", v4, where);
+  (void)Address::parse(v4, address);
+  return open_patiently(address);
+}
+
 bool Server::Impl::open_main_listeners(std::string& why) {
   Address address;
-  (void)Address::parse(options.listen, address);  // checked by Options::invalid
-  int error = address.port() == 0 ? 0 : probe_port(address);
-  Descriptor first = error == 0 ? open_listener(address) : Descriptor{-1, error};
-  if (address.is_ipv6_any() && (first.error == EAFNOSUPPORT || first.error == EADDRNOTAVAIL)) {
-    const std::string v4 = fmt::format("0.0.0.0:{}", address.port());
-    log::info("IPv6 is off here: listening on {} instead of {}", v4, options.listen);
-    (void)Address::parse(v4, address);
-    error = address.port() == 0 ? 0 : probe_port(address);
-    first = error == 0 ? open_listener(address) : Descriptor{-1, error};
-  }
+  const Descriptor first = open_first(options.listen, address);
   if (first.error != 0) {
     why = why_not_listening(options.listen, first.error);
     return false;
@@ -362,7 +411,7 @@ bool Server::Impl::open_main_listeners(std::string& why) {
   listeners.push_back(first.fd);
   const Address bound = local_address(first.fd);
   while (listeners.size() < process->slots.size()) {
-    const Descriptor next = open_listener(bound);
+    const Descriptor next = open_listener(bound, options.tcp_keepalive.count());
     if (next.error != 0) {
       why = why_not_listening(bound.text(), next.error);
       return false;
@@ -393,9 +442,7 @@ bool Server::Impl::open_main_listeners(std::string& why) {
 bool Server::Impl::open_admin_listener(std::string& why) {
   if (options.admin_listen.empty()) return true;
   Address address;
-  (void)Address::parse(options.admin_listen, address);
-  const int error = address.port() == 0 ? 0 : probe_port(address);
-  const Descriptor opened = error == 0 ? open_listener(address) : Descriptor{-1, error};
+  const Descriptor opened = open_first(options.admin_listen, address);
   if (opened.error != 0) {
     why = why_not_listening(options.admin_listen, opened.error);
     return false;

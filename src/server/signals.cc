@@ -28,11 +28,30 @@ namespace {
 
 constexpr int drain_signals[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP};
 
+// What whoever started us has told us to ignore stays ignored (nohup(1), a shell's background job):
+// blocked, it would be read all the same. SIGTERM is for us whatever was said.
+bool heeded(int signal) {
+  struct sigaction action{};
+  return signal == SIGTERM || sigaction(signal, nullptr, &action) != 0 ||
+         action.sa_handler != SIG_IGN;
+}
+
 sigset_t draining_set() {
   sigset_t set;
   sigemptyset(&set);
-  for (const int signal : drain_signals) sigaddset(&set, signal);
+  for (const int signal : drain_signals) {
+    if (heeded(signal)) sigaddset(&set, signal);
+  }
   return set;
+}
+
+// Else a file or a socket of ours would get its number, and the log would be written into it.
+void open_missing_standard_descriptors() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+    if (fcntl(fd, F_GETFD) >= 0) continue;
+    const int opened = open("/dev/null", O_RDWR);  // the lowest number that is free: this one
+    if (opened >= 0 && opened != fd) close(opened);
+  }
 }
 
 timer_t watchdog{};  // of the process, made before serving
@@ -74,7 +93,9 @@ void name_jobs() {
 
 // Async-signal-safe only (signal-safety(7)): poll, write, _exit. The write is made only where it
 // cannot block; should it block all the same, the timer's next tick ends the process.
-void on_watchdog(int) {
+void on_watchdog(int, siginfo_t* info, void*) {
+  if (info->si_code != SI_TIMER || info->si_value.sival_ptr != &watchdog)
+    return;  // not our timer's
   if (!watchdog_fired.exchange(true)) {
     constexpr std::string_view line =
         "lastcall: the deadline has passed and the process does not end by itself (a handler "
@@ -118,6 +139,7 @@ void watch(int signal_fd, Process& process) {
 }  // namespace
 
 void block_signals() {
+  open_missing_standard_descriptors();
   sigset_t set = draining_set();
   for (const int signal : {SIGPIPE, SIGUSR1, SIGUSR2}) sigaddset(&set, signal);
   CHECK(sigprocmask(SIG_BLOCK, &set, nullptr) == 0);
@@ -135,8 +157,8 @@ bool signal_pending(int signal_fd) {
 
 bool make_watchdog() {
   struct sigaction action{};
-  action.sa_handler = on_watchdog;
-  action.sa_flags = SA_NODEFER | SA_RESTART;  // a second tick may interrupt a stuck first
+  action.sa_sigaction = on_watchdog;
+  action.sa_flags = SA_SIGINFO | SA_NODEFER | SA_RESTART;  // a second tick may find a stuck first
   sigset_t alarm;
   sigemptyset(&alarm);
   sigaddset(&alarm, SIGALRM);
@@ -144,6 +166,7 @@ bool make_watchdog() {
   sigevent event{};
   event.sigev_notify = SIGEV_SIGNAL;
   event.sigev_signo = SIGALRM;
+  event.sigev_value.sival_ptr = &watchdog;
   const itimerspec disarmed{};  // tried now: at the signal it must not fail
   return sigaction(SIGALRM, &action, nullptr) == 0 &&
          timer_create(CLOCK_MONOTONIC, &event, &watchdog) == 0 &&

@@ -42,9 +42,10 @@ Worker::Worker(Io& io, const WorkerConfig& config, Process& process, unsigned in
       body_budget_{.limit = config.body_memory},
       slabs_(body_budget_),
       exchanges_(body_budget_),
-      main_(io, slot_.metrics, main_index, config.router, config.connections_max, false),
+      main_(io, slot_.metrics, main_index, config.router, config.connections_max, false,
+            config.evict_silent),
       admin_(io, slot_.metrics, admin_index, config.admin_router, limits::admin_connections_max,
-             true),
+             true, true),
       heartbeat_(&Worker::on_heartbeat, this),
       random_(0x9e3779b97f4a7c15ull * (index + 1) ^ static_cast<std::uint64_t>(now_)) {}
 
@@ -87,6 +88,7 @@ void Worker::turn() {
   Context::enter(&context_);
   context_.now = now_;
   date_.update(io_.wall_seconds());
+  process_.note_turn(slot_.heartbeat.load(std::memory_order_relaxed), now_);
   slot_.heartbeat.store(now_, std::memory_order_relaxed);
   dispatch_all(completions);
   if (io_.broken() != 0) on_broken_io();
@@ -245,15 +247,46 @@ Connection* Worker::find(const Completion& completion) {
 }
 
 std::size_t Worker::room(const Door& door) const {
-  // A coroutine whose client has gone still holds its place: vanishing frees nobody's memory.
-  const std::size_t taken = door.admin ? door.open : door.open + abandoned_;
+  // Coroutines whose clients have gone hold no place; but there may be no more of them than places.
+  if (!door.admin && abandoned_ >= door.max) return 0;
+  // Whoever waits in the queue of a door that closes must be served: not behind those that are
+  // done.
+  const std::size_t taken = door.closing ? door.open - door.lingering : door.open;
   return taken < door.max ? door.max - taken : 0;
+}
+
+// The longest silent first.
+std::vector<Connection*> Worker::silent_since(Ms since, const Door& door) const {
+  std::vector<Connection*> silent;
+  for (const auto& each : connections_) {
+    const bool ours = each->in_use() && &each->door() == &door;
+    if (ours && each->silent() && each->silent_since() <= since) silent.push_back(each.get());
+  }
+  std::sort(silent.begin(), silent.end(), [](const Connection* a, const Connection* b) {
+    return a->silent_since() < b->silent_since();
+  });
+  return silent;
+}
+
+// Probes are never kept out by those that say nothing. Of clients, one whose request crosses our
+// FIN has lost it: they are evicted only where the operator wants that.
+void Worker::make_room(Door& door) {
+  if (!door.evicts || door.closing || door.open < door.max || now_ < door.evicts_next) return;
+  door.evicts_next = now_ + limits::evict_poll_ms;
+  if (!door.admin && io_.accept_queue_length(door.listener.fd()) == 0) return;
+  // Those that linger have had their turn: their places are free soon.
+  const std::size_t share = std::max<std::size_t>(1, door.max / limits::evicted_share);
+  if (door.lingering >= share) return;
+  auto silent = silent_since(door.admin ? now_ : now_ - limits::evicted_silent_ms, door);
+  silent.resize(std::min(silent.size(), share - door.lingering));
+  for (Connection* connection : silent) connection->close_silent();
 }
 
 void Worker::tend_listeners() {
   for (Door* door : {&main_, &admin_}) {
     Listener& listener = door->listener;
     if (!listener.is_open()) continue;
+    make_room(*door);
     listener.tend(now_, room(*door));
     if (!listener.closing() || listener.armed()) continue;
     for (int fd; (fd = listener.sweep(now_, room(*door))) >= 0;) adopt(fd, *door, true);
@@ -348,12 +381,15 @@ void Worker::check_invariants() const {
   std::size_t operations = operations_.outstanding() + io_.cancels();
   operations += main_.listener.armed() + admin_.listener.armed() + signal_read_ + wake_read_;
   std::size_t open = 0;
+  std::size_t lingering = 0;
   for (const auto& connection : connections_) {
     connection->check_invariants();
     operations += connection->operations();
     open += connection->in_use();
+    lingering += connection->lingering();
   }
   CHECK(operations == io_.operations());
+  CHECK(lingering == main_.lingering + admin_.lingering);
   CHECK(open == main_.open + admin_.open && open + free_slots_.size() == connections_.size());
   const Metrics& m = slot_.metrics;
   CHECK(m.get("requests_received") + m.get("answers_unread") ==

@@ -50,6 +50,7 @@ struct WorkerConfig {
   std::size_t connections_max = 65'536;
   std::size_t body_memory = Options{}.body_memory;
   std::size_t jobs_max = Options{}.max_jobs;
+  bool evict_silent = Options{}.evict_silent;
   Ms header_timeout = Options{}.header_timeout.count();
   Ms body_timeout = Options{}.body_timeout.count();
   Ms idle_timeout = Options{}.idle_timeout.count();
@@ -83,8 +84,8 @@ class Worker {
   [[nodiscard]] Response& scratch() { return scratch_; }
   [[nodiscard]] Ms now() const { return now_; }
   [[nodiscard]] Phase phase() const { return drain_.phase(); }
-  // Is a connection told to close with its next answer? Each drew (0 to 1) its own moment in the
-  // first half of the window.
+  // Is a connection told to close with its next answer? In a drain each drew (0 to 1) its own
+  // moment in the first half of the window; and whoever asks where there are few places left is.
   [[nodiscard]] bool says_close(const Door& door, float draw) const;
   [[nodiscard]] float draw();
   // A filled buffer for `recv` is queued, not yet dispatched.
@@ -116,6 +117,8 @@ class Worker {
   void resume_parked();
   void tend_listeners();
   [[nodiscard]] std::size_t room(const Door& door) const;
+  [[nodiscard]] std::vector<Connection*> silent_since(Ms since, const Door& door) const;
+  void make_room(Door& door);
   [[nodiscard]] Ms next_instant() const;
 
   // the drain, in its order

@@ -80,7 +80,8 @@ void Worker::announce() {
 }
 
 bool Worker::says_close(const Door& door, float draw) const {
-  if (door.closing) return true;
+  const bool crowded = !door.admin && door.open * 10 >= door.max * 9;
+  if (door.closing || crowded) return true;
   if (door.admin || phase() != Phase::draining) return false;
   const Deadlines deadlines = process_.deadlines();
   const Ms window = deadlines.window_end - deadlines.signaled_at;
@@ -158,16 +159,11 @@ void Worker::close_silent_batch() {
   if (process_.settled_at == never || now_ < close_poll_at_) return;
   close_poll_at_ = now_ + limits::closing_poll_ms;
   const Ms settled_at = process_.settled_at;
-  std::vector<Connection*> silent;
-  for (const auto& connection : connections_) {
-    if (!connection->in_use() || connection->door().admin || !connection->silent()) continue;
-    // Nobody knows yet what a fresh connection will say: it has until its first-byte deadline.
-    const Ms since = std::max(connection->accepted_at(), settled_at);
-    if (connection->fresh() && now_ < since + limits::first_byte_ms) continue;
-    silent.push_back(connection.get());
-  }
-  std::sort(silent.begin(), silent.end(), [](const Connection* a, const Connection* b) {
-    return a->silent_since() < b->silent_since();
+  std::vector<Connection*> silent = silent_since(now_, main_);
+  // Nobody knows yet what a fresh connection will say: it has until its first-byte deadline.
+  std::erase_if(silent, [&](const Connection* each) {
+    const Ms since = std::max(each->accepted_at(), settled_at);
+    return each->fresh() && now_ < since + limits::first_byte_ms;
   });
   constexpr std::size_t batches = 16;
   const std::size_t batch = std::max(limits::idle_close_batch, main_.open / batches);

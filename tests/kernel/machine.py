@@ -133,6 +133,7 @@ MACHINES = {
     "arm64": Arm64(
         "arm64", "linux-image-cloud-arm64", "qemu-system-aarch64",
         # Pointer authentication as its own algorithm costs an emulator half of its time.
-        ("-M", "virt", "-cpu", "max,pauth-impdef=on", "-accel", "tcg,thread=multi"), "ttyAMA0", "--arm64",
+        ("-M", "virt", "-cpu", "max,pauth-impdef=on", "-accel", "tcg,thread=multi"),
+        "ttyAMA0", "--arm64",
     ),
 }  # fmt: skip

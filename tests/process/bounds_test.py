@@ -120,6 +120,16 @@ class TestBounds(TestCase):
         audit = self.assert_ends(server, 0)
         self.assertEqual(audit["connections_accepted"], 30)
 
+    def test_silent_connections_to_the_admin_port_do_not_keep_probes_out(self):
+        server = self.start("--workers", "1", "--drain-window", "0s",
+                            "--admin-listen", "127.0.0.1:0")
+        silent = [self.client(server.admin_port) for _ in range(300)]  # more than there are places
+        for _ in range(10):
+            self.assertEqual(get(server.admin_port, "/livez").status, 200)
+        server.terminate()
+        self.assert_ends(server, 0)
+        self.assertEqual(len(silent), 300)
+
     def test_those_that_wait_at_the_bound_when_the_signal_comes_are_served_too(self):
         server = self.start("--workers", "1", "--max-connections", "10", "--drain-window", "0s",
                             "--shutdown-timeout", "20s", "--grace-period", "60s")

@@ -45,7 +45,7 @@ def deny_io_uring(error, number=IO_URING_SETUP):
 class Refusals(TestCase):
     def assert_refused(self, code, words, *options, listen="127.0.0.1:0", preexec=None,
                        environment=None, lines=1):
-        """It ends at once with `code` and exactly one line, in which all of `words` stand."""
+        """It ends with `code` and exactly as many lines; all of `words` stand in the last one."""
         ended = subprocess.run(
             [BINARY, *(["--listen", listen] if listen else []), *options],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, preexec_fn=preexec,
@@ -55,7 +55,7 @@ class Refusals(TestCase):
         said = ended.stderr.splitlines()
         self.assertEqual(len(said), lines, ended.stderr)
         for word in words:
-            self.assertIn(word, said[0])
+            self.assertIn(word, said[-1])
 
 
 class CouldNotStart(Refusals):
@@ -66,13 +66,15 @@ class CouldNotStart(Refusals):
     def test_1_a_port_that_another_program_listens_on(self):
         with socket.create_server(("127.0.0.1", 0)) as other:
             address = f"127.0.0.1:{other.getsockname()[1]}"
-            self.assert_refused(1, [address, "another process listens there"], listen=address)
+            self.assert_refused(1, [address, "another process listens there"],
+                                listen=address, lines=2)
 
     def test_1_a_port_that_another_lastcall_listens_on(self):
         # SO_REUSEPORT would let it join the other's group, and take half of its clients.
         other = self.start()
         address = f"127.0.0.1:{other.port}"
-        self.assert_refused(1, [address, "another process listens there"], listen=address)
+        self.assert_refused(1, [address, "another process listens there"],
+                                listen=address, lines=2)
         self.assertEqual(get(other.port, "/").status, 200)
 
     def test_1_an_admin_port_that_is_taken(self):

@@ -1,10 +1,11 @@
 """What the probes say, on both listeners, from the first moment to the last."""
 
+import signal
 import socket
 import time
 import unittest
 
-from harness import TestCase, get, is_refused, patience, wait_until
+from harness import TestCase, get, is_refused, is_sanitized, patience, rounds, wait_until
 
 LIVE = ("/livez", "/healthz", "/alive")
 READY = ("/readyz", "/ready")
@@ -65,6 +66,31 @@ class Probes(TestCase):
         audit = self.assert_ends(server, 0)
         self.assertTrue(is_refused(server.admin_port))
         self.assertEqual(audit["requests_cut"], 0)
+
+    def test_readiness_says_draining_by_the_status_that_the_balancer_knows(self):
+        server = self.start("--drain-window", "500ms", "--draining-status", "404",
+                            "--admin-listen", "127.0.0.1:0")
+        self.assertEqual(self.statuses(server.port, READY), {200})
+        server.terminate()
+        server.wait_for("SIGTERM: draining")
+        for port in (server.port, server.admin_port):
+            self.assertEqual(self.statuses(port, READY), {404})
+            self.assertEqual(self.statuses(port, ("/servingz",)), {503})
+        self.assert_ends(server, 0)
+
+    @unittest.skipIf(is_sanitized(), "a sanitizer's threads take too long to wake")
+    def test_after_the_process_was_stopped_no_worker_is_taken_for_stuck(self):
+        server = self.start("--workers", "8", "--drain-window", "0s")
+        for _ in range(rounds(2)):
+            server.signal(signal.SIGSTOP)
+            clients = [self.client(server.port, seconds=30) for _ in range(8)]
+            for client in clients:
+                client.ask("/livez")
+            time.sleep(10.5)  # longer than a heartbeat may take
+            server.signal(signal.SIGCONT)
+            self.assertEqual({client.answer().status for client in clients}, {200})
+        server.terminate()
+        self.assert_ends(server, 0)
 
     def test_a_lead_longer_than_the_window_means_at_once(self):
         server = self.start("--drain-window", "1s", "--serving-lead", "5s")

@@ -93,6 +93,8 @@ class Authenticated(OneServer):
                 ("URL, not encoded", f"redis://:{SECRET}@127.0.0.1:{redis.port}/2", (), {}),
                 ("file", plain, ("--counter-password-file", file), {}),
                 ("environment", plain, (), known),
+                ("environment, with a newline", plain, (),
+                 {"LASTCALL_COUNTER_PASSWORD": f" {SECRET}\n"}),
                 ("all from the environment", "", (), known | {"LASTCALL_COUNTER": plain}),
                 ("the file before the environment", plain, ("--counter-password-file", file),
                  wrong),
@@ -107,6 +109,25 @@ class Authenticated(OneServer):
                 self.incr(server.port)
                 server.terminate()
                 self.assert_ends(server, 0)
+
+    def test_a_password_that_is_rotated_is_read_again(self):
+        redis = self.start_redis(requirepass="old")
+        file = self.folder() / "password"
+        file.write_text("old\n")
+        server = self.start_on(f"redis://127.0.0.1:{redis.port}", "--workers", "1",
+                               "--counter-password-file", file)
+        self.incr(server.port, 2)
+        wait_until(lambda: redis.value() == 2, 5, "both counted")
+        other = file.with_suffix(".new")
+        other.write_text("\r\tnew \n")
+        other.replace(file)
+        redis.command("CONFIG", "SET", "requirepass", "new")
+        redis.password = "new"
+        redis.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        self.incr(server.port, 3)
+        wait_until(lambda: redis.value() == 5, 10, "all counted")
+        server.terminate()
+        self.assert_ends(server, 0)
 
     def test_as_a_user_who_may_do_no_more_than_is_written_down(self):
         # redis_counter.h says which commands and keys it needs.
@@ -199,6 +220,22 @@ class Named(OneServer):
         self.assert_unfinished(server, self.assert_ends(server, 3), "incr", 2)
         self.assertLess(server.ended_at - signaled_at, patience(1.2))
 
+    def test_another_name_server_in_resolv_conf_is_asked_as_soon_as_it_stands_there(self):
+        self.start_names(["127.0.0.1"])
+        redis = self.start_redis()
+        folder = self.folder()
+        here = asks_name_server_here(folder, LIBC)
+        resolv_conf = folder / "resolv.conf"
+        resolv_conf.write_text("nameserver 127.0.0.9\n")  # nobody
+        server = self.start_on(f"redis://redis.test:{redis.port}", "--workers", "1",
+                               "--shutdown-timeout", "10s", preexec=here)
+        self.incr(server.port, 4)
+        server.wait_for("cannot connect: ")
+        resolv_conf.write_text("nameserver 127.0.0.1\n")
+        wait_until(lambda: redis.value() == 4, 15, "all counted")
+        server.terminate()
+        self.assert_ends(server, 0)
+
     def test_a_name_server_that_comes_back_is_enough(self):
         names = self.start_names(None)
         redis = self.start_redis()
@@ -232,6 +269,9 @@ class BadOptions(CountingTestCase):
                 ("redis://host/first", ["database"]),
                 ("redis://host/-1", ["database"]),
                 ("redis://host/1/2", ["database"]),
+                ("redis://127.0.0.1\n", ["white space", "newline"]),
+                ("redis://127.0.0.1 ", ["white space"]),
+                ("redis://\x7f", ["control character"]),
                 ("redis://u@h", ["USER:PASSWORD"]),
                 (f"redis://{SECRET.replace(':', '')}@h", ["USER:PASSWORD"]),
                 ("redis://:p%zz@h", ["%", "hexadecimal"]),

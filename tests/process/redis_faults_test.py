@@ -415,6 +415,16 @@ class NoRedis(FaultsTestCase):
         self.assert_ends(server, 0)
         self.assertEqual(redis.value(), 4)
 
+    def test_a_node_of_a_cluster_that_does_not_hold_the_key_says_what_to_do(self):
+        fake = FakeRedis(b"-MOVED 6680 10.0.0.7:6379\r\n")
+        self.addCleanup(fake.stop)
+        server = self.start_on(self.url(fake), "--workers", "1", "--shutdown-timeout", "500ms")
+        self.incr(server.port, 1)
+        said = server.wait_for("MOVED 6680 10.0.0.7:6379")["message"]
+        for word in ("Redis Cluster", "--counter"):
+            self.assertIn(word, said)
+        self.assert_cut(server, 1)
+
     def test_one_that_answers_to_nothing_costs_readers_their_time_limit_and_no_more(self):
         fake = FakeRedis(b"")
         self.addCleanup(fake.stop)

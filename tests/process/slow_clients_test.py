@@ -1,6 +1,7 @@
 """Clients that do not read, or never finish their request: while serving, and at the deadline."""
 
 import fcntl
+import os
 import signal
 import socket
 import sys
@@ -11,6 +12,57 @@ import unittest
 from harness import TestCase, get, is_sanitized, patience, wait_until
 
 MIB = 1 << 20
+TCP_REPAIR = 19  # of linux/tcp.h
+
+
+class ReadsNothingBeforeItHasSentAll(TestCase):
+    """As Python's http.client and many SDKs do."""
+
+    def test_its_refusal_reaches_it_however_long_it_sends(self):
+        server = self.start("--max-body-bytes", "1KiB", "--drain-window", "0s")
+        seconds = 4  # longer than a client has that only has to close
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
+            client.settimeout(patience(10))
+            client.sendall(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 400000\r\n\r\n")
+            for _ in range(40):
+                client.sendall(b"x" * 10_000)
+                time.sleep(seconds / 40)  # it is slow
+            self.assertTrue(client.recv(4096).startswith(b"HTTP/1.1 413 "))
+        server.terminate()
+        self.assertGreater(self.assert_ends(server, 0)["late_bytes"], 300_000)
+
+
+@unittest.skipUnless(os.geteuid() == 0, "not root: TCP_REPAIR needs CAP_NET_ADMIN")
+class Vanishes(TestCase):
+    """Its machine has lost power, or its link is cut: neither FIN nor RST."""
+
+    def vanish(self, client):
+        client.socket.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
+        client.socket.close()
+
+    def test_its_place_is_free_again_soon_after_it_is_asked_for(self):
+        for keepalive, left in (("1s", 0), ("0s", 5)):
+            with self.subTest(keepalive):
+                server = self.start("--workers", "1", "--tcp-keepalive", keepalive,
+                                    "--admin-listen", "127.0.0.1:0", "--drain-window", "0s",
+                                    "--shutdown-timeout", "3s")
+                clients = [self.client(server.port) for _ in range(5)]
+                for client in clients:
+                    client.ask("/")
+                    client.answer()
+                    self.vanish(client)
+
+                def still_open():
+                    return server.metrics(server.admin_port)["connections_open"]
+
+                self.assertEqual(still_open(), 5)
+                if left == 0:
+                    wait_until(lambda: still_open() == 0, 6, "all are noticed")
+                else:
+                    time.sleep(3)
+                self.assertEqual(still_open(), left)
+                server.terminate()
+                self.assert_ends(server, 0)
 
 
 class NeverReads(TestCase):

@@ -97,6 +97,7 @@ void Client::send_something() {
   }
   socket.to_server.append(unsent_, 0, size);
   socket.sent_after_fin |= socket.server_fin;
+  if (!kernel_.window_over) socket.sent_in_time = socket.received + socket.to_server.size();
   unsent_.erase(0, size);
   if (unsent_.empty()) complete_ = static_cast<unsigned>(awaited_.size());
   if (manner_ == Manner::half_closing && left_ == 0 && unsent_.empty()) socket.client_fin = true;
@@ -144,9 +145,11 @@ bool Client::read_answer(std::string& bytes) {
     if (complete_ > 0) --complete_;
     ++answered_;
   }
-  // A close may be said only behind all that had been received.
+  // A close may be said only behind all that had been received; once the window is over, behind all
+  // that had come by then.
+  const Socket& socket = kernel_.sockets[socket_];
   if (told_close_ && !awaited_.empty() &&
-      awaited_ends_.front() <= kernel_.sockets[socket_].answered_at)
+      awaited_ends_.front() <= std::min(socket.answered_at, socket.sent_in_time))
     violate("a request received before the close was said is not answered: " + awaited_.front());
   return true;
 }

@@ -116,8 +116,8 @@ class Schedule {
     router_.add({Method::get, "/wait", nullptr, wait, nullptr});
     router_.add({Method::post, "/incr", incr, nullptr, &counting_});
     router_.add({Method::get, "/counter", nullptr, count, &counting_});
-    add_health_routes(router_, process_);
-    add_health_routes(admin_router_, process_);
+    add_health_routes(router_, health_);
+    add_health_routes(admin_router_, health_);
     config_.router = &router_;
     config_.admin_router = &admin_router_;
     config_.connections_max = plan_.connections_max;
@@ -134,6 +134,8 @@ class Schedule {
         return verdict_;
       }
       raise_signals(kernel_.now - began);
+      const Deadlines deadlines = process_.deadlines();
+      kernel_.window_over = deadlines.set() && kernel_.now >= deadlines.window_end;
       for (const auto& client : clients_) {
         if (kernel_.random.chance(0.4)) client->step();
       }
@@ -289,6 +291,7 @@ class Schedule {
   Kernel kernel_;
   Plan plan_;
   Process process_;
+  Health health_{&process_};
   Router router_;
   Router admin_router_;
   WorkerConfig config_;

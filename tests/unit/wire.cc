@@ -66,8 +66,8 @@ Wire::Wire(WorkerConfig given, Budget budget)
   router.add({Method::get, "/wait-large", nullptr, wait_for_large, nullptr});
   router.add({Method::get, "/wait-and-throw", nullptr, wait_and_throw, nullptr});
   router.add({Method::get, "/throw-and-wait", nullptr, throw_before_waiting, nullptr});
-  add_health_routes(router, process);
-  add_health_routes(admin_router, process);
+  add_health_routes(router, health);
+  add_health_routes(admin_router, health);
   worker.start(process.slots[0].listener, -1, kernel.signal_fd, process.slots[0].wake_fd);
   turn();
 }

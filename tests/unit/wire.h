@@ -35,6 +35,7 @@ class Wire {
 
   sim::Kernel kernel{1, sim::Faults::none()};
   Process process;
+  Health health{&process};
   Router router;
   Router admin_router;
   WorkerConfig config;

@@ -14,15 +14,20 @@
 //     response.body("welcome\n");
 //   }
 //
-// The work is a function and its values, which live in the coroutine's frame. A lambda does not
-// compile: what it captures dies with the caller. Called on a worker, from a handler or a job.
+// The work is a function and its values, which live in the coroutine's frame. What would outlive
+// its owner does not compile: a lambda, whose captures die with the caller; a reference, a view or
+// a span; a pointer to text, to the request or to its answer. Called on a worker, from a handler or
+// a job.
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 
+#include <lastcall/request.h>
+#include <lastcall/response.h>
 #include <lastcall/task.h>
 
 namespace lastcall {
@@ -52,6 +57,18 @@ class Name {
 namespace detail {
 [[nodiscard]] bool admit_job();  // counts a refusal
 [[nodiscard]] bool start_job(Name name, Task<> task);
+
+// What a value of this type stands for belongs to somebody else.
+template <class T>
+inline constexpr bool borrows = std::is_reference_v<T>;
+template <class T>
+inline constexpr bool borrows<T*> =
+    std::is_same_v<std::remove_cv_t<T>, char> || std::is_same_v<std::remove_cv_t<T>, Request> ||
+    std::is_same_v<std::remove_cv_t<T>, Response>;
+template <class Char, class Traits>
+inline constexpr bool borrows<std::basic_string_view<Char, Traits>> = true;
+template <class T, std::size_t Extent>
+inline constexpr bool borrows<std::span<T, Extent>> = true;
 }  // namespace detail
 
 // False: nothing was started, because this worker's share of --max-jobs is running, memory is out,
@@ -61,7 +78,8 @@ namespace detail {
 // in the end.
 template <class... A>
 [[nodiscard]] bool background(Name name, Task<> (*work)(A...), std::type_identity_t<A>... values) {
-  static_assert((!std::is_reference_v<A> && ...), "a job outlives its caller: take values");
+  static_assert((!detail::borrows<std::remove_cv_t<A>> && ...),
+                "a job outlives its caller: take values, std::string for a text");
   return detail::admit_job() && detail::start_job(name, work(std::move(values)...));
 }
 

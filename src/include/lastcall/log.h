@@ -27,7 +27,7 @@ void start();
 [[nodiscard]] bool enabled(Level level);
 
 // `fields`: members for the JSON form, `"name":value` separated by commas, may be empty. The text
-// form prints the message alone.
+// form prints the message alone, control characters as \xNN.
 void write(Level level, std::string_view message, std::string_view fields = {});
 
 template <class... Args>

@@ -22,6 +22,7 @@ struct Options {
   Duration grace_period{30'000};
   Duration pre_stop{0};
   Duration serving_lead{5'000};
+  unsigned draining_status = 503;
   bool hard = false;
 
   std::size_t max_connections = 0;  // 0: from RLIMIT_NOFILE
@@ -29,6 +30,8 @@ struct Options {
   Duration body_timeout{30'000};
   Duration idle_timeout{620'000};
   Duration write_timeout{30'000};
+  Duration tcp_keepalive{15'000};
+  bool evict_silent = false;
   std::size_t max_jobs = 65'536;
   std::size_t max_header_bytes = 16 * 1024;
   std::size_t max_body_bytes = 1024 * 1024;

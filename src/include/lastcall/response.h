@@ -1,7 +1,8 @@
 // An answer as a handler makes it (RFC 9110, RFC 9112).
 //
 // Everything a handler passes is copied; nothing of it has to live on. What HTTP itself decides
-// (Date, Content-Length, Connection, no body to HEAD, 204 and 304) is not the handler's business.
+// (Date, Content-Length, Connection, no body to HEAD, nor with 204, 205 and 304) is not the
+// handler's business.
 #pragma once
 
 #include <string>
@@ -16,7 +17,7 @@ class Response {
   // Appends a field. Throws std::invalid_argument for a name that is no token, a value with control
   // characters, and for Content-Length, Transfer-Encoding, Connection and Date, which are ours.
   Response& field(std::string_view name, std::string_view value);
-  Response& content_type(std::string_view type);  // "text/plain" unless set
+  Response& content_type(std::string_view type);  // "text/plain" unless set; empty: not sent
   Response& body(std::string_view content);       // replaces
   Response& append(std::string_view content);
   void clear();  // as new; memory is kept

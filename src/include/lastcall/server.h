@@ -42,10 +42,12 @@ class Server {
   Server& operator=(const Server&) = delete;
   ~Server();
 
-  // Exact paths; a route for GET also answers HEAD, `Method::any` all but TRACE and CONNECT. The
-  // health paths and /metrics are there already. Throws std::invalid_argument for a path that does
-  // not begin with '/' or is taken. `state` is passed to each call; with more than one worker it is
-  // used from several threads at once. Before `run`: later it ends the process.
+  // Exact paths; a route for GET also answers HEAD unless that has its own, `Method::any` all but
+  // TRACE and CONNECT. OPTIONS of a path without a route of its own is answered 204 with Allow. The
+  // health paths and /metrics are taken. Throws std::invalid_argument for a path that does not
+  // begin with '/' or is taken, and for TRACE and CONNECT, which no handler gets. `state` is passed
+  // to each call; with more than one worker it is used from several threads at once. Before `run`:
+  // later it ends the process.
   void route(Method method, std::string_view path, Plain handler, void* state = nullptr);
   void route(Method method, std::string_view path, Waiting handler, void* state = nullptr);
 
@@ -62,7 +64,9 @@ class Server {
 };
 
 // For programs with threads of their own: first thing in `main`, before the first thread, so that
-// no thread can take the signal that the server waits for.
+// no thread can take the signal that the server waits for. A SIGINT, SIGQUIT or SIGHUP that was
+// ignored when the program began stays ignored. Opens /dev/null where stdin, stdout or stderr is
+// closed, so that nothing else gets their numbers.
 void block_signals();
 
 }  // namespace lastcall

@@ -82,7 +82,7 @@ TEST_CASE_TEMPLATE("poll: of a descriptor that its owner closes behind our back"
 TEST_CASE_TEMPLATE("receive: urgent data stops nothing", W, REAL) {
   W world;
   const Pair pair(world);
-  world.io().submit_recv(pair.ours, receiving, false);
+  world.io().submit_recv(pair.ours, receiving);
   CHECK(world.settle().empty());
   REQUIRE(::send(pair.theirs, "ab!", 3, MSG_OOB) == 3);  // the last byte is the urgent one
   world.send(pair.theirs, "cd");
@@ -137,8 +137,8 @@ TEST_CASE_TEMPLATE("one client's flood keeps nobody waiting", W, REAL) {
   const Pair flood(world);
   const Pair other(world);
   constexpr Ticket its{Kind::recv, 8, 1};
-  world.io().submit_recv(flood.ours, receiving, false);
-  world.io().submit_recv(other.ours, its, false);
+  world.io().submit_recv(flood.ours, receiving);
+  world.io().submit_recv(other.ours, its);
   CHECK(world.settle().empty());
   world.send(flood.theirs, pattern(500'000));
   world.send(other.theirs, "me too");
@@ -158,7 +158,7 @@ TEST_CASE_TEMPLATE("one client's flood keeps nobody waiting", W, REAL) {
       take(world, some);
       if (of(some, ticket).empty()) break;
       if (ended(some, ticket) && of(some, ticket).back().result == -ENOBUFS)
-        world.io().submit_recv(pair->ours, ticket, true);
+        world.io().submit_recv(pair->ours, ticket);
     }
     world.io().close(pair->ours);
   }

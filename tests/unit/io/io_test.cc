@@ -84,7 +84,7 @@ TEST_CASE_TEMPLATE("accept: a cancel loses no connection", W, EVERY) {
 TEST_CASE_TEMPLATE("receive: what comes is lent, piece by piece, until it is cancelled", W, EVERY) {
   W world;
   const Pair pair(world);
-  world.io().submit_recv(pair.ours, receiving, false);
+  world.io().submit_recv(pair.ours, receiving);
   for (const char* piece : {"hello", "again", "and once more"}) {
     world.send(pair.theirs, piece);
     const Completions all = world.harvest(1);
@@ -102,7 +102,7 @@ TEST_CASE_TEMPLATE("receive: more than a buffer holds comes whole and in order",
   W world;
   const Pair pair(world);
   const std::string sent = pattern(200'000);
-  world.io().submit_recv(pair.ours, receiving, false);
+  world.io().submit_recv(pair.ours, receiving);
   std::string got;
   for (std::size_t at = 0; at < sent.size(); at += 50'000) {
     world.send(pair.theirs, std::string_view(sent).substr(at, 50'000));
@@ -118,13 +118,13 @@ TEST_CASE_TEMPLATE("receive: what came before it was armed, and while it was not
   W world;
   const Pair pair(world);
   world.send(pair.theirs, "early");
-  world.io().submit_recv(pair.ours, receiving, false);
+  world.io().submit_recv(pair.ours, receiving);
   CHECK(receive(world, 5) == "early");
   cancel(world, pair.ours, receiving);
   world.send(pair.theirs, "meanwhile");
   CHECK(of(world.settle(), receiving).empty());
   CHECK(world.io().bytes_waiting(pair.ours) == 9);
-  world.io().submit_recv(pair.ours, receiving, true);
+  world.io().submit_recv(pair.ours, receiving);
   CHECK(receive(world, 9) == "meanwhile");
   cancel(world, pair.ours, receiving);
   world.io().close(pair.ours);
@@ -138,7 +138,7 @@ TEST_CASE_TEMPLATE("receive: a FIN comes behind the data, and leaves the other w
   const std::string sent = pattern(5000);
   world.send(pair.theirs, sent);
   world.fin(pair.theirs);
-  world.io().submit_recv(pair.ours, receiving, false);
+  world.io().submit_recv(pair.ours, receiving);
   const Completions all = world.harvest(end_of(receiving));
   CHECK(take(world, all) == sent);
   REQUIRE(ended(all, receiving));
@@ -155,7 +155,7 @@ TEST_CASE_TEMPLATE("receive: a FIN comes behind the data, and leaves the other w
 TEST_CASE_TEMPLATE("receive: a reset ends it", W, EVERY) {
   W world;
   const Pair pair(world);
-  world.io().submit_recv(pair.ours, receiving, false);
+  world.io().submit_recv(pair.ours, receiving);
   world.send(pair.theirs, "last words");
   CHECK(receive(world, 10) == "last words");
   world.reset(pair.theirs);
@@ -170,7 +170,7 @@ TEST_CASE_TEMPLATE("receive: a reset ends it", W, EVERY) {
 TEST_CASE_TEMPLATE("receive: shutting both ways ends it", W, EVERY) {
   W world;
   const Pair pair(world);
-  world.io().submit_recv(pair.ours, receiving, false);
+  world.io().submit_recv(pair.ours, receiving);
   CHECK(world.settle().empty());
   world.io().shut_both(pair.ours);
   const Completions all = world.settle();
@@ -185,7 +185,7 @@ TEST_CASE_TEMPLATE("receive: without a free buffer it ends by ENOBUFS, and loses
                    EVERY) {
   W world;
   const Pair pair(world);
-  world.io().submit_recv(pair.ours, receiving, false);
+  world.io().submit_recv(pair.ours, receiving);
   const std::string sent = pattern((limits::receive_buffers + 2) * limits::receive_buffer_bytes);
   Completions all;
   for (std::size_t at = 0; at < sent.size() && !ended(all, receiving);
@@ -204,10 +204,27 @@ TEST_CASE_TEMPLATE("receive: without a free buffer it ends by ENOBUFS, and loses
   std::string got = take(world, all);
   const std::size_t rest = world.io().bytes_waiting(pair.ours);
   CHECK(rest > 0);
-  world.io().submit_recv(pair.ours, receiving, true);
+  world.io().submit_recv(pair.ours, receiving);
   got += receive(world, rest);
   CHECK(got == sent.substr(0, got.size()));
   cancel(world, pair.ours, receiving);
+  world.io().close(pair.ours);
+  check_nothing_left(world);
+}
+
+TEST_CASE_TEMPLATE("receive: a reset that came while none was armed is told", W, EVERY) {
+  W world;
+  const Pair pair(world);
+  world.io().submit_recv(pair.ours, receiving);
+  cancel(world, pair.ours, receiving);
+  world.send(pair.theirs, "unread");
+  world.reset(pair.theirs);
+  world.settle();
+  world.io().submit_recv(pair.ours, receiving);
+  const Completions all = world.harvest(end_of(receiving));
+  REQUIRE(ended(all, receiving));
+  CHECK(of(all, receiving).back().result == -ECONNRESET);
+  take(world, all);
   world.io().close(pair.ours);
   check_nothing_left(world);
 }
@@ -286,7 +303,7 @@ TEST_CASE_TEMPLATE("send: a client that goes in the middle ends it short", W, EV
   W world;
   const Pair pair(world);
   const std::string sent = pattern(16 << 20);
-  world.io().submit_recv(pair.ours, receiving, false);
+  world.io().submit_recv(pair.ours, receiving);
   world.io().submit_send(pair.ours, sent, sending);
   CHECK(world.settle().empty());
   world.reset(pair.theirs);
@@ -336,7 +353,7 @@ TEST_CASE_TEMPLATE("cancel: in the same turn as the data, one of both comes, and
                    W, EVERY) {
   W world;
   const Pair pair(world);
-  world.io().submit_recv(pair.ours, receiving, false);
+  world.io().submit_recv(pair.ours, receiving);
   CHECK(world.settle().empty());
   world.send(pair.theirs, "late");
   world.io().submit_cancel(pair.ours, receiving);
@@ -344,7 +361,7 @@ TEST_CASE_TEMPLATE("cancel: in the same turn as the data, one of both comes, and
   REQUIRE(ended(all, receiving));
   std::string got = take(world, all);
   if (got.empty()) {
-    world.io().submit_recv(pair.ours, receiving, false);
+    world.io().submit_recv(pair.ours, receiving);
     got = receive(world, 4);
     cancel(world, pair.ours, receiving);
   }
@@ -459,7 +476,7 @@ TEST_CASE_TEMPLATE("close: a number that is used again brings nothing of the old
   W world;
   for (int round = 0; round < 3; ++round) {
     const Pair pair(world);
-    world.io().submit_recv(pair.ours, receiving, false);
+    world.io().submit_recv(pair.ours, receiving);
     world.send(pair.theirs, "first");
     CHECK(receive(world, 5) == "first");
     cancel(world, pair.ours, receiving);
@@ -467,7 +484,7 @@ TEST_CASE_TEMPLATE("close: a number that is used again brings nothing of the old
     world.fin(pair.theirs);
     world.io().close(pair.ours);
     const Pair next(world);
-    world.io().submit_recv(next.ours, receiving, false);
+    world.io().submit_recv(next.ours, receiving);
     CHECK(world.settle().empty());
     world.send(next.theirs, "second");
     CHECK(receive(world, 6) == "second");

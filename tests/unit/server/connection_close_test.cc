@@ -59,6 +59,30 @@ TEST_CASE("no close is said while a completion of the same turn holds bytes of a
   CHECK(wire.closed(socket));
 }
 
+TEST_CASE("who always has one more request under way is told to close, behind what came in time") {
+  Wire wire(WorkerConfig{}, Budget{.window = 500, .timeout = 4000});
+  const int socket = wire.connect();
+  wire.signal(SIGTERM);
+  std::size_t sent = 0;
+  std::size_t answered = 0;
+  std::size_t sent_before_closing = 0;
+  std::string taken;
+  while (!wire.closed(socket) && sent < 10'000) {
+    // Never are there fewer than three: what is answered in a turn has its successor in the next.
+    for (; sent < answered + 3; ++sent) wire.kernel.sockets[socket].to_server += hello;
+    wire.kernel.now += limits::tick_ms;
+    if (wire.process.close_began_at == never) sent_before_closing = sent;
+    wire.worker.turn();
+    taken += wire.take(socket);
+    answered = answers(taken);
+  }
+  CHECK(sent < 10'000);
+  CHECK(answered >= sent_before_closing);
+  CHECK(taken.find("Connection: close\r\n") > taken.rfind("HTTP/1.1 "));
+  CHECK(wire.count("late_bytes") == (sent - answered) * hello.size());
+  CHECK(wire.process.sum("requests_cut") == 0);
+}
+
 TEST_CASE("a request that arrives with the signal is answered, and so is one in the queue") {
   Wire wire(WorkerConfig{}, Budget{.window = 0, .timeout = 5000});
   const int open = wire.connect();
@@ -299,6 +323,73 @@ TEST_CASE("clients that have closed their side and read nothing are looked at ev
   CHECK(wire.kernel.looks < 60);
   CHECK_FALSE(wire.kernel.sockets[socket].server_closed);
   wire.pass(10'000);
+  CHECK(wire.kernel.sockets[socket].server_closed);
+}
+
+namespace {
+
+// A refused upload that goes on, 100 bytes a second. How long it was read, in seconds.
+int seconds_read(Wire& wire, int socket) {
+  CHECK(status(wire.ask(
+            socket, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999\r\n\r\n")) == 413);
+  for (int second = 0; second < 60; ++second) {
+    if (wire.kernel.sockets[socket].server_closed) return second;
+    wire.send(socket, std::string(100, 'x'));
+    wire.pass(1000);
+  }
+  return 60;
+}
+
+}  // namespace
+
+TEST_CASE("who uploads on is read, so that the refusal is not lost with a reset, within a bound") {
+  Wire wire;
+  const int seconds = seconds_read(wire, wire.connect());
+  CHECK(seconds >= limits::linger_uploading_ms_max / 1000);
+  CHECK(seconds <= limits::linger_uploading_ms_max / 1000 + 1);
+  CHECK(wire.count("linger_timeouts") == 1);
+  CHECK(wire.count("lost_after_fin") == 0);
+}
+
+TEST_CASE("who ends an upload that was refused is closed at once, without a reset") {
+  Wire wire;
+  const int socket = wire.connect();
+  (void)wire.ask(socket, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999\r\n\r\n");
+  for (int second = 0; second < 10; ++second) {
+    wire.send(socket, std::string(100, 'x'));
+    wire.pass(1000);
+  }
+  CHECK_FALSE(wire.kernel.sockets[socket].server_closed);
+  wire.hang_up(socket);
+  CHECK(wire.kernel.sockets[socket].server_closed);
+  CHECK_FALSE(wire.kernel.sockets[socket].server_reset);
+}
+
+TEST_CASE("an upload of more than the bound is not read to its end") {
+  Wire wire;
+  const int socket = wire.connect();
+  (void)wire.ask(socket, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999\r\n\r\n");
+  const std::string piece(1 << 20, 'x');
+  for (std::size_t sent = 0; sent <= limits::linger_bytes_max; sent += piece.size())
+    wire.send(socket, piece);
+  wire.pass(limits::linger_ms + 100);
+  wire.send(socket, "x");
+  wire.pass(100);
+  CHECK(wire.kernel.sockets[socket].server_closed);
+}
+
+TEST_CASE("who uploads on in the drain has the usual time only") {
+  Wire wire(WorkerConfig{}, Budget{.window = 0, .timeout = 20'000});
+  const int socket = wire.connect();
+  CHECK(status(wire.ask(socket, hello)) == 200);
+  wire.send(socket, "POST /echo HTTP/1.1\r\n");
+  wire.signal(SIGTERM);
+  wire.pass(100);
+  (void)wire.ask(socket, "Host: a\r\nContent-Length: 9999999\r\n\r\n");
+  for (int step = 0; step < 25; ++step) {
+    wire.send(socket, "x");
+    wire.pass(100);
+  }
   CHECK(wire.kernel.sockets[socket].server_closed);
 }
 

@@ -33,8 +33,9 @@ TEST_CASE("a head that no buffer was free for in time is no slow client's") {
   wire.kernel.faults.no_buffers = 1;
   wire.kernel.now += 200;  // in one turn: its timer, and the bytes that find no buffer
   wire.send(socket, hello.substr(9));
-  CHECK(wire.count("receive_starved") == 1);
+  CHECK(wire.count("receive_starved") > 0);
   CHECK(wire.count("header_timeouts") == 0);
+  wire.kernel.faults.no_buffers = 0;
   wire.pass(100);
   CHECK(status(wire.take(socket)) == 200);
 }

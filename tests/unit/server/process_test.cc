@@ -69,3 +69,16 @@ TEST_CASE("liveness fails when one worker's loop stands still") {
   process.slots[0].heartbeat = 100'000 + limits::heartbeat_stale_ms;
   CHECK_FALSE(process.alive(100'000 + limits::heartbeat_stale_ms));
 }
+
+TEST_CASE("when all were stopped those that have not turned since have a moment to do so") {
+  Process process(2, {});
+  process.slots[0].heartbeat = process.slots[1].heartbeat = 100'000;
+  const Ms thawed = 100'000 + 60'000;
+  process.note_turn(100'000, thawed);
+  process.slots[0].heartbeat = thawed;
+  CHECK(process.alive(thawed));
+  CHECK(process.alive(thawed + limits::thaw_ms - 1));
+  CHECK_FALSE(process.alive(thawed + limits::thaw_ms));      // that one is stuck
+  process.note_turn(thawed, thawed + limits::heartbeat_ms);  // an ordinary turn excuses nobody
+  CHECK_FALSE(process.alive(thawed + limits::thaw_ms));
+}

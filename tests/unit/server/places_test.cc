@@ -1,0 +1,119 @@
+// Who holds a place, for how long, and what becomes of those that wait for one.
+#include <doctest/doctest.h>
+
+#include <csignal>
+#include <vector>
+
+#include "wire.h"
+
+using namespace lastcall;
+
+namespace {
+
+WorkerConfig with_places(std::size_t count, bool evicts = false) {
+  WorkerConfig config;
+  config.connections_max = count;
+  config.evict_silent = evicts;
+  return config;
+}
+
+std::vector<int> connect(Wire& wire, int count) {
+  std::vector<int> sockets;
+  for (int i = 0; i < count; ++i) sockets.push_back(wire.connect());
+  return sockets;
+}
+
+bool ask_and_keep(Wire& wire, int socket) {
+  const std::string answer = wire.ask(socket, hello);
+  return status(answer) == 200 && !says_close(answer);
+}
+
+}  // namespace
+
+TEST_CASE("who connects and says nothing has the time for a head, not that between requests") {
+  WorkerConfig config;
+  config.header_timeout = 2000;
+  Wire wire(config);
+  const int silent = wire.connect();
+  const int spoken = wire.connect();
+  CHECK(status(wire.ask(spoken, hello)) == 200);
+  wire.pass(1900);
+  CHECK_FALSE(wire.closed(silent));
+  wire.pass(200);
+  CHECK(wire.closed(silent));
+  CHECK(wire.take(silent).empty());
+  CHECK_FALSE(wire.closed(spoken));
+  CHECK(wire.count("idle_timeouts") == 1);
+}
+
+TEST_CASE("where nine of ten places are taken, answers say close") {
+  Wire wire(with_places(10));
+  const std::vector<int> sockets = connect(wire, 8);
+  for (const int socket : sockets) CHECK(ask_and_keep(wire, socket));
+  const int ninth = wire.connect();
+  CHECK(says_close(wire.ask(ninth, hello)));
+  CHECK(says_close(wire.ask(sockets[0], hello)));
+  wire.hang_up(ninth);
+  wire.hang_up(sockets[0]);
+  CHECK(ask_and_keep(wire, sockets[1]));
+  CHECK(wire.count("closes_announced") == 2);
+}
+
+TEST_CASE(
+    "who has been silent longest is evicted where that is wanted, and nobody before his time") {
+  for (const bool evicts : {false, true}) {
+    CAPTURE(evicts);
+    Wire wire(with_places(20, evicts));
+    const std::vector<int> early = connect(wire, 10);
+    for (const int socket : early) CHECK(ask_and_keep(wire, socket));
+    wire.pass(1000);
+    const std::vector<int> late = connect(wire, 10);
+    for (const int socket : late) wire.send(socket, "GET / HTTP/1.1\r\n");
+    const int waiting = wire.connect();
+    wire.kernel.sockets[waiting].to_server = hello;
+    wire.pass(limits::evicted_silent_ms - 1200);
+    CHECK(wire.take(waiting).empty());
+    wire.pass(1000 + limits::linger_ms);
+    CHECK((status(wire.take(waiting)) == 200) == evicts);
+    std::size_t gone = 0;
+    for (const int socket : early) gone += wire.closed(socket) ? 1 : 0;
+    CHECK((gone > 0) == evicts);
+    CHECK(gone < early.size());
+    for (const int socket : late) CHECK_FALSE(wire.closed(socket));
+  }
+}
+
+TEST_CASE("a client that goes frees its place, though its handler runs on; within a bound") {
+  Wire wire(with_places(2));
+  for (int i = 0; i < 2; ++i) {
+    const int socket = wire.connect();
+    wire.send(socket, "GET /wait?ms=3000 HTTP/1.1\r\nHost: a\r\n\r\n");
+    CHECK(wire.count("handlers_waiting") == static_cast<std::uint64_t>(i + 1));
+    wire.reset(socket);
+    CHECK(wire.count("connections_open") == 0);
+  }
+  const int third = wire.connect();  // there are as many handlers left behind as places
+  wire.kernel.sockets[third].to_server = hello;
+  wire.turn();
+  CHECK(wire.take(third).empty());
+  wire.pass(3500);
+  CHECK(wire.count("handlers_waiting") == 0);
+  CHECK(status(wire.take(third)) == 200);
+}
+
+TEST_CASE("those in the queue of a full door that closes do not wait for those that only linger") {
+  Wire wire(with_places(20), Budget{.window = 0, .timeout = 9000});
+  const std::vector<int> pool = connect(wire, 17);  // of a client that does not look at FINs
+  for (const int socket : pool) CHECK(ask_and_keep(wire, socket));
+  for (const int socket : connect(wire, 3)) wire.send(socket, "GET / HTTP/1.1\r\n");
+  std::vector<int> waiting;
+  for (int i = 0; i < 100; ++i) {
+    waiting.push_back(*wire.kernel.connect());
+    (void)wire.kernel.finish_handshake(waiting.back());
+    wire.kernel.sockets[waiting.back()].to_server = hello;
+  }
+  wire.signal(SIGTERM);
+  wire.pass(limits::settle_ms_max + 1500);
+  for (const int socket : waiting) CHECK(status(wire.take(socket)) == 200);
+  CHECK(wire.count("accepted_in_sweep") == 100);
+}
