@@ -255,6 +255,7 @@ Parser::Result Parser::feed_owned(std::string_view& bytes) {
 
 Parser::Result Parser::run(const char* begin, const char* end, const char*& stopped) {
   DCHECK(begin <= end);
+  piece_end_ = end;
   for (;;) {
     if (chunk_digits_ >= 0 && !count_chunk_digits(begin, end)) return failed(400);
     const bool in_trailers = last_chunk_;
@@ -405,12 +406,13 @@ int Parser::on_head_end() {
   return HPE_PAUSED;  // for the position of the first chunk size
 }
 
-// Up to the end of the blank line, which has been read, wherever the bytes were cut.
+// Up to the end of the blank line, wherever the bytes were cut. That there is one llhttp knows when
+// it has seen its CR: what else comes in the place of the LF it refuses next.
 std::size_t Parser::head_bytes() const {
   const std::vector<Field>& fields = exchange_->request.fields_;
   const std::string_view last = fields.empty() ? version_ : fields.back().value;
   const char* at = last.data() + last.size();
-  for (int lines = 0; lines < 2; ++at) lines += *at == '\n';
+  for (int lines = 0; lines < 2 && at != piece_end_; ++at) lines += *at == '\n';
   return static_cast<std::size_t>(at - head_);
 }
 

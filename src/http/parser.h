@@ -120,9 +120,10 @@ class Parser {
   llhttp_t llhttp_;
   const ParserLimits& limits_;
   Exchange* exchange_ = nullptr;
-  const char* head_ = nullptr;  // the request's first byte
-  std::size_t head_size_ = 0;   // bytes of it that were taken; at its end, the blank line too
-  std::string_view version_;    // "1.1"
+  const char* head_ = nullptr;       // the request's first byte
+  std::size_t head_size_ = 0;        // bytes of it that were taken; at its end, the blank line too
+  const char* piece_end_ = nullptr;  // of what llhttp has been given
+  std::string_view version_;         // "1.1"
   Field field_;
   std::size_t body_bytes_ = 0;
   std::size_t extension_bytes_ = 0;
