@@ -282,7 +282,8 @@ int Resolver::open_channel() {
   std::erase_if(outdated_, [](const auto& each) { return each->asked == 0; });
   if (channel_ != nullptr && channel_->version == Version::current()) return ARES_SUCCESS;
   auto channel = std::make_unique<Channel>(operations_, timers_);
-  if (const int status = channel->open(); status != ARES_SUCCESS) return status;
+  if (const int status = channel->open(); status != ARES_SUCCESS)
+    return channel_ != nullptr ? ARES_SUCCESS : status;  // the old one is better than none
   if (channel_ != nullptr) outdated_.push_back(std::move(channel_));
   channel_ = std::move(channel);
   return ARES_SUCCESS;

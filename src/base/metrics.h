@@ -72,7 +72,7 @@ inline constexpr MetricRow metric_rows[] = {
     {"streams_failed", counter, "Outbound connects that failed."},
 
     // the close
-    {"closes_announced", counter, "Answers that said close because of the drain."},
+    {"closes_announced", counter, "Answers that said close in a drain, or with few places left."},
     {"idle_closed", counter, "Silent connections half-closed."},
     {"late_bytes", counter, "Bytes received after a close was said or done."},
     {"lost_after_fin", counter, "Connections with bytes after a FIN that nothing had announced."},

@@ -122,22 +122,27 @@ bool frames_message(std::string_view name) {
   return same_token(name, "Content-Length") || same_token(name, "Transfer-Encoding");
 }
 
-// Of a byte in a head: is it in the value of a field that frames the message?
-bool in_framing_value(std::string_view head, std::size_t at) {
-  const auto line = head.rfind('\n', at) + 1;  // 0 where there is none
-  const auto colon = head.substr(0, at).find(':', line);
-  return colon != std::string_view::npos && frames_message(head.substr(line, colon - line));
-}
-
-// Calls `each` for every tab from `from` on that llhttp would take for a part of a framing field's
-// value, until it says false.
+// Calls `each` for every tab from `from` on in the value of a field that frames the message, up to
+// the blank line or until it says false. `line`: where the line of `from` begins, which has not
+// ended before that.
 template <class Each>
-void framing_tabs(std::string_view head, std::size_t from, Each each) {
-  for (auto tab = head.find('\t', from); tab != std::string_view::npos;
-       tab = head.find('\t', tab + 1)) {
-    if (in_framing_value(head, tab) && !each(tab)) return;
+void framing_tabs(std::string_view head, std::size_t line, std::size_t from, Each each) {
+  for (std::size_t end; line < head.size(); line = end + 1) {
+    end = std::min(head.find('\n', std::max(line, from)), head.size());
+    const std::string_view text = head.substr(line, end - line);
+    if (line > 0 && (text.empty() || text == "\r")) return;
+    const auto colon = text.find(':');
+    if (colon == std::string_view::npos || !frames_message(text.substr(0, colon))) continue;
+    const std::size_t value = std::max(from, line + colon) - line;
+    for (auto tab = text.find('\t', value); tab != std::string_view::npos;
+         tab = text.find('\t', tab + 1)) {
+      if (!each(line + tab)) return;
+    }
   }
 }
+
+// Where the last line of `text` begins.
+std::size_t last_line(std::string_view text) { return text.rfind('\n') + 1; }  // npos + 1 is 0
 
 }  // namespace
 
@@ -174,7 +179,7 @@ void Parser::begin(Exchange& exchange) {
   llhttp_.data = this;
   exchange_ = &exchange;
   head_ = nullptr;
-  head_size_ = body_bytes_ = extension_bytes_ = trailer_bytes_ = 0;
+  head_size_ = line_ = body_bytes_ = extension_bytes_ = trailer_bytes_ = 0;
   version_ = {};
   field_ = {};
   trailer_fields_ = blank_bytes_ = 0;
@@ -199,7 +204,8 @@ bool Parser::must_own(std::string_view bytes) const {
   if (stage_ == Stage::body) return false;
   if (exchange_->head_owned) return true;
   bool found = false;
-  framing_tabs(bytes, 0, [&](std::size_t) { return !(found = true); });
+  if (bytes.find('\t') != std::string_view::npos)
+    framing_tabs(bytes, 0, 0, [&](std::size_t) { return !(found = true); });
   return found;
 }
 
@@ -216,7 +222,8 @@ Parser::Result Parser::feed_in_place(std::string_view& bytes) {
   if (stage_ != Stage::body) {
     head_size_ = bytes.size();
     if (head_size_ > limits_.header_bytes_max) return head_too_long();
-    if (incomplete_head(bytes.data() + bytes.size()) == Result::failed) return Result::failed;
+    if (incomplete_head(bytes) == Result::failed) return Result::failed;
+    line_ = last_line(bytes);
   }
   if (!exchange_->head_owned) own_head(head_size_, head_size_);
   bytes = {};
@@ -235,11 +242,14 @@ Parser::Result Parser::feed_owned(std::string_view& bytes) {
   char* const at = head + head_size_;
   std::memcpy(at, bytes.data(), size);
   const std::size_t before = std::exchange(head_size_, head_size_ + size);
-  framing_tabs({head, head_size_}, before, [&](std::size_t tab) {
-    const bool inside = std::string_view(head, tab).find("\n\r\n") == std::string_view::npos;
-    if (inside) head[tab] = ' ';
-    return inside;
-  });
+  const std::string_view piece(at, size);
+  if (piece.find('\t') != std::string_view::npos) {
+    framing_tabs({head, head_size_}, line_, before, [&](std::size_t tab) {
+      head[tab] = ' ';
+      return true;
+    });
+  }
+  if (piece.find('\n') != std::string_view::npos) line_ = before + last_line(piece);
   if (stage_ == Stage::unknown_method) {
     bytes.remove_prefix(size);
     return scan_unknown_method(at + size);
@@ -249,7 +259,7 @@ Parser::Result Parser::feed_owned(std::string_view& bytes) {
   if (result == Result::failed) return result;
   bytes.remove_prefix(result == Result::complete ? static_cast<std::size_t>(stopped - at) : size);
   if (result == Result::complete) return result;
-  if (stage_ == Stage::head && incomplete_head(at + size) == Result::failed) return Result::failed;
+  if (stage_ == Stage::head && incomplete_head(piece) == Result::failed) return Result::failed;
   return exchange_->own_body() ? Result::incomplete : failed(503);
 }
 
@@ -313,8 +323,9 @@ Parser::Result Parser::head_too_long() {
 void Parser::note_method() { exchange_->request.method_ = method_of(llhttp_get_method(&llhttp_)); }
 
 // llhttp waits for fields behind a request line without a version: HTTP/0.9.
-Parser::Result Parser::incomplete_head(const char* end) {
-  if (version_.data() != nullptr || std::find(head_, end, '\n') == end) return Result::incomplete;
+Parser::Result Parser::incomplete_head(std::string_view piece) {
+  if (version_.data() != nullptr || piece.find('\n') == std::string_view::npos)
+    return Result::incomplete;
   note_method();
   return failed(400);
 }
@@ -385,7 +396,8 @@ int Parser::on_field_end() {
   if (stage_ == Stage::body) return ++trailer_fields_ > limits::trailer_fields_max ? fail(431) : 0;
   std::vector<Field>& fields = exchange_->request.fields_;
   if (fields.size() == limits::fields_max) return fail(431);
-  if (field_.value.data() == nullptr) field_.value = {field_.name.data() + field_.name.size(), 0};
+  // Of an empty value llhttp tells a place behind the line, or none.
+  if (field_.value.empty()) field_.value = {field_.name.data() + field_.name.size(), 0};
   fields.push_back({field_.name, trim(field_.value)});
   field_ = {};
   return 0;
@@ -406,8 +418,7 @@ int Parser::on_head_end() {
   return HPE_PAUSED;  // for the position of the first chunk size
 }
 
-// Up to the end of the blank line, wherever the bytes were cut. That there is one llhttp knows when
-// it has seen its CR: what else comes in the place of the LF it refuses next.
+// Up to the end of the blank line, wherever the bytes were cut; never beyond what has come.
 std::size_t Parser::head_bytes() const {
   const std::vector<Field>& fields = exchange_->request.fields_;
   const std::string_view last = fields.empty() ? version_ : fields.back().value;

@@ -86,7 +86,7 @@ class Parser {
   Result feed_in_place(std::string_view& bytes);
   Result feed_owned(std::string_view& bytes);
   Result run(const char* begin, const char* end, const char*& stopped);
-  Result incomplete_head(const char* end);
+  Result incomplete_head(std::string_view piece);
   Result on_error(llhttp_errno_t error, const char* end);
   Result scan_unknown_method(const char* end);
   [[nodiscard]] bool count_chunk_digits(const char* at, const char* end);
@@ -123,6 +123,7 @@ class Parser {
   const char* head_ = nullptr;       // the request's first byte
   std::size_t head_size_ = 0;        // bytes of it that were taken; at its end, the blank line too
   const char* piece_end_ = nullptr;  // of what llhttp has been given
+  std::size_t line_ = 0;             // where the line begins that is being taken, of an owned head
   std::string_view version_;         // "1.1"
   Field field_;
   std::size_t body_bytes_ = 0;

@@ -49,15 +49,15 @@ Descriptor open_bound(const Address& address, int reuse) {
   return {-1, error};
 }
 
-// What is accepted inherits it (tcp(7)).
-int probe_silent_peers(int listener, Ms silent) {
-  if (silent == 0) return 0;
+// What is accepted inherits it (tcp(7)). Where it cannot be had, vanished peers keep their places
+// for the idle time-out.
+void probe_silent_peers(int listener, Ms silent) {
+  if (silent == 0) return;
   const auto seconds = [](Ms ms) { return static_cast<int>(std::clamp<Ms>(ms / 1000, 1, 32'767)); };
-  int error = set_option(listener, SOL_SOCKET, SO_KEEPALIVE, 1);
-  if (error == 0) error = set_option(listener, IPPROTO_TCP, TCP_KEEPIDLE, seconds(silent));
-  if (error == 0) error = set_option(listener, IPPROTO_TCP, TCP_KEEPINTVL, seconds(silent / 3));
-  if (error == 0) error = set_option(listener, IPPROTO_TCP, TCP_KEEPCNT, limits::keepalive_probes);
-  return error;
+  (void)set_option(listener, IPPROTO_TCP, TCP_KEEPIDLE, seconds(silent));
+  (void)set_option(listener, IPPROTO_TCP, TCP_KEEPINTVL, seconds(silent / 3));
+  (void)set_option(listener, IPPROTO_TCP, TCP_KEEPCNT, limits::keepalive_probes);
+  (void)set_option(listener, SOL_SOCKET, SO_KEEPALIVE, 1);
 }
 
 // Rows of one table of /proc/net (proc(5)) whose local port is `port` and whose state is SYN_RECV.
@@ -187,7 +187,7 @@ Descriptor open_listener(const Address& address, Ms keepalive) {
   const Descriptor bound = open_bound(address, 1);
   if (bound.error != 0) return bound;
   int error = set_option(bound.fd, IPPROTO_TCP, TCP_NODELAY, 1);
-  if (error == 0) error = probe_silent_peers(bound.fd, keepalive);
+  probe_silent_peers(bound.fd, keepalive);
   if (error == 0 && listen(bound.fd, limits::listen_backlog) != 0) error = errno;
   if (error == 0) return bound;
   ::close(bound.fd);

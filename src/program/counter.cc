@@ -60,8 +60,8 @@ constexpr OptionRow<CounterOptions> rows[] = {
     {.name = "--counter-password-file",
      .member = &CounterOptions::password_file,
      .kind = "PATH",
-     .help = "its first line is Redis's password, read at each connect, if the URL has none; else "
-             "LASTCALL_COUNTER_PASSWORD in the environment"},
+     .help = "its first line, without white space around it, is Redis's password, read at each "
+             "connect, if the URL has none; else LASTCALL_COUNTER_PASSWORD in the environment"},
 };
 
 }  // namespace

@@ -25,7 +25,7 @@ __attribute__((section(".preinit_array"), used)) void (*const early)() = be_a_pr
 
 int refuse(const lastcall::ProgramOptions& options, const lastcall::ExitCode& exit,
            const std::string& why) {
-  if (options.log_format == "json") {
+  if (options.log_format == "json" && lastcall::log::enabled(lastcall::log::Level::error)) {
     lastcall::log::error("{}", why);
   } else {
     fmt::print(stderr, "lastcall: {}\n", why);

@@ -99,7 +99,7 @@ std::string_view without_blanks(std::string_view text) {
   return text.substr(first, text.find_last_not_of(blanks) - first + 1);
 }
 
-// A secret's file: small, and never waited for, whatever it may turn out to be.
+// A secret's file is small; and should it be a pipe, nobody is waited for.
 std::string read_password(const std::string& path, std::string& password) {
   const auto because = [&](const char* what) {
     return fmt::format("cannot read '{}': {}", path, what);

@@ -35,7 +35,7 @@ void Connection::open(int fd, Door& door) {
   received_ = close_at_ = acked_ = 0;
   sent_.clear();
   close_draw_ = worker_.draw();
-  accepted_at_ = last_activity_at_ = worker_.now();
+  accepted_at_ = last_activity_at_ = request_started_at_ = worker_.now();
   parser_.reset();
   proceed();
 }

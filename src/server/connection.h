@@ -180,8 +180,8 @@ class Connection {
   float close_draw_ = 0;  // where in the ramp this connection is told to close
   Ms accepted_at_ = 0;
   Ms last_activity_at_ = 0;
-  Ms request_started_at_ = 0;
-  Ms body_started_at_ = 0;  // when its head was known
+  Ms request_started_at_ = 0;  // of one that has said nothing yet: when that was last looked at
+  Ms body_started_at_ = 0;     // when its head was known
   Ms write_deadline_ = 0;
   Ms linger_deadline_ = 0;        // of the linger; after a cut, of the last ACKs
   Ms linger_end_ = 0;             // for one that uploads on

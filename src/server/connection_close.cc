@@ -25,7 +25,7 @@ void Connection::linger(Late late) {
   ++door_->lingering;
   const Ms patience = door_->admin ? limits::admin_linger_ms : limits::linger_ms;
   linger_deadline_ = worker_.now() + patience;
-  linger_end_ = worker_.now() + limits::linger_uploading_ms_max;
+  linger_end_ = worker_.now() + (door_->admin ? patience : limits::linger_uploading_ms_max);
   linger_bytes_ = 0;
   spill_.clear();
   if (receive_ == Receive::paused) receive_ = Receive::off;

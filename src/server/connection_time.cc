@@ -14,7 +14,7 @@ Ms Connection::deadline() const {
   if (state_ != State::open) return never;
   if (exchange_ == nullptr) {
     if (said_ == Said::nothing)
-      return accepted_at_ + std::min(config.header_timeout, config.idle_timeout);
+      return request_started_at_ + std::min(config.header_timeout, config.idle_timeout);
     return last_activity_at_ + (door_->admin ? limits::admin_idle_ms : config.idle_timeout);
   }
   if (parser_.stage() != Parser::Stage::body) return request_started_at_ + config.header_timeout;
@@ -45,12 +45,15 @@ void Connection::on_timeout(Ms now) {
   Metrics& metrics = worker_.metrics();
   // Its input has arrived; the delay is ours: no buffer was free, or the process was stopped.
   const bool lingering = state_ == State::lingering;
-  const bool reads = lingering ? late_ != Late::excused : !send_in_flight_;
+  const bool reads = lingering ? late_ != Late::excused && now < linger_end_ : !send_in_flight_;
   if (reads && more_has_arrived()) return;
   if (lingering) {
     on_linger_timeout(now);
   } else if (send_in_flight_) {
     on_write_timeout(now);
+  } else if (said_ == Said::nothing && !worker_.crowded(*door_) &&
+             now < accepted_at_ + worker_.config().idle_timeout) {
+    request_started_at_ = now;  // it keeps nobody out: it is asked for again after as long
   } else if (exchange_ == nullptr) {
     metrics.add("idle_timeouts");
     close_idle();

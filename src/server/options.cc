@@ -82,7 +82,8 @@ constexpr OptionRow<Options> rows[] = {
     {.name = "--header-timeout",
      .member = &Options::header_timeout,
      .kind = "DURATION",
-     .help = "for a request's head, from its first byte; and for a connection's first byte",
+     .help = "for a request's head, from its first byte; for that of a connection, too, where few "
+             "places are left",
      .least = 1,
      .most = day},
     {.name = "--body-timeout",

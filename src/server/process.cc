@@ -100,8 +100,13 @@ bool Process::alive(Ms now) const {
 }
 
 void Process::note_turn(Ms last, Ms now) {
-  if (last != 0 && now - last >= limits::frozen_ms)
-    thawed_at_.store(now, std::memory_order_relaxed);
+  const auto late = [&](Ms beat) { return beat == 0 || now - beat >= limits::frozen_ms; };
+  if (last == 0 || !late(last)) return;
+  // One that went on meanwhile says that not all of them were stopped.
+  const bool all = std::all_of(slots.begin(), slots.end(), [&](const WorkerSlot& slot) {
+    return late(slot.heartbeat.load(std::memory_order_relaxed));
+  });
+  if (all) thawed_at_.store(now, std::memory_order_relaxed);
 }
 
 std::uint64_t Process::sum_at(std::size_t row) const {

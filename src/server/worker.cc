@@ -255,6 +255,11 @@ std::size_t Worker::room(const Door& door) const {
   return taken < door.max ? door.max - taken : 0;
 }
 
+// Where there are but a few places at all, that would be always.
+bool Worker::crowded(const Door& door) const {
+  return !door.admin && door.max >= limits::places_to_be_crowded && door.open * 10 >= door.max * 9;
+}
+
 // The longest silent first.
 std::vector<Connection*> Worker::silent_since(Ms since, const Door& door) const {
   std::vector<Connection*> silent;

@@ -87,6 +87,7 @@ class Worker {
   // Is a connection told to close with its next answer? In a drain each drew (0 to 1) its own
   // moment in the first half of the window; and whoever asks where there are few places left is.
   [[nodiscard]] bool says_close(const Door& door, float draw) const;
+  [[nodiscard]] bool crowded(const Door& door) const;  // nine of ten places are taken
   [[nodiscard]] float draw();
   // A filled buffer for `recv` is queued, not yet dispatched.
   [[nodiscard]] bool may_have_received(Ticket recv) const;

@@ -80,8 +80,7 @@ void Worker::announce() {
 }
 
 bool Worker::says_close(const Door& door, float draw) const {
-  const bool crowded = !door.admin && door.open * 10 >= door.max * 9;
-  if (door.closing || crowded) return true;
+  if (door.closing || crowded(door)) return true;
   if (door.admin || phase() != Phase::draining) return false;
   const Deadlines deadlines = process_.deadlines();
   const Ms window = deadlines.window_end - deadlines.signaled_at;

@@ -1,8 +1,9 @@
 // Task<T>: the coroutine of a handler or a job that waits.
 //
 // Lazy (nothing runs until it is awaited or started), move-only, resumed on its worker's thread
-// only. Its frame comes from a pool of that thread. Exceptions travel to whoever awaits it. An
-// await of what does not have to wait costs no stack, however many there are in a row.
+// only. Its frame comes from a pool of that thread. Exceptions travel to whoever awaits it. Awaits
+// of what does not have to wait, one after another, cost no stack; each one within another costs
+// some.
 //
 //   Task<> slow(Request&, Response& response, void*) {
 //     co_await sleep(std::chrono::seconds(5));

@@ -30,20 +30,34 @@ bool ask_and_keep(Wire& wire, int socket) {
 
 }  // namespace
 
-TEST_CASE("who connects and says nothing has the time for a head, not that between requests") {
-  WorkerConfig config;
+TEST_CASE("who connects and says nothing keeps nobody out for longer than a head may take") {
+  WorkerConfig config = with_places(10);
   config.header_timeout = 2000;
+  config.idle_timeout = 20'000;
   Wire wire(config);
-  const int silent = wire.connect();
   const int spoken = wire.connect();
   CHECK(status(wire.ask(spoken, hello)) == 200);
-  wire.pass(1900);
+  const int silent = wire.connect();
+  wire.pass(10'000);  // there is room
   CHECK_FALSE(wire.closed(silent));
-  wire.pass(200);
+  const std::vector<int> more = connect(wire, 7);
+  wire.pass(2100);
   CHECK(wire.closed(silent));
   CHECK(wire.take(silent).empty());
   CHECK_FALSE(wire.closed(spoken));
-  CHECK(wire.count("idle_timeouts") == 1);
+  CHECK(wire.count("idle_timeouts") >= 1);
+}
+
+TEST_CASE("where there is room, who connects and says nothing has the time between requests") {
+  WorkerConfig config;
+  config.header_timeout = 2000;
+  config.idle_timeout = 20'000;
+  Wire wire(config);
+  const int silent = wire.connect();
+  wire.pass(19'000);
+  CHECK_FALSE(wire.closed(silent));
+  wire.pass(2100);
+  CHECK(wire.closed(silent));
 }
 
 TEST_CASE("where nine of ten places are taken, answers say close") {

@@ -82,3 +82,13 @@ TEST_CASE("when all were stopped those that have not turned since have a moment 
   process.note_turn(thawed, thawed + limits::heartbeat_ms);  // an ordinary turn excuses nobody
   CHECK_FALSE(process.alive(thawed + limits::thaw_ms));
 }
+
+TEST_CASE("a worker that was late while another turned excuses nobody") {
+  Process process(3, {});
+  process.slots[0].heartbeat = process.slots[1].heartbeat = 100'000;  // the second one is stuck
+  const Ms now = 100'000 + limits::heartbeat_stale_ms;
+  process.slots[2].heartbeat = now - limits::heartbeat_ms;
+  process.note_turn(100'000, now);
+  process.slots[0].heartbeat = now;
+  CHECK_FALSE(process.alive(now));
+}
