@@ -1,15 +1,12 @@
 #include "http/parser.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
-#include <array>
 #include <cstring>
-#include <string>
 #include <utility>
 
 #include "base/check.h"
 #include "base/token.h"
+#include "http/authority.h"
 
 namespace lastcall {
 
@@ -65,44 +62,6 @@ Method method_of(std::uint8_t number) {
     case HTTP_CONNECT: return Method::connect;
     default: return Method::other;
   }
-}
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
-bool all_digits(std::string_view text) { return std::all_of(text.begin(), text.end(), is_digit); }
-
-// unreserved and sub-delims of RFC 3986, without the comma.
-constexpr auto is_reg_name = [] {
-  std::array<bool, 256> table{};
-  for (int c = '0'; c <= '9'; ++c) table[c] = true;
-  for (int c = 'a'; c <= 'z'; ++c) table[c] = table[c - 'a' + 'A'] = true;
-  for (const char c : {'-', '.', '_', '~', '!', '$', '&', '\'', '(', ')', '*', '+', ';', '='})
-    table[static_cast<unsigned char>(c)] = true;
-  return table;
-}();
-
-// RFC 3986 section 3.2.2: reg-name or IP-literal, then an optional port. A comma, though a
-// sub-delim, means that two Hosts were joined on the way: refused. Userinfo is not allowed here.
-bool is_authority(std::string_view text) {
-  std::size_t i = 0;
-  if (text.starts_with('[')) {
-    const auto end = text.find(']');
-    if (end == std::string_view::npos || end == 1) return false;
-    const std::string literal(text.substr(1, end - 1));
-    in6_addr address;
-    if (inet_pton(AF_INET6, literal.c_str(), &address) != 1) return false;
-    i = end + 1;
-  } else {
-    for (; i < text.size() && text[i] != ':'; ++i) {
-      if (is_reg_name[static_cast<unsigned char>(text[i])]) continue;
-      const bool encoded =
-          text[i] == '%' && text.size() - i >= 3 && is_hex(text[i + 1]) && is_hex(text[i + 2]);
-      if (!encoded) return false;
-      i += 2;
-    }
-  }
-  if (i == text.size()) return true;
-  return text[i] == ':' && all_digits(text.substr(i + 1));
 }
 
 // The piece lies right behind what the view has of it (invariant 1).
