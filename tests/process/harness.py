@@ -62,8 +62,8 @@ def clean_environment(**more):
 
 
 def die_with_parent():
-    """For a child between fork and exec: nothing outlives the test that started it. And it heeds the
-    signals that we may have been told to ignore, as a shell's background job is."""
+    """For a child between fork and exec: nothing outlives the test that started it. And it heeds
+    the signals that we may have been told to ignore, as a shell's background job is."""
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, signal.SIG_DFL)
