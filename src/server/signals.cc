@@ -54,7 +54,8 @@ void open_missing_standard_descriptors() {
   }
 }
 
-timer_t watchdog{};  // of the process, made before serving
+timer_t watchdog{};               // of the process, made before serving
+constexpr int watchdog_mark = 1;  // in its signal; somebody else's has none
 std::atomic<int> watchdog_exit_code{exit_cut.code};
 std::atomic<bool> watchdog_fired{false};  // its next tick may come on another thread
 static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free,
@@ -94,7 +95,7 @@ void name_jobs() {
 // Async-signal-safe only (signal-safety(7)): poll, write, _exit. The write is made only where it
 // cannot block; should it block all the same, the timer's next tick ends the process.
 void on_watchdog(int, siginfo_t* info, void*) {
-  if (info->si_code != SI_TIMER || info->si_value.sival_ptr != &watchdog)
+  if (info->si_code != SI_TIMER || info->si_value.sival_int != watchdog_mark)
     return;  // not our timer's
   if (!watchdog_fired.exchange(true)) {
     constexpr std::string_view line =
@@ -166,7 +167,7 @@ bool make_watchdog() {
   sigevent event{};
   event.sigev_notify = SIGEV_SIGNAL;
   event.sigev_signo = SIGALRM;
-  event.sigev_value.sival_ptr = &watchdog;
+  event.sigev_value.sival_int = watchdog_mark;
   const itimerspec disarmed{};  // tried now: at the signal it must not fail
   return sigaction(SIGALRM, &action, nullptr) == 0 &&
          timer_create(CLOCK_MONOTONIC, &event, &watchdog) == 0 &&
