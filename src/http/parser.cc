@@ -86,6 +86,7 @@ bool frames_message(std::string_view name) {
 // ended before that.
 template <class Each>
 void framing_tabs(std::string_view head, std::size_t line, std::size_t from, Each each) {
+  if (head.find('\t', from) == std::string_view::npos) return;  // nearly always
   for (std::size_t end; line < head.size(); line = end + 1) {
     end = std::min(head.find('\n', std::max(line, from)), head.size());
     const std::string_view text = head.substr(line, end - line);
@@ -99,9 +100,6 @@ void framing_tabs(std::string_view head, std::size_t line, std::size_t from, Eac
     }
   }
 }
-
-// Where the last line of `text` begins.
-std::size_t last_line(std::string_view text) { return text.rfind('\n') + 1; }  // npos + 1 is 0
 
 }  // namespace
 
@@ -163,8 +161,7 @@ bool Parser::must_own(std::string_view bytes) const {
   if (stage_ == Stage::body) return false;
   if (exchange_->head_owned) return true;
   bool found = false;
-  if (bytes.find('\t') != std::string_view::npos)
-    framing_tabs(bytes, 0, 0, [&](std::size_t) { return !(found = true); });
+  framing_tabs(bytes, 0, 0, [&](std::size_t) { return !(found = true); });
   return found;
 }
 
@@ -182,7 +179,7 @@ Parser::Result Parser::feed_in_place(std::string_view& bytes) {
     head_size_ = bytes.size();
     if (head_size_ > limits_.header_bytes_max) return head_too_long();
     if (incomplete_head(bytes) == Result::failed) return Result::failed;
-    line_ = last_line(bytes);
+    line_ = bytes.rfind('\n') + 1;  // npos + 1 is 0
   }
   if (!exchange_->head_owned) own_head(head_size_, head_size_);
   bytes = {};
@@ -202,13 +199,12 @@ Parser::Result Parser::feed_owned(std::string_view& bytes) {
   std::memcpy(at, bytes.data(), size);
   const std::size_t before = std::exchange(head_size_, head_size_ + size);
   const std::string_view piece(at, size);
-  if (piece.find('\t') != std::string_view::npos) {
-    framing_tabs({head, head_size_}, line_, before, [&](std::size_t tab) {
-      head[tab] = ' ';
-      return true;
-    });
-  }
-  if (piece.find('\n') != std::string_view::npos) line_ = before + last_line(piece);
+  framing_tabs({head, head_size_}, line_, before, [&](std::size_t tab) {
+    head[tab] = ' ';
+    return true;
+  });
+  if (const auto newline = piece.rfind('\n'); newline != std::string_view::npos)
+    line_ = before + newline + 1;
   if (stage_ == Stage::unknown_method) {
     bytes.remove_prefix(size);
     return scan_unknown_method(at + size);

@@ -108,8 +108,7 @@ constexpr OptionRow<Options> rows[] = {
      .member = &Options::tcp_keepalive,
      .kind = "DURATION",
      .help = "silence after which TCP asks whether a client is still there: one that has vanished "
-             "gives "
-             "its place back after 2 1/3 of it; 0s: never asks",
+             "gives its place back after 2 1/3 of it; 0s: never asks",
      .most = day},
     {.name = "--max-header-bytes",
      .member = &Options::max_header_bytes,

@@ -1,6 +1,5 @@
 """The machines that QEMU emulates, and how programs for them are built."""
 
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,9 +40,8 @@ class Machine:
 
     def _vegeta(self) -> Path:
         """As the benchmarks build it."""
-        os.environ["GOARCH"] = self.processor
         with Children(self.folder) as children:
-            build.compile_go(children, self.folder / "programs")
+            build.compile_go(children, self.folder / "programs", self.processor)
         return self.folder / "programs" / "vegeta"
 
     def _busybox(self) -> Path:

@@ -73,18 +73,20 @@ def find_go() -> str:
     return go
 
 
-def compile_go(children: Children, programs: Path) -> None:
-    """The peer and vegeta."""
+def compile_go(children: Children, programs: Path, processor: str = "") -> None:
+    """The peer and vegeta. `processor`: as Go calls it, where it is not this machine's."""
     programs.mkdir(parents=True, exist_ok=True)
-    compile_go_packages(children, ROOT / "bench", ["./peer", VEGETA], f"{programs}/")
+    packages = ["./peer", VEGETA]
+    compile_go_packages(children, ROOT / "bench", packages, f"{programs}/", processor)
 
 
 def compile_go_packages(
-    children: Children, module: Path, packages: list[str], to: Path | str
+    children: Children, module: Path, packages: list[str], to: Path | str, processor: str = ""
 ) -> None:
     """Static: for scratch, too. `to`: a program, or with a slash behind it their folder."""
     # git refuses to speak of a clone that another user owns; no version is wanted of it.
     argv = [find_go(), "build", "-mod=readonly", "-buildvcs=false", "-ldflags", "-s -w"]
     argv += ["-o", str(to), *packages]
     environment = children.temporary | {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
+    environment |= {"GOARCH": processor} if processor else {}
     children.run("go build", argv, cwd=module, env=environment)
