@@ -101,7 +101,7 @@ def kill_again_and_again(seed, count):
 class Killed(CountingTestCase):
     def test_sigkill_200_times_under_load_loses_nothing_confirmed_and_adds_nothing(self):
         seed = first_seed()
-        count = rounds(200)
+        count = max(20, rounds(200))  # of fewer, all might come before the first increment
         context = multiprocessing.get_context("fork")
         with concurrent.futures.ProcessPoolExecutor(CHAINS, context, die_with_parent) as pool:
             futures = [pool.submit(kill_again_and_again, seed + n, -(-count // CHAINS))

@@ -188,8 +188,8 @@ TEST_CASE_TEMPLATE("receive: without a free buffer it ends by ENOBUFS, and loses
   world.io().submit_recv(pair.ours, receiving);
   const std::string sent = pattern((limits::receive_buffers + 2) * limits::receive_buffer_bytes);
   Completions all;
-  for (std::size_t at = 0; at < sent.size() && !ended(all, receiving);
-       at += limits::receive_buffer_bytes) {
+  std::size_t at = 0;
+  for (; at < sent.size() && !ended(all, receiving); at += limits::receive_buffer_bytes) {
     world.send(pair.theirs, std::string_view(sent).substr(at, limits::receive_buffer_bytes));
     const Completions some = world.harvest(1);
     all.insert(all.end(), some.begin(), some.end());
@@ -203,7 +203,7 @@ TEST_CASE_TEMPLATE("receive: without a free buffer it ends by ENOBUFS, and loses
   CHECK(world.io().buffers_lent() == limits::receive_buffers);
   std::string got = take(world, all);
   const std::size_t rest = world.io().bytes_waiting(pair.ours);
-  CHECK(rest > 0);
+  CHECK(got.size() + rest == at);  // Linux 6.1 ends it before there is something without a buffer
   world.io().submit_recv(pair.ours, receiving);
   got += receive(world, rest);
   CHECK(got == sent.substr(0, got.size()));
