@@ -86,8 +86,9 @@ class PretendIo final : public lastcall::Io {
   [[nodiscard]] std::uint64_t sends() const { return sends_; }
   [[nodiscard]] std::string_view last_sent() const { return last_sent_; }
 
+  void reserve(std::size_t) override {}
   void submit_accept(int, Ticket ticket, bool) override { accept_ = ticket, accepting_ = true; }
-  void submit_recv(int socket, Ticket ticket) override {
+  void submit_recv(int socket, Ticket ticket, bool) override {
     client_of(socket).recv = ticket;
     client_of(socket).receiving = true;
   }
@@ -141,6 +142,8 @@ class PretendIo final : public lastcall::Io {
   std::size_t receive_now(int, std::span<char>) override { return 0; }
   std::size_t bytes_unacked(int) override { return 0; }
   std::uint64_t bytes_acked(int) override { return 0; }
+  bool gone(int) override { return false; }
+  void set_receive_room(int, std::size_t) override {}
   int unlisten(int) override { return 0; }
   unsigned accept_queue_length(int) override { return 0; }
   int handshakes_half_way(std::uint16_t) override { return 0; }
@@ -255,7 +258,7 @@ class Nobody {
       const Ticket& ticket = completion.ticket;
       if (ticket.kind == Kind::accept) {
         const int fd = completion.result;
-        io.submit_recv(fd, {Kind::recv, static_cast<std::uint32_t>(fd - first_fd), 0});
+        io.submit_recv(fd, {Kind::recv, static_cast<std::uint32_t>(fd - first_fd), 0}, false);
       } else if (ticket.kind == Kind::recv) {
         io.give_back(completion.buffer);
         const auto fd = static_cast<int>(ticket.index) + first_fd;

@@ -12,6 +12,7 @@
 #include "await/context.h"
 #include "base/check.h"
 #include "base/metrics.h"
+#include "base/reserve.h"
 
 namespace lastcall {
 
@@ -43,7 +44,7 @@ bool Jobs::start(std::string_view name, Task<> task, Ms now) {
   try {
     if (!task) throw std::bad_alloc();  // for its frame
     job = std::make_unique<Job>();
-    make_room();
+    make_room_for_one();
   } catch (const std::bad_alloc&) {
     metrics_.add("jobs_refused");
     return false;
@@ -63,14 +64,14 @@ bool Jobs::start(std::string_view name, Task<> task, Ms now) {
 }
 
 // For one job more in each list: from there on nothing can fail.
-void Jobs::make_room() {
-  const auto grow = [](auto& list, std::size_t size) {
-    if (list.capacity() < size) list.reserve(2 * size);
-  };
-  grow(all_, all_.size() + 1);
-  grow(new_, all_.size() + 1);
-  grow(ended_, all_.size() + 1);
-  grow(finishing_, all_.size() + 1);
+void Jobs::make_room_for_one() {
+  const std::size_t size = all_.size() + 1;
+  reserve_for(all_, size);
+  reserve_for(new_, size);
+  reserve_for(starting_, size);
+  reserve_for(ended_, size);
+  reserve_for(finishing_, size);
+  reserve_for(unfinished_, size);
 }
 
 // The last row is everybody else's.
@@ -90,14 +91,14 @@ JobRow& Jobs::row_of(std::string_view name) {
 
 void Jobs::run_new() {
   DCHECK(new_.size() <= all_.size());
-  std::vector<Job*> batch;
-  batch.swap(new_);
-  for (Job* job : batch) job->task.start(&Jobs::on_done, job);
+  starting_.swap(new_);
+  for (Job* job : starting_) job->task.start(&Jobs::on_done, job);
+  starting_.clear();
 }
 
 void Jobs::on_done(void* self) noexcept {
   auto* job = static_cast<Job*>(self);
-  DCHECK(job->jobs->ended_.size() < job->jobs->ended_.capacity());  // `make_room`
+  DCHECK(job->jobs->ended_.size() < job->jobs->ended_.capacity());  // `make_room_for_one`
   job->jobs->ended_.push_back(job);
 }
 
@@ -105,13 +106,12 @@ void Jobs::on_done(void* self) noexcept {
 void Jobs::finish(Ms now) {
   if (ended_.empty()) return;
   finishing_.swap(ended_);
-  std::vector<Job*> unfinished;
   for (Job* job : finishing_) {
     try {
       job->task.result();
       metrics_.add("jobs_finished");
     } catch (const Canceled&) {
-      if (!job->named) unfinished.push_back(job);
+      if (!job->named) unfinished_.push_back(job);
     } catch (const std::exception& error) {
       metrics_.add("jobs_failed");
       log::error("job {} failed: {}", job->name, error.what());
@@ -120,7 +120,7 @@ void Jobs::finish(Ms now) {
       log::error("job {} failed", job->name);
     }
   }
-  name_unfinished(unfinished, now, "unfinished at the deadline");
+  name_unfinished(now, "unfinished at the deadline");
   for (Job* job : finishing_) remove(*job);
   finishing_.clear();
   if (all_.empty()) timers_.disarm(overdue_);
@@ -148,28 +148,35 @@ void Jobs::on_deadline(Ms now) {
 // where it does not, the watchdog itself says how many there are of each name.
 void Jobs::on_overdue(void* self) noexcept {
   auto& jobs = *static_cast<Jobs*>(self);
-  std::vector<Job*> left;
   for (const auto& job : jobs.all_) {
-    if (!std::exchange(job->named, true)) left.push_back(job.get());
+    if (!std::exchange(job->named, true)) jobs.unfinished_.push_back(job.get());
   }
-  jobs.name_unfinished(left, jobs.overdue_at_, "unfinished, and cannot be cancelled");
+  jobs.name_unfinished(jobs.overdue_at_, "unfinished, and cannot be cancelled");
 }
 
 // Many jobs a line: the log's queue is bounded, and each of them has to be in it.
-void Jobs::name_unfinished(const std::vector<Job*>& jobs, Ms now, std::string_view how) {
-  for (std::size_t begin = 0; begin < jobs.size(); begin += limits::jobs_named_per_line) {
-    const std::size_t end = std::min(begin + limits::jobs_named_per_line, jobs.size());
-    std::string names;
+void Jobs::name_unfinished(Ms now, std::string_view how) {
+  for (std::size_t begin = 0; begin < unfinished_.size(); begin += limits::jobs_named_per_line) {
+    const std::size_t end = std::min(begin + limits::jobs_named_per_line, unfinished_.size());
     for (std::size_t i = begin; i < end; ++i) {
-      const Job& job = *jobs[i];
-      fmt::format_to(std::back_inserter(names), "{}{} ({} old)", i == begin ? "" : ", ", job.name,
-                     format_duration(now - job.since));
+      const Job& job = *unfinished_[i];
       job.row->unfinished.fetch_add(1, std::memory_order_relaxed);
       if (now - job.since > job.row->oldest_ms) job.row->oldest_ms = now - job.since;
     }
-    log::warning("{} {} {}: {}", end - begin, end - begin == 1 ? "job" : "jobs", how, names);
+    try {
+      std::string names;
+      for (std::size_t i = begin; i < end; ++i) {
+        const Job& job = *unfinished_[i];
+        fmt::format_to(std::back_inserter(names), "{}{} ({} old)", i == begin ? "" : ", ", job.name,
+                       format_duration(now - job.since));
+      }
+      log::warning("{} {} {}: {}", end - begin, end - begin == 1 ? "job" : "jobs", how, names);
+    } catch (const std::bad_alloc&) {
+      log::warning("{} jobs {}", end - begin, how);
+    }
   }
-  metrics_.add("jobs_unfinished", jobs.size());
+  metrics_.add("jobs_unfinished", unfinished_.size());
+  unfinished_.clear();
 }
 
 }  // namespace lastcall

@@ -69,10 +69,10 @@ class Jobs {
 
   static void on_done(void* job) noexcept;
   static void on_overdue(void* jobs) noexcept;
-  void make_room();
+  void make_room_for_one();
   JobRow& row_of(std::string_view name);
   void remove(Job& job);
-  void name_unfinished(const std::vector<Job*>& jobs, Ms now, std::string_view how);
+  void name_unfinished(Ms now, std::string_view how);
 
   TimerWheel& timers_;
   Metrics& metrics_;
@@ -80,8 +80,10 @@ class Jobs {
   const std::size_t jobs_max_;
   std::vector<std::unique_ptr<Job>> all_;
   std::vector<Job*> new_;
+  std::vector<Job*> starting_;  // swapped with it: both keep their room
   std::vector<Job*> ended_;
-  std::vector<Job*> finishing_;  // swapped with it: both keep their room
+  std::vector<Job*> finishing_;  // likewise
+  std::vector<Job*> unfinished_;
   bool canceled_ = false;
   Ms overdue_at_ = 0;
   Timer overdue_;

@@ -8,19 +8,15 @@
 
 namespace lastcall {
 
-Latch::~Latch() {
-  if (set_ && waiter_) context().ready.remove(waiter_);
-}
-
 void Latch::set() {
   if (set_) return;
   set_ = true;
-  if (waiter_) context().ready.add(waiter_);
+  if (woken_.waiter) context().ready.add(woken_);
 }
 
 void Latch::await_suspend(std::coroutine_handle<> waiter) {
-  if (waiter_) throw std::logic_error("a latch has one waiter: a second one awaits it");
-  waiter_ = waiter;
+  if (woken_.waiter) throw std::logic_error("a latch has one waiter: a second one awaits it");
+  woken_.waiter = waiter;
 }
 
 void Mutex::unlock() {
@@ -34,6 +30,9 @@ void Mutex::unlock() {
   next->set();
 }
 
-void TurnEnd::await_suspend(std::coroutine_handle<> waiter) { context().ready.add(waiter); }
+void TurnEnd::await_suspend(std::coroutine_handle<> waiter) {
+  woken.waiter = waiter;
+  context().ready.add(woken);
+}
 
 }  // namespace lastcall

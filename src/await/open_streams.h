@@ -20,14 +20,14 @@ class Io;
 class Metrics;
 
 struct Stream::State {
-  State(Io& opened_by, Metrics& counted_by, int socket);
+  State(Io& opened_by, Metrics& counted_by);
   State(const State&) = delete;
   State& operator=(const State&) = delete;
   ~State();
 
   Io* io;
   Metrics* metrics;
-  int fd;
+  int fd = -1;                      // until it is in the list of what is open
   bool closed = false;              // by its owner, with an operation under way
   Address peer;                     // of the connect under way
   std::unique_ptr<char[]> in;       // memory of the receive under way
@@ -40,7 +40,7 @@ struct Stream::State {
 
 class OpenStreams {
  public:
-  void add(Stream::State& state);
+  void add(Stream::State& state, int socket);
   // No operation is outstanding any more. Streams that the application still holds are closed and
   // know it.
   void close_all();

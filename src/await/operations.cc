@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/reserve.h"
 
 namespace lastcall {
 
@@ -12,8 +13,10 @@ Ticket Operations::begin(int fd, Done done, void* owner, Ms deadline, std::share
   if (free_.empty()) {
     const auto index = static_cast<std::uint32_t>(slots_.size());
     CHECK(index < Ticket::indices);
+    reserve_for(slots_, index + 1);
+    reserve_for(free_, index + 1);  // a completion takes no memory
+    io_.reserve(2);                 // it, and its cancel
     slots_.push_back(std::make_unique<Slot>(*this, index));
-    free_.reserve(slots_.capacity());  // a completion takes no memory
     free_.push_back(index);
   }
   Slot& slot = *slots_[free_.back()];

@@ -1,22 +1,38 @@
 #include "await/ready.h"
 
-#include <algorithm>
-#include <cstddef>
-
 #include "base/check.h"
 
 namespace lastcall {
 
-void Ready::remove(std::coroutine_handle<> waiter) {
-  waiters_.erase(std::remove(waiters_.begin(), waiters_.end(), waiter), waiters_.end());
+void detail::Woken::leave() {
+  if (next == nullptr) return;
+  previous->next = next;
+  next->previous = previous;
+  next = previous = nullptr;
+}
+
+Ready::~Ready() {
+  while (!empty()) ring_.next->leave();
+  ring_.next = ring_.previous = nullptr;
+}
+
+void Ready::add(detail::Woken& woken) {
+  DCHECK(woken.next == nullptr);
+  woken.previous = ring_.previous;
+  woken.next = &ring_;
+  woken.previous->next = &woken;
+  ring_.previous = &woken;
 }
 
 void Ready::run() {
-  for (std::size_t left = waiters_.size(); left > 0 && !waiters_.empty(); --left) {
-    const std::coroutine_handle<> waiter = waiters_.front();
-    waiters_.pop_front();
-    DCHECK(waiter && !waiter.done());
-    waiter.resume();
+  if (empty()) return;
+  detail::Woken end;
+  add(end);
+  while (ring_.next != &end) {
+    detail::Woken& first = *ring_.next;
+    first.leave();
+    DCHECK(first.waiter && !first.waiter.done());
+    first.waiter.resume();  // may destroy it, and others
   }
 }
 

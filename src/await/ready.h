@@ -1,21 +1,25 @@
 // The coroutines that a worker resumes at the end of its turn: those that somebody has woken
-// (lastcall/latch.h), and those that waited for just that.
+// (lastcall/latch.h), and those that waited for just that. A ring of `Woken`, which stand in what
+// waits: to wake somebody takes no memory.
 #pragma once
 
-#include <coroutine>
-#include <deque>
+#include <lastcall/latch.h>
 
 namespace lastcall {
 
 class Ready {
  public:
-  void add(std::coroutine_handle<> waiter) { waiters_.push_back(waiter); }
-  void remove(std::coroutine_handle<> waiter);
+  Ready() { ring_.next = ring_.previous = &ring_; }
+  Ready(const Ready&) = delete;
+  Ready& operator=(const Ready&) = delete;
+  ~Ready();
+
+  void add(detail::Woken& woken);
   void run();  // those there are now; whom they wake comes with the next turn
-  [[nodiscard]] bool empty() const { return waiters_.empty(); }
+  [[nodiscard]] bool empty() const { return ring_.next == &ring_; }
 
  private:
-  std::deque<std::coroutine_handle<>> waiters_;
+  detail::Woken ring_;
 };
 
 }  // namespace lastcall

@@ -10,12 +10,14 @@
 #include <cerrno>
 #include <cstring>
 #include <mutex>
+#include <new>
 #include <utility>
 
 #include <lastcall/latch.h>
 
 #include "await/awaited.h"
 #include "base/check.h"
+#include "base/reserve.h"
 
 namespace lastcall {
 namespace {
@@ -157,7 +159,12 @@ void Resolver::Channel::watch(int fd, unsigned events) {
   Watch* found = at != watches.end() ? at->get() : nullptr;
   if (found == nullptr) {
     if (events == 0) return;
-    found = watches.emplace_back(std::make_unique<Watch>(*this, fd)).get();
+    try {
+      reserve_for(watches, watches.size() + 1);
+      found = watches.emplace_back(std::make_unique<Watch>(*this, fd)).get();
+    } catch (const std::bad_alloc&) {
+      return;  // c-ares asks again in time, by another socket
+    }
   }
   if (found->polling && found->events != events) {
     operations.forget(found->ticket);
@@ -171,8 +178,12 @@ void Resolver::Channel::watch(int fd, unsigned events) {
 void Resolver::Channel::tend() {
   for (const auto& watch : watches) {
     if (watch->polling || operations.canceled()) continue;
+    try {
+      watch->ticket = operations.begin(watch->fd, &Channel::on_ready, watch.get(), never, nullptr);
+    } catch (const std::bad_alloc&) {
+      continue;  // until the timer below
+    }
     watch->polling = true;
-    watch->ticket = operations.begin(watch->fd, &Channel::on_ready, watch.get(), never, nullptr);
     context().io.submit_poll(watch->fd, watch->events, watch->ticket);
   }
   timeval left{};
@@ -209,17 +220,20 @@ void Resolver::Channel::process(int readable, int writable) {
 void Resolver::Query::on_answer(int result, ares_addrinfo* answer, bool first) {
   const auto held = --unanswered == 0 ? std::move(held_by_channel) : held_by_channel;
   if (unanswered == 0) --channel->asked;
-  std::vector<Address> found;
-  for (auto* node = answer != nullptr ? answer->nodes : nullptr; node != nullptr;
-       node = node->ai_next) {
+  const std::size_t before = addresses.size();
+  for (auto* node = answer != nullptr ? answer->nodes : nullptr;
+       node != nullptr && addresses.size() < before + limits::addresses_max; node = node->ai_next) {
     Address address;
     address.size = node->ai_addrlen;
     std::memcpy(&address.storage, node->ai_addr, node->ai_addrlen);
-    found.push_back(address);
+    addresses.push_back(address);  // there is room: `resolve`
   }
   if (answer != nullptr) ares_freeaddrinfo(answer);
-  if (found.empty()) status = result != ARES_SUCCESS ? result : ARES_ENODATA;
-  addresses.insert(first ? addresses.begin() : addresses.end(), found.begin(), found.end());
+  if (addresses.size() == before) status = result != ARES_SUCCESS ? result : ARES_ENODATA;
+  if (first) {
+    const auto middle = addresses.begin() + static_cast<std::ptrdiff_t>(before);
+    std::rotate(addresses.begin(), middle, addresses.end());
+  }
   if (addresses.size() > limits::addresses_max) addresses.resize(limits::addresses_max);
   if (answered.is_set()) return;  // too late
   if (unanswered == 0) {
@@ -258,6 +272,7 @@ Task<Resolved> Resolver::resolve(std::string host, std::uint16_t port, Ms deadli
     co_return resolved;
   }
   const auto query = std::make_shared<Query>();
+  query->addresses.reserve(2 * limits::addresses_max);
   query->held_by_channel = query;
   query->timers = &timers_;
   query->deadline = deadline;
@@ -279,6 +294,7 @@ Task<Resolved> Resolver::resolve(std::string host, std::uint16_t port, Ms deadli
 
 // One that has read the resolv.conf that is there now.
 int Resolver::open_channel() {
+  reserve_for(outdated_, outdated_.size() + 1);
   std::erase_if(outdated_, [](const auto& each) { return each->asked == 0; });
   if (channel_ != nullptr && channel_->version == Version::current()) return ARES_SUCCESS;
   auto channel = std::make_unique<Channel>(operations_, timers_);

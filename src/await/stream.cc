@@ -43,10 +43,7 @@ struct Transfer {
 
 // ---- what a worker keeps of them
 
-Stream::State::State(Io& opened_by, Metrics& counted_by, int socket)
-    : io(&opened_by), metrics(&counted_by), fd(socket) {
-  metrics->add("streams_open");
-}
+Stream::State::State(Io& opened_by, Metrics& counted_by) : io(&opened_by), metrics(&counted_by) {}
 
 Stream::State::~State() {
   if (fd < 0) return;
@@ -56,8 +53,10 @@ Stream::State::~State() {
   metrics->subtract("streams_open");
 }
 
-void OpenStreams::add(Stream::State& state) {
-  DCHECK(state.fd >= 0 && state.link == nullptr);
+void OpenStreams::add(Stream::State& state, int socket) {
+  DCHECK(state.fd < 0 && socket >= 0 && state.link == nullptr);
+  state.fd = socket;
+  state.metrics->add("streams_open");
   state.next = first_;
   state.link = &first_;
   if (first_ != nullptr) first_->link = &state.next;
@@ -102,14 +101,14 @@ Task<std::error_code> Stream::connect(std::string host, std::uint16_t port, Dura
     Context& here = context();
     const Ms left = deadline - here.now;
     if (left <= 0) co_return error_of(-ETIMEDOUT);
+    const auto state = std::make_shared<State>(here.io, here.metrics);  // may throw: first
     const int fd = here.io.open_socket(resolved.addresses[i].storage.ss_family);
     if (fd < 0) {  // no descriptor; or no IPv6 here, and IPv4 comes next
       result = fd;
       continue;
     }
-    const auto state = std::make_shared<State>(here.io, here.metrics, fd);
     state->peer = resolved.addresses[i];
-    here.open_streams.add(*state);
+    here.open_streams.add(*state, fd);
     const Ms share = left / static_cast<Ms>(resolved.addresses.size() - i);
     result = co_await await_operation(
         fd,

@@ -24,10 +24,13 @@ struct FramePool {
   FramePool() = default;
   FramePool(const FramePool&) = delete;
   FramePool& operator=(const FramePool&) = delete;
-  ~FramePool() {
-    for (Free* head : heads) {
+  ~FramePool() { trim(); }
+
+  void trim() {
+    for (Free*& head : heads) {
       while (head != nullptr) std::free(std::exchange(head, head->next));
     }
+    counts.fill(0);
   }
 
   std::array<Free*, classes> heads{};
@@ -36,6 +39,7 @@ struct FramePool {
 };
 
 thread_local FramePool pool;
+constinit thread_local std::size_t bytes_live = 0;
 
 std::size_t class_of(std::size_t bytes) { return (bytes - 1) / FramePool::step; }
 
@@ -50,12 +54,15 @@ void* frame_allocate(std::size_t bytes) noexcept {
   } else {
     frame = std::malloc(index < FramePool::classes ? (index + 1) * FramePool::step : bytes);
   }
-  if (frame != nullptr) ++pool.live;
+  if (frame == nullptr) return nullptr;
+  ++pool.live;
+  bytes_live += bytes;
   return frame;
 }
 
 void frame_free(void* frame, std::size_t bytes) noexcept {
   --pool.live;
+  bytes_live -= bytes;
   const std::size_t index = class_of(bytes);
   if (index >= FramePool::classes || pool.counts[index] == FramePool::kept) {
     std::free(frame);
@@ -73,5 +80,9 @@ void check_frame(bool usable) noexcept {
 }
 
 std::size_t frames_live() noexcept { return pool.live; }
+
+std::size_t frame_bytes_live() noexcept { return bytes_live; }
+
+void frames_trim() noexcept { pool.trim(); }
 
 }  // namespace lastcall::detail

@@ -4,8 +4,9 @@
 
 #include <algorithm>
 #include <fstream>
-#include <sstream>
 #include <string>
+
+#include "base/cgroup.h"
 
 namespace lastcall {
 namespace {
@@ -38,49 +39,14 @@ unsigned quota_v1(const std::string& directory) {
   return round_up(quota, period);
 }
 
-// A limit may stand on any cgroup above the process's own: the smallest counts. In a container
-// /proc/self/cgroup may name a path of the host that is not mounted; the root then is its own.
-template <class Quota>
-unsigned smallest(const std::string& mount, std::string path, Quota quota) {
-  unsigned least = 0;
-  for (;;) {
-    const unsigned here = quota(mount + path);
-    if (here != 0) least = least == 0 ? here : std::min(least, here);
-    if (path.empty()) return least;
-    path.resize(path.rfind('/'));
-  }
-}
-
-bool lists_cpu(const std::string& controllers) {
-  std::istringstream names(controllers);
-  for (std::string name; std::getline(names, name, ',');) {
-    if (name == "cpu") return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 unsigned quota_cpus(const char* root, const char* membership) {
-  std::ifstream file(membership);
   unsigned least = 0;
-  // Lines of cgroups(7): "0::/path" for v2, "4:cpu,cpuacct:/path" for v1.
-  for (std::string line; std::getline(file, line);) {
-    const auto first = line.find(':');
-    const auto second = line.find(':', first + 1);
-    if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    std::string path = line.substr(second + 1);
-    if (path == "/" || !path.starts_with('/')) path.clear();
-    unsigned here = 0;
-    if (controllers.empty()) {
-      here = smallest(root, path, quota_v2);
-    } else if (lists_cpu(controllers)) {
-      here = smallest(std::string(root) + "/cpu", path, quota_v1);
-      if (here == 0) here = smallest(std::string(root) + "/" + controllers, path, quota_v1);
-    }
+  each_cgroup(root, membership, "cpu", [&](const std::string& directory, CgroupVersion version) {
+    const unsigned here = version == CgroupVersion::v2 ? quota_v2(directory) : quota_v1(directory);
     if (here != 0) least = least == 0 ? here : std::min(least, here);
-  }
+  });
   return least;
 }
 

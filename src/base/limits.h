@@ -31,13 +31,31 @@ inline constexpr std::size_t receive_buffer_bytes = 2048;
 inline constexpr std::size_t slab_bytes = 4096;
 inline constexpr std::size_t slabs_kept = 1024;
 inline constexpr std::size_t output_bytes_max = 256 * 1024;
-inline constexpr std::size_t small_answer_bytes = 16 * 1024;  // may be sent whatever --body-memory
-inline constexpr std::size_t body_memory_kept_for_requests = 4;  // a quarter of it: not for answers
+inline constexpr std::size_t batch_answers_max = 32;          // and so many answers
+inline constexpr std::size_t small_answer_bytes = 16 * 1024;  // may be sent whatever --memory
+inline constexpr std::size_t send_bytes_max = 1 << 30;        // at once: a result is an int
+
+// Memory. A place is a connection with what it needs at least: its slot, a slab, a receive buffer
+// that waits, a request with its head and its frame.
+inline constexpr std::size_t memory_min = 1 << 20;  // of --memory
+inline constexpr std::size_t place_bytes = 10 * 1024;
+// The kernel's part of it: the buffers of a socket as they grow by themselves; bounded, which a
+// quarter of that part is not for; and of one that has received a large body since.
+inline constexpr std::size_t roomy_socket_bytes = 256 * 1024;
+inline constexpr std::size_t narrow_socket_bytes = 24 * 1024;
+inline constexpr std::size_t wide_socket_bytes = 256 * 1024;
+inline constexpr std::size_t widened_body_bytes = 16 * 1024;  // have come by then
+inline constexpr std::size_t unsent_bytes_max = 64 * 1024;
+inline constexpr std::size_t held_bytes_min = 128;
+inline constexpr std::size_t exchanges_kept = 256;
+inline constexpr std::size_t exchange_kept_bytes = 16 * 1024;  // of the answer's body
+inline constexpr std::size_t trimmed_bytes_min = 8 << 20;  // left by a burst: goes to the system
 
 // Bytes received while a handler runs or an answer is on its way, per connection. Beyond it the
 // receive is cancelled and TCP's own window holds the client back.
 inline constexpr std::size_t spill_bytes = 16 * 1024;
-inline constexpr std::size_t spills_kept = 64;
+inline constexpr std::size_t spill_bytes_tight =
+    2 * 1024;  // the same where half of the memory is used
 
 // A request.
 inline constexpr std::size_t header_bytes_min = 4 * 1024;  // of --max-header-bytes
@@ -77,9 +95,11 @@ inline constexpr Ms refused_poll_ms = 10;  // between looks at what epoll refuse
 inline constexpr std::uint64_t slice_ns = 100'000;
 
 // Time.
-inline constexpr Ms tick_ms = 4;                  // of the timer wheel
-inline constexpr Ms heartbeat_ms = 1000;          // each worker turns at least this often
-inline constexpr Ms heartbeat_stale_ms = 10'000;  // liveness fails beyond it
+inline constexpr Ms tick_ms = 4;                   // of the timer wheel
+inline constexpr std::size_t verified_share = 16;  // of the connections, each second
+inline constexpr std::size_t verified_min = 64;    // at least so many
+inline constexpr Ms heartbeat_ms = 1000;           // each worker turns at least this often
+inline constexpr Ms heartbeat_stale_ms = 10'000;   // liveness fails beyond it
 inline constexpr Ms frozen_ms = 5000;  // a worker that did not turn may have been stopped,
 inline constexpr Ms thaw_ms = 2000;    // and with it all others, which have this long to turn
 inline constexpr Ms linger_ms = 2000;  // reading on after our FIN
@@ -88,7 +108,9 @@ inline constexpr std::size_t linger_bytes_max = 256 << 20;  // and how much of i
 inline constexpr Ms admin_linger_ms = 250;                  // the same for probes
 inline constexpr Ms last_look_ms = 50;  // at the deadline, for what has come and takes no waiting
 inline constexpr std::uint32_t cut_named = 8;  // of the requests that one client had sent by then
-inline constexpr Ms last_ack_ms = 200;         // for answers in the kernel's hands at the deadline
+inline constexpr unsigned cut_lines = 100;     // in the log; the rest is summed, by route
+inline constexpr std::size_t cut_routes = 16;
+inline constexpr Ms last_ack_ms = 200;  // for answers in the kernel's hands at the deadline
 inline constexpr Ms unread_poll_ms =
     50;  // until a socket is looked at again: input not read, answers not acknowledged
 inline constexpr Ms duration_ms_max = 24 * 3600 * 1000;
@@ -101,6 +123,7 @@ inline constexpr Ms settle_ms_max = 3200;
 inline constexpr Ms settle_blind_ms = 1200;  // where half-way handshakes cannot be counted
 inline constexpr Ms settle_poll_ms = 10;
 inline constexpr Ms closing_poll_ms = 20;
+inline constexpr Ms after_reading_ms = 500;          // for a request, once the last answer is read
 inline constexpr Ms close_ramp_first_ms = 1500;      // no `Connection: close` before this
 inline constexpr std::size_t idle_close_batch = 64;  // idle connections closed a poll, at least
 inline constexpr Ms impatient_stop_ms = 10'000;      // between SIGTERM and SIGKILL, of docker stop
@@ -122,6 +145,8 @@ inline constexpr int resolver_tries = 3;
 // Logs.
 inline constexpr std::size_t log_queue_bytes = 256 * 1024;
 inline constexpr Ms log_flush_ms = 1000;
+inline constexpr Ms failure_log_ms = 1000;  // between two lines about handlers that throw the same
+inline constexpr std::size_t failure_kinds = 8;
 
 static_assert(completion_entries >= 4 * submission_entries);
 static_assert((receive_buffers & (receive_buffers - 1)) == 0, "a buffer ring is a power of two");

@@ -162,6 +162,8 @@ void flush(Ms limit) {
                      [&] { return q.lines.empty() && !q.writing; });
 }
 
+void count_dropped() noexcept { ++dropped_lines; }
+
 std::uint64_t dropped() { return dropped_lines; }
 
 bool enabled(Level level) { return level >= chosen_level.load(std::memory_order_relaxed); }

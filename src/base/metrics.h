@@ -37,8 +37,10 @@ inline constexpr MetricRow metric_rows[] = {
     {"accepted_in_sweep", counter, "Connections swept from the queue after the accept had ended."},
     {"accept_paused", counter, "Times accepting paused at a bound of descriptors or connections."},
     {"accept_failed", counter, "Accepts that failed and were armed again."},
+    {"accept_denied", counter, "Connections closed at once for want of memory."},
     {"queue_lost", counter, "Connections still in the accept queue at the deadline."},
     {"handshakes_abandoned", counter, "Handshakes half-way when the listener closed."},
+    {"resets_found", counter, "Connections found reset that no completion had told of."},
     {"connections_broken", counter, "Connections that the peer or the network broke."},
     {"stale_completions", counter, "Completions for a connection that was gone."},
 
@@ -57,9 +59,16 @@ inline constexpr MetricRow metric_rows[] = {
     {"handler_failed", counter, "Handlers that threw: answered 500."},
     {"frame_denied", counter, "Requests answered 503 for want of a coroutine frame."},
     {"body_denied", counter,
-     "Requests answered 503 for want of body memory, before their handler."},
+     "Requests answered 503 since there was no room for their heads or bodies."},
+    {"memory_denied", counter,
+     "Requests answered 503, before their handler, since memory was scarce."},
+    {"input_denied", counter,
+     "Connections ended since there was no memory for what they had sent."},
     {"answers_denied", counter,
-     "Answers replaced by 503 for want of body memory, after the handler."},
+     "Answers replaced by 500 since there was no room for them, after the handler."},
+    {"memory_bytes", gauge, "What clients make us hold, of --memory."},
+    {"memory_tight", counter, "Times half of --memory was used: clients are held back then."},
+    {"memory_returned", counter, "Times memory went back to the system after a burst."},
 
     // background work and outbound connections
     {"jobs_running", gauge, "Background jobs that have not ended."},
@@ -128,6 +137,9 @@ class Metrics {
     value.store(value.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
   }
   void subtract(Gauge gauge, std::uint64_t n = 1) { add(gauge, ~n + 1); }
+  void set(Gauge gauge, std::uint64_t n) {
+    values_[gauge.row()].store(n, std::memory_order_relaxed);
+  }
   [[nodiscard]] std::uint64_t get(Metric metric) const { return at(metric.row()); }
   [[nodiscard]] std::uint64_t at(std::size_t row) const {
     return values_[row].load(std::memory_order_relaxed);

@@ -1,6 +1,7 @@
 #include "http/buffers.h"
 
-#include <algorithm>
+#include <cstdlib>
+#include <utility>
 
 #include "base/check.h"
 #include "base/limits.h"
@@ -9,14 +10,20 @@ namespace lastcall {
 
 SlabPool::~SlabPool() {
   DCHECK(lent_ == 0);
-  for (char* slab : free_) delete[] slab;
+  trim();
 }
 
 char* SlabPool::take() {
+  char* slab = nullptr;
+  if (free_ != nullptr) {
+    slab = reinterpret_cast<char*>(std::exchange(free_, free_->next));
+    --kept_;
+  } else {
+    slab = static_cast<char*>(std::malloc(limits::slab_bytes));
+    if (slab == nullptr) return nullptr;
+  }
   ++lent_;
-  if (free_.empty()) return new char[limits::slab_bytes];
-  char* slab = free_.back();
-  free_.pop_back();
+  memory_.charge(limits::slab_bytes);
   return slab;
 }
 
@@ -24,41 +31,49 @@ void SlabPool::give(char* slab) {
   CHECK(lent_ > 0);
   DCHECK(slab != nullptr);
   --lent_;
-  if (free_.size() < limits::slabs_kept) {
-    free_.push_back(slab);
-  } else {
-    delete[] slab;
+  memory_.release(limits::slab_bytes);
+  if (kept_ == limits::slabs_kept) {
+    std::free(slab);
+    return;
   }
+  auto* const free = reinterpret_cast<Free*>(slab);
+  free->next = free_;
+  free_ = free;
+  ++kept_;
+}
+
+void SlabPool::trim() {
+  while (free_ != nullptr) std::free(std::exchange(free_, free_->next));
+  kept_ = 0;
 }
 
 void OutBuffer::clear() {
-  if (capacity_ == limits::slab_bytes) {
-    pool_.give(data_);
-  } else {
-    pool_.budget().used -= capacity_;
-    delete[] data_;
-  }
-  data_ = nullptr;
-  size_ = capacity_ = 0;
+  if (slab_ != nullptr) pool_.give(slab_);
+  slab_ = nullptr;
+  slab_size_ = 0;
+  heap_.clear();
 }
 
-void OutBuffer::grow(std::size_t needed) {
-  DCHECK(needed > capacity_);
-  if (capacity_ == 0 && needed <= limits::slab_bytes) {
-    data_ = pool_.take();
-    capacity_ = limits::slab_bytes;
-    return;
+bool OutBuffer::append(std::string_view bytes) {
+  if (bytes.empty()) return true;
+  char* const at = reserve(bytes.size());
+  if (at == nullptr) return false;
+  std::memcpy(at, bytes.data(), bytes.size());
+  commit(bytes.size());
+  return true;
+}
+
+char* OutBuffer::grow(std::size_t bytes) {
+  if (slab_ == nullptr && heap_.empty() && bytes <= limits::slab_bytes) {
+    slab_ = pool_.take();
+    return slab_;
   }
-  // Past one slab: a heap block, never of a slab's own size, which is how `clear` tells the two.
-  const std::size_t capacity = std::max({needed, 2 * capacity_, 2 * limits::slab_bytes});
-  char* block = new char[capacity];
-  if (size_ > 0) std::memcpy(block, data_, size_);
-  const std::size_t size = size_;
-  clear();
-  pool_.budget().used += capacity;
-  data_ = block;
-  size_ = size;
-  capacity_ = capacity;
+  if (slab_ == nullptr) return heap_.reserve(bytes) ? heap_.end() : nullptr;
+  if (!heap_.reserve(slab_size_ + bytes)) return nullptr;
+  (void)heap_.append({slab_, slab_size_});  // there is room
+  pool_.give(std::exchange(slab_, nullptr));
+  slab_size_ = 0;
+  return heap_.end();
 }
 
 }  // namespace lastcall

@@ -1,6 +1,6 @@
 // Memory that answers are sent from: small slabs from a LIFO pool, so that the slab of the last
-// answer, still warm in the cache, is that of the next one. What outgrows a slab is charged to the
-// budget of all bodies.
+// answer, still warm in the cache, is that of the next one. What outgrows a slab is charged as a
+// body.
 //
 // One `SlabPool` per worker. (Receive buffers are lent by the kernel: io.h.)
 #pragma once
@@ -8,27 +8,32 @@
 #include <cstddef>
 #include <cstring>
 #include <string_view>
-#include <vector>
 
-#include "http/body_budget.h"
+#include "http/held_bytes.h"
 
 namespace lastcall {
 
 class SlabPool {
  public:
-  explicit SlabPool(BodyBudget& budget) : budget_(budget) {}
+  explicit SlabPool(Memory& memory) : memory_(memory) {}
   SlabPool(const SlabPool&) = delete;
   SlabPool& operator=(const SlabPool&) = delete;
   ~SlabPool();
 
-  [[nodiscard]] char* take();  // limits::slab_bytes of memory
+  [[nodiscard]] char* take();  // limits::slab_bytes of memory; null: there is none
   void give(char* slab);
+  void trim();  // what is free goes back to the system
   [[nodiscard]] std::size_t lent() const { return lent_; }
-  [[nodiscard]] BodyBudget& budget() { return budget_; }
+  [[nodiscard]] Memory& memory() { return memory_; }
 
  private:
-  BodyBudget& budget_;
-  std::vector<char*> free_;
+  struct Free {
+    Free* next;
+  };
+
+  Memory& memory_;
+  Free* free_ = nullptr;
+  std::size_t kept_ = 0;
   std::size_t lent_ = 0;
 };
 
@@ -37,40 +42,43 @@ class SlabPool {
 // is what a send in flight needs.
 class OutBuffer {
  public:
-  explicit OutBuffer(SlabPool& pool) : pool_(pool) {}
+  explicit OutBuffer(SlabPool& pool) : pool_(pool), heap_(pool.memory(), HeldBytes::Part::body) {}
   OutBuffer(const OutBuffer&) = delete;
   OutBuffer& operator=(const OutBuffer&) = delete;
   ~OutBuffer() { clear(); }
 
-  // Room for `bytes` more at the returned address; make them count with `commit`.
-  char* reserve(std::size_t bytes) {
-    if (capacity_ - size_ < bytes) grow(size_ + bytes);
-    return data_ + size_;
+  // Room for `bytes` more at the returned address; make them count with `commit`. Null: there is no
+  // memory, and nothing has changed.
+  [[nodiscard]] char* reserve(std::size_t bytes) {
+    if (slab_ != nullptr && limits::slab_bytes - slab_size_ >= bytes) return slab_ + slab_size_;
+    return grow(bytes);
   }
-  void commit(std::size_t bytes) { size_ += bytes; }
-  void append(std::string_view bytes) {
-    if (bytes.empty()) return;
-    std::memcpy(reserve(bytes.size()), bytes.data(), bytes.size());
-    size_ += bytes.size();
+  void commit(std::size_t bytes) {
+    slab_ != nullptr ? void(slab_size_ += bytes) : heap_.commit(bytes);
   }
-  void clear();  // gives the memory back
+  [[nodiscard]] bool append(std::string_view bytes);  // as `reserve`
+  void clear();                                       // gives the memory back
 
   // No more answers should be added to it, until these are sent.
   [[nodiscard]] bool full() const {
-    const bool room = pool_.budget().has_room_for_answer(limits::small_answer_bytes + 1);
-    return size_ >= (room ? limits::output_bytes_max : limits::slab_bytes);
+    if (size() < limits::slab_bytes) return false;
+    const bool room = pool_.memory().has_room_for_answer(limits::small_answer_bytes + 1);
+    return !room || size() >= limits::output_bytes_max;
   }
 
-  [[nodiscard]] bool empty() const { return size_ == 0; }
-  [[nodiscard]] std::string_view bytes() const { return {data_, size_}; }
+  [[nodiscard]] bool empty() const { return size() == 0; }
+  [[nodiscard]] std::size_t size() const { return slab_ != nullptr ? slab_size_ : heap_.size(); }
+  [[nodiscard]] std::string_view bytes() const {
+    return slab_ != nullptr ? std::string_view{slab_, slab_size_} : heap_.bytes();
+  }
 
  private:
-  void grow(std::size_t needed);
+  char* grow(std::size_t bytes);
 
   SlabPool& pool_;
-  char* data_ = nullptr;
-  std::size_t size_ = 0;
-  std::size_t capacity_ = 0;
+  char* slab_ = nullptr;  // null: the bytes are on the heap, or there are none
+  std::size_t slab_size_ = 0;
+  HeldBytes heap_;
 };
 
 }  // namespace lastcall

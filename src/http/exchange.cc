@@ -1,61 +1,54 @@
 #include "http/exchange.h"
 
 #include <algorithm>
-#include <bit>
-#include <cstring>
+#include <cstdint>
+#include <new>
 
 #include "base/check.h"
 
 namespace lastcall {
 
+// ---- BodyBuffer
+
 bool BodyBuffer::append(std::string_view bytes) {
-  if (size_ + bytes.size() > capacity_) {
-    const std::size_t capacity =
-        std::bit_ceil(std::max(size_ + bytes.size(), limits::receive_buffer_bytes));
-    if (!budget_.has_room(capacity - capacity_)) return false;
-    std::unique_ptr<char[]> grown(new char[capacity]);
-    if (size_ > 0) std::memcpy(grown.get(), data_.get(), size_);
-    data_ = std::move(grown);
-    budget_.used += capacity - capacity_;
-    capacity_ = capacity;
-  }
-  std::memcpy(data_.get() + size_, bytes.data(), bytes.size());
-  size_ += bytes.size();
-  return true;
+  return memory_.has_room_for_body(held_.growth(bytes.size())) && held_.append(bytes);
 }
 
 bool BodyBuffer::charge_answer(std::size_t bytes) {
-  if (is_answers_) return true;
+  DCHECK(!is_answers_);
   clear();
-  if (!budget_.has_room_for_answer(bytes)) return false;
-  budget_.used += bytes;
-  capacity_ = bytes;
+  if (!memory_.has_room_for_answer(bytes)) return false;
+  memory_.charge_body(bytes);
+  answer_bytes_ = bytes;
   is_answers_ = true;
   return true;
 }
 
 void BodyBuffer::clear() {
-  DCHECK(budget_.used >= capacity_ && size_ <= capacity_);
-  budget_.used -= capacity_;
-  data_.reset();
-  size_ = capacity_ = 0;
+  held_.clear();
+  if (!is_answers_) return;
+  memory_.release_body(answer_bytes_);
+  answer_bytes_ = 0;
   is_answers_ = false;
 }
 
-void Exchange::own_head(std::string_view raw, std::size_t capacity) {
-  DCHECK(raw.size() <= capacity);
-  if (head_owned && capacity <= head_capacity) return;
-  std::unique_ptr<char[]> previous;  // `raw` may stand in it
-  if (head_capacity < capacity) {
-    previous = std::move(head);
-    head_capacity = std::bit_ceil(capacity);
-    head.reset(new char[head_capacity]);
-  }
-  std::memcpy(head.get(), raw.data(), raw.size());
+// ---- Exchange
+
+Exchange::Exchange(Memory& memory)
+    : body(memory), head(memory, HeldBytes::Part::rest), memory_(memory) {}
+
+bool Exchange::own_head(std::string_view raw, std::size_t capacity) {
+  DCHECK(raw.size() <= capacity && (!head_owned || raw.data() == head.bytes().data()));
+  if (head_owned && capacity <= head.capacity()) return true;
+  const auto from = reinterpret_cast<std::uintptr_t>(raw.data());
+  if (!head_owned) head.clear();
+  const std::size_t more = capacity - head.size();
+  if (!memory_.has_room(head.growth(more)) || !head.reserve(more)) return false;
+  if (!head_owned) (void)head.append(raw);  // there is room
   head_owned = true;
   const auto move = [&](std::string_view& view) {
-    const bool inside = view.data() >= raw.data() && view.data() <= raw.data() + raw.size();
-    if (inside) view = {head.get() + (view.data() - raw.data()), view.size()};
+    const auto at = reinterpret_cast<std::uintptr_t>(view.data());
+    if (at >= from && at <= from + raw.size()) view = {head.data() + (at - from), view.size()};
   };
   move(request.method_name_);
   move(request.target_);
@@ -66,12 +59,27 @@ void Exchange::own_head(std::string_view raw, std::size_t capacity) {
     move(field.name);
     move(field.value);
   }
+  return true;
 }
 
 bool Exchange::own_body() {
   if (request.body_.empty() || request.body_.data() == body.bytes().data()) return true;
   if (!body.append(request.body_)) return false;
   request.body_ = body.bytes();
+  return true;
+}
+
+bool Exchange::grow_fields() {
+  std::vector<Field>& fields = request.fields_;
+  const std::size_t more = std::max<std::size_t>(8, fields.size()) * sizeof(Field);
+  if (!memory_.has_room(more)) return false;
+  try {
+    fields.reserve(fields.size() + more / sizeof(Field));
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+  DCHECK(fields.capacity() * sizeof(Field) == fields.size() * sizeof(Field) + more);
+  memory_.charge(more);
   return true;
 }
 
@@ -82,7 +90,6 @@ void Exchange::abandon() {
 }
 
 void Exchange::clear() {
-  constexpr std::size_t head_kept = 32 * 1024;
   request.method_name_ = request.target_ = request.path_ = request.query_ = {};
   request.host_ = request.body_ = {};
   request.fields_.clear();
@@ -91,20 +98,25 @@ void Exchange::clear() {
   request.method_ = Method::other;
   response.clear();
   body.clear();
+  head.clear();
   head_owned = false;
-  if (head_capacity > head_kept) {
-    head.reset();
-    head_capacity = 0;
-  }
   connection = nullptr;
   worker = nullptr;
 }
 
+// ---- ExchangePool
+
 Exchange* ExchangePool::take() {
+  Exchange* exchange = nullptr;
+  if (free_.empty()) {
+    exchange = new (std::nothrow) Exchange(memory_);
+    if (exchange == nullptr) return nullptr;
+  } else {
+    exchange = free_.back().release();
+    free_.pop_back();
+  }
   ++lent_;
-  if (free_.empty()) return new Exchange(budget_);
-  Exchange* exchange = free_.back().release();
-  free_.pop_back();
+  memory_.charge(exchange->bytes());
   DCHECK(!exchange->task && exchange->connection == nullptr && exchange->body.bytes().empty());
   return exchange;
 }
@@ -112,11 +124,12 @@ Exchange* ExchangePool::take() {
 void ExchangePool::give(Exchange* exchange) {
   CHECK(lent_ > 0);
   --lent_;
+  memory_.release(exchange->bytes());
   CHECK(!exchange->task || exchange->task.done());
   exchange->task.reset();
   exchange->clear();
   std::unique_ptr<Exchange> owned(exchange);
-  if (free_.size() < kept_) free_.push_back(std::move(owned));
+  if (free_.size() < limits::exchanges_kept) free_.push_back(std::move(owned));
 }
 
 }  // namespace lastcall

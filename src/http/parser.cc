@@ -181,7 +181,7 @@ Parser::Result Parser::feed_in_place(std::string_view& bytes) {
     if (incomplete_head(bytes) == Result::failed) return Result::failed;
     line_ = bytes.rfind('\n') + 1;  // npos + 1 is 0
   }
-  if (!exchange_->head_owned) own_head(head_size_, head_size_);
+  if (!exchange_->head_owned && !own_head(head_size_, head_size_)) return failed(503);
   bytes = {};
   return exchange_->own_body() ? Result::incomplete : failed(503);
 }
@@ -189,14 +189,16 @@ Parser::Result Parser::feed_in_place(std::string_view& bytes) {
 // Joined to the pieces before, and parsed there.
 Parser::Result Parser::feed_owned(std::string_view& bytes) {
   if (head_ == nullptr) head_ = bytes.data();  // not a byte of it is taken yet
-  DCHECK(head_size_ == 0 || head_ == exchange_->head.get());
+  DCHECK(head_size_ == 0 || head_ == exchange_->head.data());
   DCHECK(head_size_ <= limits_.header_bytes_max);
   const std::size_t size = std::min(bytes.size(), limits_.header_bytes_max - head_size_);
   if (size == 0) return head_too_long();
-  own_head(head_size_, head_size_ + size);
-  char* const head = exchange_->head.get();
-  char* const at = head + head_size_;
+  if (!own_head(head_size_, head_size_ + size)) return failed(503);
+  char* const head = exchange_->head.data();
+  char* const at = exchange_->head.end();
+  DCHECK(at == head + head_size_);
   std::memcpy(at, bytes.data(), size);
+  exchange_->head.commit(size);
   const std::size_t before = std::exchange(head_size_, head_size_ + size);
   const std::string_view piece(at, size);
   framing_tabs({head, head_size_}, line_, before, [&](std::size_t tab) {
@@ -240,19 +242,19 @@ Parser::Result Parser::run(const char* begin, const char* end, const char*& stop
   }
 }
 
-void Parser::own_head(std::size_t bytes, std::size_t capacity) {
+bool Parser::own_head(std::size_t bytes, std::size_t capacity) {
   const char* const from = head_;
-  exchange_->own_head({head_, bytes}, capacity);
-  head_ = exchange_->head.get();
+  if (!exchange_->own_head({head_, bytes}, capacity)) return false;
+  head_ = exchange_->head.data();
   rebase(version_, from, head_);
   rebase(field_.name, from, head_);
   rebase(field_.value, from, head_);
+  return true;
 }
 
 bool Parser::own() {
   DCHECK(stage_ == Stage::between && complete_);
-  own_head(head_size_, head_size_);
-  return exchange_->own_body();
+  return own_head(head_size_, head_size_) && exchange_->own_body();
 }
 
 // ---- failing
@@ -349,11 +351,10 @@ int Parser::on_field_value(std::string_view piece) {
 
 int Parser::on_field_end() {
   if (stage_ == Stage::body) return ++trailer_fields_ > limits::trailer_fields_max ? fail(431) : 0;
-  std::vector<Field>& fields = exchange_->request.fields_;
-  if (fields.size() == limits::fields_max) return fail(431);
+  if (exchange_->request.fields_.size() == limits::fields_max) return fail(431);
   // Of an empty value llhttp tells a place behind the line, or none.
   if (field_.value.empty()) field_.value = {field_.name.data() + field_.name.size(), 0};
-  fields.push_back({field_.name, trim(field_.value)});
+  if (!exchange_->add_field({field_.name, trim(field_.value)})) return fail(503);
   field_ = {};
   return 0;
 }

@@ -23,6 +23,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include <lastcall/options.h>
+
 #include "base/limits.h"
 #include "http/exchange.h"
 
@@ -66,7 +68,7 @@ class Parser {
   // result is `incomplete`, the exchange owns all that was taken.
   [[nodiscard]] Result feed(std::string_view& bytes);
   // Gives a complete request memory of its own, for a handler that outlives the receive buffer.
-  // False: no budget for its body.
+  // False: there is no memory for it.
   [[nodiscard]] bool own();
 
   [[nodiscard]] Stage stage() const { return stage_; }
@@ -90,7 +92,7 @@ class Parser {
   Result on_error(llhttp_errno_t error, const char* end);
   Result scan_unknown_method(const char* end);
   [[nodiscard]] bool count_chunk_digits(const char* at, const char* end);
-  void own_head(std::size_t bytes, std::size_t capacity);
+  [[nodiscard]] bool own_head(std::size_t bytes, std::size_t capacity);
   Result failed(int status);
   int fail(int status);  // the same, for a callback
   Result head_too_long();

@@ -5,6 +5,7 @@
 
 #include <lastcall/request.h>
 
+#include "base/limits.h"
 #include "base/token.h"
 
 namespace lastcall {
@@ -56,12 +57,13 @@ Response& Response::append(std::string_view content) {
 }
 
 void Response::clear() {
-  constexpr std::size_t kept = 64 * 1024;  // one large answer does not bloat a pool for ever
   status_ = 200;
   content_type_.assign("text/plain");
   fields_.clear();
   body_.clear();
-  if (body_.capacity() > kept) body_.shrink_to_fit();
+  // One large answer does not bloat a pool for ever.
+  if (body_.capacity() > limits::exchange_kept_bytes) body_ = {};
+  if (fields_.capacity() > limits::exchange_kept_bytes) fields_ = {};
 }
 
 }  // namespace lastcall

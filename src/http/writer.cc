@@ -93,14 +93,17 @@ std::string_view content(const Response& response, bool head) {
   return head ? std::string_view{} : representation(response);
 }
 
-void write_response(OutBuffer& out, const Response& response, Framing framing,
+bool write_response(OutBuffer& out, const Response& response, Framing framing,
                     const DateCache& date) {
   const std::string_view body = representation(response);
   const std::string_view reason = reason_phrase(response.status());
   const std::string_view fields = response.fields();
   const std::string_view type = response.content_type();
   constexpr std::size_t fixed_bytes_max = 256;  // every literal below, and three numbers
-  char* const begin = out.reserve(fixed_bytes_max + reason.size() + fields.size() + type.size());
+  const std::size_t head_bytes_max = fixed_bytes_max + reason.size() + fields.size() + type.size();
+  const std::size_t content_bytes = framing.head ? 0 : body.size();
+  char* const begin = out.reserve(head_bytes_max + content_bytes);
+  if (begin == nullptr) return false;
   char* at = put(begin, "HTTP/1.1 ");
   at = std::to_chars(at, at + 3, response.status()).ptr;
   *at++ = ' ';
@@ -118,10 +121,10 @@ void write_response(OutBuffer& out, const Response& response, Framing framing,
     at = put(at, "Connection: keep-alive\r\n");
   }
   at = put(put(at, fields), "\r\n");
-  DCHECK(static_cast<std::size_t>(at - begin) <=
-         fixed_bytes_max + reason.size() + fields.size() + type.size());
-  out.commit(static_cast<std::size_t>(at - begin));
-  if (!framing.head) out.append(body);
+  DCHECK(static_cast<std::size_t>(at - begin) <= head_bytes_max);
+  if (content_bytes > 0) std::memcpy(at, body.data(), content_bytes);
+  out.commit(static_cast<std::size_t>(at - begin) + content_bytes);
+  return true;
 }
 
 }  // namespace lastcall

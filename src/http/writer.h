@@ -21,7 +21,8 @@ struct Framing {
 // What of its body is sent: nothing in answer to HEAD, or with a status that has no content (RFC
 // 9110 sections 9.3.2, 15.3.5 and 15.4.5).
 [[nodiscard]] std::string_view content(const Response& response, bool head);
-void write_response(OutBuffer& out, const Response& response, Framing framing,
-                    const DateCache& date);
+// False: there is no memory, and nothing has been written.
+[[nodiscard]] bool write_response(OutBuffer& out, const Response& response, Framing framing,
+                                  const DateCache& date);
 
 }  // namespace lastcall

@@ -31,6 +31,7 @@
 #include <lastcall/log.h>
 
 #include "base/check.h"
+#include "base/reserve.h"
 #include "io/file_thread.h"
 #include "io/sockets.h"
 #include "io/watches.h"
@@ -41,7 +42,16 @@ namespace {
 constexpr std::size_t events_max = 512;       // taken from epoll at once
 constexpr std::uint64_t files_event = ~0ull;  // what the file thread's eventfd is registered with
 
-enum class Does : std::uint8_t { accept, accept_once, receive, read, send, connect, poll };
+enum class Does : std::uint8_t {
+  accept,
+  accept_once,
+  receive,
+  receive_once,
+  read,
+  send,
+  connect,
+  poll
+};
 
 // One that is outstanding on a descriptor: 32 bytes, of which an idle connection needs one.
 struct Operation {
@@ -56,7 +66,8 @@ static_assert(sizeof(Operation) == 32);
 
 // accept(2), read(2) and connect(2) block where the descriptor does; the others are told not to.
 bool would_block(Does does) {
-  return does != Does::receive && does != Does::send && does != Does::poll;
+  return does == Does::accept || does == Does::accept_once || does == Does::read ||
+         does == Does::connect;
 }
 
 class Epoll final : public SocketIo {
@@ -68,8 +79,9 @@ class Epoll final : public SocketIo {
 
   [[nodiscard]] int open();  // 0, or errno
 
+  void reserve(std::size_t more) override;
   void submit_accept(int listener, Ticket, bool once) override;
-  void submit_recv(int socket, Ticket) override;
+  void submit_recv(int socket, Ticket, bool once) override;
   void submit_send(int socket, std::string_view bytes, Ticket) override;
   void submit_read(int fd, std::span<std::byte> into, Ticket) override;
   void submit_connect(int socket, const sockaddr* address, socklen_t size, Ticket) override;
@@ -95,14 +107,15 @@ class Epoll final : public SocketIo {
 
  private:
   enum class Outcome : std::uint8_t {
-    ended,  // its last completion is made
-    waits,  // for an event
-    again,  // it had its share of this harvest
+    ended,    // its last completion is made
+    waits,    // for an event
+    again,    // it had its share of this harvest
+    starved,  // others have taken all buffers: it comes first in the next one
   };
 
   void submit(int fd, Operation operation);
   Watch& watch_for(int fd, Does does);
-  void enlist(Watch& watch);
+  void enlist(Watch& watch, Outcome why);
   void begin(Watch& watch);
   int cancel(int fd, Ticket target);
   Outcome end(const Operation& operation, int result);
@@ -130,7 +143,9 @@ class Epoll final : public SocketIo {
   Watches watches_;
   std::uint32_t generation_ = 0;  // of the last registration
   std::vector<Operation> operations_;
+  std::size_t reserved_ = 0;            // of them
   std::uint32_t unused_ = Watch::none;  // the first of `operations_` that is
+  std::vector<int> starved_;            // to be tried, first
   std::vector<int> ready_;              // to be tried
   std::vector<int> trying_;             // in this harvest
   std::size_t operations_in_flight_ = 0;
@@ -143,6 +158,7 @@ class Epoll final : public SocketIo {
   std::array<epoll_event, events_max> events_{};
   std::vector<Completion> taken_;   // what the next harvest returns
   std::vector<Completion> handed_;  // what the last one returned
+  std::vector<Completion> spare_;   // takes the place of one that has too little room
 };
 
 int Epoll::open() {
@@ -157,6 +173,7 @@ int Epoll::open() {
   free_buffers_.reserve(limits::receive_buffers);
   for (unsigned i = limits::receive_buffers; i > 0; --i)
     free_buffers_.push_back(static_cast<std::uint16_t>(i - 1));
+  reserve(limits::descriptors_per_worker * 2);
   return 0;
 }
 
@@ -168,6 +185,21 @@ Epoll::~Epoll() {
 }
 
 // ---- operations
+
+// Each operation has a cancel, and one completion but for those of a listener and of receives.
+void Epoll::reserve(std::size_t more) {
+  const std::size_t all = reserved_ + more;
+  const std::size_t completions = all + limits::receive_buffers + limits::accepts_per_turn;
+  reserve_for(operations_, all);
+  reserve_for(ready_, all);
+  reserve_for(trying_, all);
+  reserve_for(refused_, all);
+  reserve_for(taken_, completions);
+  reserve_for(spare_, completions);
+  reserve_for(starved_, all);
+  watches_.reserve(all / 2);
+  reserved_ = all;
+}
 
 // What ends at once is never kept; its completion stands in the next harvest.
 void Epoll::submit(int fd, Operation operation) {
@@ -192,7 +224,7 @@ void Epoll::submit(int fd, Operation operation) {
     *link = index;
     operations_[index] = operation;
   }
-  if (outcome == Outcome::again) enlist(watch);
+  if (outcome != Outcome::waits) enlist(watch, outcome);
 }
 
 Watch& Epoll::watch_for(int fd, Does does) {
@@ -208,10 +240,10 @@ Watch& Epoll::watch_for(int fd, Does does) {
   return watch;
 }
 
-void Epoll::enlist(Watch& watch) {
+void Epoll::enlist(Watch& watch, Outcome why) {
   if (watch.listed) return;
   watch.listed = true;
-  ready_.push_back(watch.fd);
+  (why == Outcome::starved ? starved_ : ready_).push_back(watch.fd);
 }
 
 void Epoll::begin(Watch& watch) {
@@ -237,8 +269,8 @@ void Epoll::submit_accept(int listener, Ticket ticket, bool once) {
   submit(listener, {.ticket = ticket.pack(), .does = once ? Does::accept_once : Does::accept});
 }
 
-void Epoll::submit_recv(int socket, Ticket ticket) {
-  submit(socket, {.ticket = ticket.pack(), .does = Does::receive});
+void Epoll::submit_recv(int socket, Ticket ticket, bool once) {
+  submit(socket, {.ticket = ticket.pack(), .does = once ? Does::receive_once : Does::receive});
 }
 
 void Epoll::submit_send(int socket, std::string_view bytes, Ticket ticket) {
@@ -341,7 +373,7 @@ void Epoll::close(int fd) {
 std::span<const Completion> Epoll::harvest(Ms until) {
   // What is here already waits for nobody, but new events are asked for in every harvest: else one
   // client could keep all others waiting.
-  const bool idle = ready_.empty() && taken_.empty();
+  const bool idle = ready_.empty() && starved_.empty() && taken_.empty();
   const Ms most = refused_.empty() ? 3'600'000 : limits::refused_poll_ms;
   const Ms wait = idle ? std::clamp<Ms>(until - now(), 0, most) : 0;
   lent_in_harvest_ = 0;
@@ -356,6 +388,7 @@ std::span<const Completion> Epoll::harvest(Ms until) {
   }
   handed_.swap(taken_);
   taken_.clear();
+  if (taken_.capacity() < spare_.capacity()) taken_.swap(spare_);
   for (const Completion& c : handed_) {
     DCHECK(operations_in_flight_ > 0);
     if (!c.more) --operations_in_flight_;
@@ -383,7 +416,10 @@ void Epoll::on_event(std::uint32_t events, std::uint64_t data) {
 }
 
 void Epoll::try_ready() {
-  trying_.swap(ready_);
+  // Else the same few would take all buffers, each time.
+  trying_.swap(starved_);
+  trying_.insert(trying_.end(), ready_.begin(), ready_.end());
+  ready_.clear();
   for (const int fd : trying_) {
     Watch* const watch = watches_.find(fd);
     if (watch == nullptr || !watch->listed) continue;  // closed meanwhile
@@ -395,16 +431,18 @@ void Epoll::try_ready() {
 
 void Epoll::try_operations(Watch& watch) {
   DCHECK(!watch.listed);
-  bool again = false;
+  Outcome next = Outcome::waits;
   for (std::uint32_t* link = &watch.operations; *link != Watch::none;) {
-    switch (attempt(watch, operations_[*link])) {
+    const Outcome outcome = attempt(watch, operations_[*link]);
+    switch (outcome) {
       case Outcome::ended: unlink(*link); continue;
-      case Outcome::again: again = true; break;
       case Outcome::waits: break;
+      case Outcome::again:
+      case Outcome::starved: next = next == Outcome::starved ? next : outcome; break;
     }
     link = &operations_[*link].next;
   }
-  if (again) enlist(watch);
+  if (next != Outcome::waits) enlist(watch, next);
   if (watch.operations == Watch::none) let_go(watch);
 }
 
@@ -412,7 +450,8 @@ Epoll::Outcome Epoll::attempt(Watch& watch, Operation& operation) {
   switch (operation.does) {
     case Does::accept:
     case Does::accept_once: return accept(watch, operation);
-    case Does::receive: return receive(watch, operation);
+    case Does::receive:
+    case Does::receive_once: return receive(watch, operation);
     case Does::read: return read(watch, operation);
     case Does::send: return send(watch, operation);
     case Does::connect: return connect(watch, operation);
@@ -438,12 +477,13 @@ Epoll::Outcome Epoll::wait_writable(Watch& watch) {
 
 // As if there had been an event for each.
 void Epoll::retry_refused() {
-  for (const int fd : std::exchange(refused_, {})) {
+  for (const int fd : refused_) {
     Watch* const watch = watches_.find(fd);
     if (watch == nullptr || !watch->refused) continue;
     watch->readable = watch->writable = true;
-    enlist(*watch);
+    enlist(*watch, Outcome::again);
   }
+  refused_.clear();
 }
 
 // Errors end it, as they end one of the ring: the caller knows which of them would only repeat.
@@ -464,7 +504,7 @@ Epoll::Outcome Epoll::receive(Watch& watch, const Operation& operation) {
   for (int tries = 0; tries < limits::receives_per_turn; ++tries) {
     if (free_buffers_.empty()) {
       // Those of this harvest come back before the next; those that a caller keeps may not.
-      return lent_in_harvest_ > 0 ? Outcome::again : end(operation, -ENOBUFS);
+      return lent_in_harvest_ > 0 ? Outcome::starved : end(operation, -ENOBUFS);
     }
     const std::uint16_t buffer = free_buffers_.back();
     char* const at = memory_.get() + buffer * limits::receive_buffer_bytes;
@@ -474,13 +514,19 @@ Epoll::Outcome Epoll::receive(Watch& watch, const Operation& operation) {
     if (bytes <= 0) return end(operation, bytes < 0 ? -errno : 0);
     free_buffers_.pop_back();
     ++lent_in_harvest_;
+    const bool once = operation.does == Does::receive_once;
     taken_.push_back({.ticket = Ticket::unpack(operation.ticket),
                       .result = static_cast<int>(bytes),
-                      .more = true,
+                      .more = !once,
                       .has_buffer = true,
                       .buffer = buffer});
     const bool short_of_it = static_cast<std::size_t>(bytes) < limits::receive_buffer_bytes;
-    if (short_of_it && !watch.to_the_end && !watch.refused) return wait_readable(watch);
+    const bool all = short_of_it && !watch.to_the_end && !watch.refused;
+    if (once) {
+      if (all) watch.readable = false;
+      return Outcome::ended;
+    }
+    if (all) return wait_readable(watch);
   }
   return Outcome::again;
 }
@@ -538,8 +584,10 @@ std::unique_ptr<Io> make_epoll(std::string& error) {
   auto io = std::make_unique<Epoll>();
   const int failed = io->open();
   if (failed == 0) return io;
-  error = fmt::format("no epoll: {}; raise RLIMIT_NOFILE (ulimit -n), or the memory limit",
-                      std::strerror(failed));
+  const bool denied = failed == EPERM || failed == EACCES || failed == ENOSYS;
+  error = fmt::format("no epoll: {}; {}", std::strerror(failed),
+                      denied ? "allow epoll_create1 and eventfd2 in the container's seccomp profile"
+                             : "raise RLIMIT_NOFILE (ulimit -n), or the memory limit");
   return nullptr;
 }
 

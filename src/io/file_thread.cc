@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <csignal>
 #include <system_error>
+#include <utility>
 
 #include <lastcall/log.h>
 
@@ -46,8 +47,11 @@ bool FileThread::start() {
   try {
     thread_ = std::thread(&FileThread::run, this);
   } catch (const std::system_error& error) {
-    log::warning("no thread for files: {}; they are written by the worker itself, and clients wait",
-                 error.what());
+    if (!std::exchange(denied_said_, true)) {
+      log::warning(
+          "no thread for files: {}; they are written by the worker itself, and clients wait",
+          error.what());
+    }
   }
   CHECK(pthread_sigmask(SIG_SETMASK, &ours, nullptr) == 0);
   return thread_.joinable();

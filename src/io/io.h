@@ -83,11 +83,16 @@ class Io {
 
   // ---- operations: each yields completions, the last of them without `more`
 
+  // Memory for `more` operations outstanding at once, from here on: a submit that has it does not
+  // fail. Throws std::bad_alloc, and has changed nothing.
+  virtual void reserve(std::size_t more) = 0;
+
   // Accepts until cancelled or failed, or `once`; a completion's result is the new socket.
   virtual void submit_accept(int listener, Ticket, bool once) = 0;
-  // Receives into lent buffers until cancelled, failed or at EOF. With none free it fails by
-  // ENOBUFS, whether there is something to receive or not: submitted again when one is.
-  virtual void submit_recv(int socket, Ticket) = 0;
+  // Receives into lent buffers until cancelled, failed or at EOF, or one buffer `once`. With none
+  // free it fails by ENOBUFS, whether there is something to receive or not: submitted again when
+  // one is.
+  virtual void submit_recv(int socket, Ticket, bool once) = 0;
   // Sends all of `bytes` unless the connection fails: a short result means that it did.
   virtual void submit_send(int socket, std::string_view bytes, Ticket) = 0;
   virtual void submit_read(int fd, std::span<std::byte> into, Ticket) = 0;
@@ -130,6 +135,10 @@ class Io {
   // when the connection was reset.
   virtual std::size_t bytes_unacked(int socket) = 0;
   virtual std::uint64_t bytes_acked(int socket) = 0;  // tcp(7) TCP_INFO tcpi_bytes_acked
+  // The connection is no more: reset, or given up for dead (TCP_INFO tcpi_state, TCP_CLOSE). An
+  // outstanding receive tells it, mostly: of uploaders that reset, Linux 6.18 forgets some.
+  virtual bool gone(int socket) = 0;
+  virtual void set_receive_room(int socket, std::size_t bytes) = 0;  // of the kernel (SO_RCVBUF)
   // From here on the listener answers no new SYN, and handshakes begun before complete. There is
   // no way back. 0, or -errno where the kernel cannot (SO_BINDTOIFINDEX: socket(7), Linux 5.1).
   virtual int unlisten(int listener) = 0;

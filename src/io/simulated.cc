@@ -73,53 +73,53 @@ SimIo::~SimIo() {
   CHECK(lent_.empty());
 }
 
-void SimIo::submit_accept(int listener, Ticket ticket, bool once) {
-  operations_.push_back({.does = Does::accept,
-                         .ticket = ticket,
-                         .fd = listener,
-                         .once = once,
-                         .bytes = {},
-                         .into = {}});
+void SimIo::add(const Operation& operation) {
+  const Outside outside;
+  operations_.push_back(operation);
 }
 
-void SimIo::submit_recv(int socket, Ticket ticket) {
-  operations_.push_back(
-      {.does = Does::recv, .ticket = ticket, .fd = socket, .bytes = {}, .into = {}});
+void SimIo::submit_accept(int listener, Ticket ticket, bool once) {
+  add({.does = Does::accept,
+       .ticket = ticket,
+       .fd = listener,
+       .once = once,
+       .bytes = {},
+       .into = {}});
+}
+
+void SimIo::submit_recv(int socket, Ticket ticket, bool once) {
+  add({.does = Does::recv, .ticket = ticket, .fd = socket, .once = once, .bytes = {}, .into = {}});
 }
 
 void SimIo::submit_send(int socket, std::string_view bytes, Ticket ticket) {
   CHECK(!bytes.empty());
   kernel_.sockets[socket].answered_at = kernel_.sockets[socket].received;
-  operations_.push_back(
-      {.does = Does::send, .ticket = ticket, .fd = socket, .bytes = bytes, .into = {}});
+  add({.does = Does::send, .ticket = ticket, .fd = socket, .bytes = bytes, .into = {}});
 }
 
 void SimIo::submit_read(int fd, std::span<std::byte> into, Ticket ticket) {
-  operations_.push_back(
-      {.does = Does::read, .ticket = ticket, .fd = fd, .bytes = {}, .into = into});
+  add({.does = Does::read, .ticket = ticket, .fd = fd, .bytes = {}, .into = into});
 }
 
 void SimIo::submit_connect(int socket, const sockaddr*, socklen_t, Ticket ticket) {
-  operations_.push_back(
-      {.does = Does::connect, .ticket = ticket, .fd = socket, .bytes = {}, .into = {}});
+  add({.does = Does::connect, .ticket = ticket, .fd = socket, .bytes = {}, .into = {}});
 }
 
 void SimIo::submit_poll(int fd, unsigned events, Ticket ticket) {
-  operations_.push_back(
-      {.does = Does::poll, .ticket = ticket, .fd = fd, .events = events, .bytes = {}, .into = {}});
+  add({.does = Does::poll, .ticket = ticket, .fd = fd, .events = events, .bytes = {}, .into = {}});
 }
 
 void SimIo::submit_write(int fd, std::string_view bytes, std::uint64_t offset, Ticket ticket) {
-  operations_.push_back({.does = Does::write,
-                         .ticket = ticket,
-                         .fd = fd,
-                         .bytes = bytes,
-                         .offset = offset,
-                         .into = {}});
+  add({.does = Does::write,
+       .ticket = ticket,
+       .fd = fd,
+       .bytes = bytes,
+       .offset = offset,
+       .into = {}});
 }
 
 void SimIo::submit_sync(int fd, Ticket ticket) {
-  operations_.push_back({.does = Does::sync, .ticket = ticket, .fd = fd, .bytes = {}, .into = {}});
+  add({.does = Does::sync, .ticket = ticket, .fd = fd, .bytes = {}, .into = {}});
 }
 
 std::size_t SimIo::cancels() const {
@@ -129,15 +129,17 @@ std::size_t SimIo::cancels() const {
 }
 
 void SimIo::submit_cancel(int fd, Ticket target) {
+  const bool missed = kernel_.random.chance(kernel_.faults.cancel_missed);
   for (Operation& operation : operations_) {
-    if (operation.ticket.pack() != target.pack()) continue;
+    if (missed || operation.ticket.pack() != target.pack()) continue;
     CHECK(operation.fd == fd);
     operation.canceled = true;
   }
-  operations_.push_back({.ticket = {Kind::cancel}, .bytes = {}, .into = {}});
+  add({.ticket = {Kind::cancel}, .bytes = {}, .into = {}});
 }
 
 std::span<const Completion> SimIo::harvest(Ms until) {
+  const Outside outside;
   waits_until_ = until;
   completions_.clear();
   if (kernel_.random.chance(kernel_.faults.interrupted)) return {};
@@ -221,6 +223,11 @@ bool SimIo::step_recv(Operation& operation) {
   const bool data = !socket.to_server.empty();  // shutdown(2) leaves what has arrived readable
   if (operation.canceled && !(data && random.chance(kernel_.faults.cancel_carries)))
     return complete(operation, -ECANCELED);
+  if (socket.client_reset && !socket.told_of_reset) {
+    socket.told_of_reset = true;
+    socket.reset_untold = random.chance(kernel_.faults.reset_untold);
+  }
+  if (socket.client_reset && socket.reset_untold && !socket.server_shut) return false;
   if (socket.client_reset) return complete(operation, -ECONNRESET);
   if (!data) {
     if (socket.client_fin || socket.server_shut) return complete(operation, 0);
@@ -233,7 +240,8 @@ bool SimIo::step_recv(Operation& operation) {
     std::size_t size = std::min(socket.to_server.size(), limits::receive_buffer_bytes);
     if (random.chance(kernel_.faults.partial)) size = 1 + random.below(size);
     Completion completion{.ticket = operation.ticket, .result = static_cast<int>(size)};
-    completion.more = !operation.canceled && !random.chance(kernel_.faults.ended_early);
+    completion.more =
+        !operation.canceled && !operation.once && !random.chance(kernel_.faults.ended_early);
     lend(completion, std::string_view(socket.to_server).substr(0, size));
     socket.to_server.erase(0, size);
     socket.received += size;
@@ -353,6 +361,7 @@ int SimIo::accept_now(int listener) {
 }
 
 int SimIo::open_socket(int) {
+  const Outside outside;
   if (kernel_.random.chance(kernel_.faults.no_descriptors)) return -EMFILE;
   const int socket = kernel_.next_fd++;
   kernel_.sockets[socket].accepted = true;  // ours to close

@@ -47,6 +47,20 @@ enum class Canary : std::uint8_t {
   redis_drops,         // Redis confirms a batch that it has not counted
 };
 
+// May the next allocation of this thread fail? Not while the simulated kernel runs.
+inline thread_local bool allocations_may_fail = false;
+
+class Outside {
+ public:
+  Outside() { allocations_may_fail = false; }
+  Outside(const Outside&) = delete;
+  Outside& operator=(const Outside&) = delete;
+  ~Outside() { allocations_may_fail = before_; }
+
+ private:
+  const bool before_ = allocations_may_fail;
+};
+
 // How often each unkindness happens, per opportunity.
 struct Faults {
   double late = 0.3;             // a ready operation does not complete in this turn
@@ -58,7 +72,10 @@ struct Faults {
   double cancel_carries = 0.5;   // what is cancelled completes once more, with success
   double interrupted = 0.02;     // EINTR
   double disk_fails = 0.02;      // EIO
-  static Faults none() { return {0, 0, 0, 0, 0, 0, 0, 0, 0}; }
+  double reset_untold = 0.1;     // a receive goes on though its client has reset
+  double cancel_missed = 0.02;   // ENOENT, and the target goes on
+  double no_memory = 0;          // of an allocation of the program: tests/simulation/shortage.h
+  static Faults none() { return {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}; }
 };
 
 // A connection; the two ends see it through the two directions below.
@@ -71,8 +88,11 @@ struct Socket {
   std::size_t received = 0;      // by the server, of what was sent to it
   std::size_t answered_at = 0;   // of that, what it had when it handed its latest answers over
   std::size_t sent_in_time = 0;  // by the client, before the window's end
+  std::size_t receive_room = 0;  // as told
   bool client_fin = false;
   bool client_reset = false;
+  bool told_of_reset = false;  // or will never be
+  bool reset_untold = false;
   bool server_fin = false;
   bool server_shut = false;
   bool server_closed = false;
@@ -133,8 +153,9 @@ class SimIo final : public Io {
   SimIo& operator=(const SimIo&) = delete;
   ~SimIo() override;
 
+  void reserve(std::size_t) override {}
   void submit_accept(int listener, Ticket ticket, bool once) override;
-  void submit_recv(int socket, Ticket ticket) override;
+  void submit_recv(int socket, Ticket ticket, bool once) override;
   void submit_send(int socket, std::string_view bytes, Ticket ticket) override;
   void submit_read(int fd, std::span<std::byte> into, Ticket ticket) override;
   void submit_connect(int socket, const sockaddr* address, socklen_t size, Ticket ticket) override;
@@ -163,10 +184,17 @@ class SimIo final : public Io {
     return kernel_.sockets[socket].unacked;
   }
   std::uint64_t bytes_acked(int socket) override;
+  bool gone(int socket) override { return kernel_.sockets[socket].client_reset; }
+  void set_receive_room(int socket, std::size_t bytes) override {
+    kernel_.sockets[socket].receive_room = bytes;
+  }
   int unlisten(int listener) override;
   unsigned accept_queue_length(int listener) override;
   int handshakes_half_way(std::uint16_t port) override;
-  void wake(int eventfd) override { ++kernel_.events[eventfd]; }
+  void wake(int eventfd) override {
+    const Outside outside;
+    ++kernel_.events[eventfd];
+  }
   std::string peer(int socket) override { return "client " + std::to_string(socket); }
 
   [[nodiscard]] Ms waits_until() const { return waits_until_; }
@@ -185,6 +213,7 @@ class SimIo final : public Io {
     std::uint64_t offset = 0;
     std::span<std::byte> into;
   };
+  void add(const Operation& operation);
   // Each returns true when the operation has ended.
   bool step(Operation& operation);
   bool step_accept(Operation& operation);

@@ -60,6 +60,11 @@ void probe_silent_peers(int listener, Ms silent) {
   (void)set_option(listener, SOL_SOCKET, SO_KEEPALIVE, 1);
 }
 
+// The kernel takes twice as much as it is told, for its own (socket(7)).
+int bound_received(int socket, std::size_t bytes) {
+  return set_option(socket, SOL_SOCKET, SO_RCVBUF, static_cast<int>(bytes / 2));
+}
+
 // Rows of one table of /proc/net (proc(5)) whose local port is `port` and whose state is SYN_RECV.
 int count_syn_received(const char* path, std::uint16_t port) {
   std::FILE* file = std::fopen(path, "re");
@@ -183,11 +188,16 @@ int probe_port(const Address& address) {
   return 0;
 }
 
-Descriptor open_listener(const Address& address, Ms keepalive) {
+Descriptor open_listener(const Address& address, Ms keepalive, bool narrow) {
   const Descriptor bound = open_bound(address, 1);
   if (bound.error != 0) return bound;
   int error = set_option(bound.fd, IPPROTO_TCP, TCP_NODELAY, 1);
   probe_silent_peers(bound.fd, keepalive);
+  if (narrow) {
+    (void)bound_received(bound.fd, limits::narrow_socket_bytes);
+    (void)set_option(bound.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT,
+                     static_cast<int>(limits::unsent_bytes_max));
+  }
   if (error == 0 && listen(bound.fd, limits::listen_backlog) != 0) error = errno;
   if (error == 0) return bound;
   ::close(bound.fd);
@@ -204,9 +214,13 @@ Address local_address(int socket) {
 std::string peer_text(int socket) {
   Address address;
   address.size = sizeof address.storage;
-  if (getpeername(socket, reinterpret_cast<sockaddr*>(&address.storage), &address.size) != 0)
-    return "a client that has gone";
-  return address.text();
+  const bool known =
+      getpeername(socket, reinterpret_cast<sockaddr*>(&address.storage), &address.size) == 0;
+  try {
+    return known ? address.text() : "a client that has gone";
+  } catch (const std::bad_alloc&) {
+    return "a client";  // so short that it needs no memory
+  }
 }
 
 bool can_unlisten() {
@@ -264,9 +278,16 @@ std::size_t SocketIo::receive_now(int socket, std::span<char> into) {
 std::size_t SocketIo::bytes_unacked(int socket) {
   int bytes = 0;
   if (ioctl(socket, SIOCOUTQ, &bytes) != 0 || bytes == 0) return 0;
+  return gone(socket) ? 0 : static_cast<std::size_t>(bytes);
+}
+
+void SocketIo::set_receive_room(int socket, std::size_t bytes) {
+  (void)bound_received(socket, bytes);
+}
+
+bool SocketIo::gone(int socket) {
   tcp_info info{};
-  const bool reset = read_tcp_info(socket, info) && info.tcpi_state == state_closed;
-  return reset ? 0 : static_cast<std::size_t>(bytes);
+  return read_tcp_info(socket, info) && info.tcpi_state == state_closed;
 }
 
 std::uint64_t SocketIo::bytes_acked(int socket) {

@@ -36,7 +36,10 @@ struct Descriptor {  // or why there is none
 // A listening socket: SO_REUSEPORT, TCP_NODELAY (inherited), dual stack where it is IPv6. A peer of
 // an accepted one that has vanished is asked for after `keepalive` ms of silence, and given up
 // after as much again and a third; 0: never.
-[[nodiscard]] Descriptor open_listener(const Address& address, Ms keepalive = 0);
+// `narrow`: what the kernel may hold for it is bounded (limits::narrow_socket_bytes, received;
+// unsent_bytes_max, TCP_NOTSENT_LOWAT of tcp(7)): else both grow to megabytes.
+[[nodiscard]] Descriptor open_listener(const Address& address, Ms keepalive = 0,
+                                       bool narrow = false);
 [[nodiscard]] Address local_address(int socket);
 [[nodiscard]] std::string peer_text(int socket);
 // Can a listener be un-listened here? Tried on a socket of its own.
@@ -59,6 +62,8 @@ class SocketIo : public Io {
   std::size_t receive_now(int socket, std::span<char> into) override;
   std::size_t bytes_unacked(int socket) override;
   std::uint64_t bytes_acked(int socket) override;
+  bool gone(int socket) override;
+  void set_receive_room(int socket, std::size_t bytes) override;
   int unlisten(int listener) override;
   unsigned accept_queue_length(int listener) override;
   int handshakes_half_way(std::uint16_t port) override;

@@ -28,15 +28,16 @@ std::string why_denied(int error) {
     case ENOSYS:
       return fmt::format(
           "io_uring is denied here ({}): a seccomp profile or the sysctl kernel.io_uring_disabled "
-          "forbids io_uring_setup. Allow io_uring_setup, io_uring_enter and io_uring_register in "
+          "forbids it, or this kernel has none. Allow io_uring_setup, io_uring_enter and "
+          "io_uring_register in "
           "the container's seccomp profile, or set kernel.io_uring_disabled=0 on the node",
           std::strerror(error));
     case EINVAL:
-      return "this kernel is too old: lastcall needs Linux 6.1 or newer (io_uring with "
-             "IORING_SETUP_DEFER_TASKRUN)";
+      return "this kernel is too old for io_uring: that needs Linux 6.1 or newer "
+             "(IORING_SETUP_DEFER_TASKRUN)";
     case EOPNOTSUPP:
       return "io_uring does not work here: this kernel, or what stands in for it, has no multishot "
-             "operations into provided buffers; lastcall needs Linux 6.1 or newer for it";
+             "operations into provided buffers; that needs Linux 6.1 or newer";
     case ENOMEM:
       return "no memory for an io_uring: raise the memory limit, or RLIMIT_MEMLOCK (ulimit -l)";
     case EMFILE:
@@ -94,8 +95,9 @@ class Uring final : public SocketIo {
   [[nodiscard]] int open();   // 0, or errno
   [[nodiscard]] int prove();  // 0, or errno; once it is open
 
+  void reserve(std::size_t) override {}  // the ring has all that it needs
   void submit_accept(int listener, Ticket, bool once) override;
-  void submit_recv(int socket, Ticket) override;
+  void submit_recv(int socket, Ticket, bool once) override;
   void submit_send(int socket, std::string_view bytes, Ticket) override;
   void submit_read(int fd, std::span<std::byte> into, Ticket) override;
   void submit_connect(int socket, const sockaddr* address, socklen_t size, Ticket) override;
@@ -184,7 +186,7 @@ int Uring::prove() {
   submit_accept(proof.listener, {Kind::accept}, false);
   const Completion accepted = await(Kind::accept);
   if (accepted.result < 0) return -accepted.result;
-  submit_recv(accepted.result, {Kind::recv});
+  submit_recv(accepted.result, {Kind::recv}, false);
   const Completion received = await(Kind::recv);
   if (received.has_buffer) give_back(received.buffer);
   if (accepted.more) end(proof.listener, {Kind::accept});
@@ -320,9 +322,13 @@ void Uring::submit_accept(int listener, Ticket ticket, bool once) {
   io_uring_sqe_set_data64(sqe, ticket.pack());
 }
 
-void Uring::submit_recv(int socket, Ticket ticket) {
+void Uring::submit_recv(int socket, Ticket ticket, bool once) {
   io_uring_sqe* sqe = next_sqe();
-  io_uring_prep_recv_multishot(sqe, socket, nullptr, 0, 0);
+  if (once) {
+    io_uring_prep_recv(sqe, socket, nullptr, limits::receive_buffer_bytes, 0);
+  } else {
+    io_uring_prep_recv_multishot(sqe, socket, nullptr, 0, 0);
+  }
   sqe->flags |= IOSQE_BUFFER_SELECT;
   sqe->buf_group = buffer_group;
   io_uring_sqe_set_data64(sqe, ticket.pack());

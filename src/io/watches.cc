@@ -44,6 +44,10 @@ Watch& Watches::add(int fd) {
   return place;
 }
 
+void Watches::reserve(std::size_t watches) {
+  while (8 * watches > 7 * places_.size()) grow();
+}
+
 // By half: the places that nobody takes are memory, too.
 void Watches::grow() {
   const std::size_t places = places_.size();

@@ -34,7 +34,8 @@ class Watches {
  public:
   // Null if it is not here.
   [[nodiscard]] Watch* find(int fd);
-  // It must not be here yet. May throw std::bad_alloc, and has changed nothing then.
+  void reserve(std::size_t watches);  // in all; may throw std::bad_alloc, having changed nothing
+  // It must not be here yet. Beyond what is reserved it may throw likewise.
   Watch& add(int fd);
   void remove(int fd);  // it must be here
   [[nodiscard]] std::size_t size() const { return size_; }

@@ -1,9 +1,11 @@
-// The order of a request: on_recv -> on_bytes -> consume -> handle -> respond -> flush -> on_send,
-// and again. Its end: connection_close.cc; its deadlines: connection_time.cc.
+// The order of a request: consume -> handle -> respond -> flush -> on_send, and again. How its
+// bytes come: connection_receive.cc; its end: connection_close.cc; its deadlines:
+// connection_time.cc.
 #include "server/connection.h"
 
 #include <algorithm>
 #include <cerrno>
+#include <new>
 #include <utility>
 
 #include <lastcall/log.h>
@@ -19,12 +21,14 @@ Connection::Connection(Worker& worker, std::uint32_t index)
     : worker_(worker),
       index_(index),
       out_(worker.slabs()),
+      spill_(worker.memory(), HeldBytes::Part::rest),
       timer_([](void* self) noexcept { static_cast<Connection*>(self)->on_timer(); }, this),
       parser_(worker.config().parser) {}
 
 void Connection::open(int fd, Door& door) {
   CHECK(fd >= 0 && fd_ < 0);
   check_invariants();
+  worker_.memory().charge(sizeof *this);
   fd_ = fd;
   door_ = &door;
   state_ = State::open;
@@ -33,6 +37,7 @@ void Connection::open(int fd, Door& door) {
   cut_ = Cut::no;
   eof_ = false;
   received_ = close_at_ = acked_ = 0;
+  reading_at_ = 0;
   sent_.clear();
   close_draw_ = worker_.draw();
   accepted_at_ = last_activity_at_ = request_started_at_ = worker_.now();
@@ -40,138 +45,34 @@ void Connection::open(int fd, Door& door) {
   proceed();
 }
 
-// ---- receive
-
-void Connection::arm_recv() {
-  DCHECK(receive_ == Receive::off && !eof_);
-  receive_ = Receive::armed;
-  worker_.io().submit_recv(fd_, ticket(Kind::recv));
-}
-
-void Connection::pause_recv() {
-  DCHECK(receive_ != Receive::canceling && receive_ != Receive::paused);
-  worker_.metrics().add("receive_paused");
-  if (receive_ != Receive::armed) {
-    receive_ = Receive::paused;
-    return;
-  }
-  receive_ = Receive::canceling;
-  worker_.io().submit_cancel(fd_, ticket(Kind::recv));
-}
-
-// Its last completion has come.
-void Connection::end_recv() {
-  DCHECK(receiving());
-  const bool full = receive_ == Receive::canceling && spill_.size() >= limits::spill_bytes / 2;
-  receive_ = full ? Receive::paused : Receive::off;
-}
-
-void Connection::on_recv(const Completion& completion) noexcept {
-  DCHECK(in_use() && receiving());
-  if (!completion.more) end_recv();
-  if (completion.has_buffer) {
-    if (completion.result > 0) {
-      on_bytes(worker_.io().lent(completion.buffer, static_cast<std::size_t>(completion.result)));
-    }
-    worker_.io().give_back(completion.buffer);
-  }
-  if (completion.result == 0) {
-    on_eof();
-  } else if (completion.result < 0) {
-    switch (-completion.result) {
-      case ENOBUFS:
-        worker_.metrics().add("receive_starved");
-        if (receive_ != Receive::off) break;
-        receive_ = Receive::parked;
-        worker_.park(*this);
-        break;
-      case ECANCELED:  // paused, or closing
-      case EINTR:
-      case EAGAIN: break;
-      default: on_broken();
-    }
-  }
-  proceed();
-}
-
-bool Connection::resume_receive() noexcept {
-  if (receive_ != Receive::parked) return false;
-  receive_ = Receive::off;
-  const bool wanted = state_ != State::closing && !eof_;
-  if (wanted) arm_recv();
-  return wanted;
-}
-
-void Connection::on_bytes(std::string_view bytes) {
-  DCHECK(in_use() && !bytes.empty());
-  received_ += bytes.size();
-  if (state_ != State::lingering) last_activity_at_ = worker_.now();
-  if (said_ == Said::nothing) said_ = Said::something;
-  switch (state_) {
-    case State::open:
-      if (send_in_flight_ || !spill_.empty()) {
-        spill(bytes);
-      } else {
-        consume(bytes);
-      }
-      return;
-    case State::handling:
-    case State::handled: spill(bytes); return;
-    case State::finishing:
-    case State::lingering: on_late_bytes(bytes); return;
-    case State::closing:
-      if (cut_ != Cut::no) cut_bytes(bytes);
-      return;
-  }
-}
-
-void Connection::on_eof() {
-  DCHECK(in_use());
-  eof_ = true;
-  switch (state_) {
-    case State::open:
-      // Half-close is legal: what is complete is answered first. The rest never will be.
-      if (!send_in_flight_ && spill_.empty()) close_after_them();
-      return;
-    case State::lingering: end_linger(); return;
-    case State::handling:
-    case State::handled:
-    case State::finishing:
-    case State::closing: return;
-  }
-}
-
-void Connection::on_broken() {
-  if (state_ == State::closing) return;
-  worker_.metrics().add("connections_broken");
-  eof_ = true;
-  if (state_ == State::handling || state_ == State::handled) {
-    worker_.metrics().add("requests_undelivered");
-    worker_.metrics().subtract("requests_in_flight");
-    abandon_exchange();
-  }
-  close();
-}
-
 // ---- parse and handle
 
-void Connection::consume(std::string_view bytes) {
+// Parses and answers what it can. Returns what is left, which stands where it stood.
+std::string_view Connection::consume(std::string_view bytes) {
   DCHECK(!send_in_flight_);
-  while (!bytes.empty() && state_ == State::open && !out_.full()) {
+  while (!bytes.empty() && state_ == State::open && !batch_full()) {
     if (exchange_ == nullptr && !begin_request(bytes)) break;
     const Parser::Stage stage = parser_.stage();
     switch (parser_.feed(bytes)) {
       case Parser::Result::incomplete: on_incomplete(stage); break;
-      case Parser::Result::complete: handle(bytes.size() + spill_.size()); break;
+      case Parser::Result::complete: handle(bytes.size()); break;
       case Parser::Result::failed: reject(parser_.status()); break;
     }
   }
+  return bytes;
+}
+
+// What of a batch is left waits for the next one: others have their turn before.
+bool Connection::batch_full() const { return answers_ >= worker_.batch_max() || out_.full(); }
+
+// What was not parsed.
+void Connection::keep(std::string_view bytes) {
+  if (bytes.empty() || state_ == State::closing) return;
   if (state_ == State::finishing) {
-    if (!bytes.empty()) on_late_bytes(bytes);
-  } else if (!bytes.empty()) {
+    on_late_bytes(bytes);
+  } else {
     spill(bytes);
   }
-  flush();
 }
 
 bool Connection::begin_request(std::string_view& bytes) {
@@ -180,15 +81,19 @@ bool Connection::begin_request(std::string_view& bytes) {
     return false;
   }
   if (bytes.empty()) return false;
-  take_exchange();
-  return true;
+  if (take_exchange()) return true;
+  reject(503);
+  return false;
 }
 
-void Connection::take_exchange() {
+// False: there is no memory for one.
+bool Connection::take_exchange() {
   DCHECK(exchange_ == nullptr && (state_ == State::open || cut_ == Cut::counting));
   exchange_ = worker_.exchanges().take();
+  if (exchange_ == nullptr) return false;
   parser_.begin(*exchange_);
   request_started_at_ = worker_.now();
+  return true;
 }
 
 void Connection::handle(std::size_t buffered) {
@@ -203,6 +108,10 @@ void Connection::handle(std::size_t buffered) {
   if (said_ != Said::request) {
     said_ = Said::request;
     if (!probe) worker_.saw_arrival(accepted_at_);
+  }
+  if (route != nullptr && !probe && worker_.memory().scarce(exchange.body.capacity())) {
+    refuse("memory_denied", buffered);
+    return;
   }
   if (route != nullptr && route->waiting != nullptr) {
     start_waiting(*route, buffered);
@@ -220,9 +129,14 @@ void Connection::answer_without_route() {
   const Request& request = exchange_->request;
   Response& response = exchange_->response;
   const int status = status_without_route(request);
-  response.status(status);
-  if (status != 404) response.field("Allow", routes().allowed(request.path()));
-  if (status != 204) response.body(reason_phrase(status));
+  try {
+    response.status(status);
+    if (status != 404) response.field("Allow", routes().allowed(request.path()));
+    if (status != 204) response.body(reason_phrase(status));
+  } catch (const std::bad_alloc&) {
+    worker_.metrics().add("memory_denied");
+    answer_instead(503);
+  }
 }
 
 // OPTIONS is answered wherever there is something, and for the server itself: `*` (RFC 9110
@@ -244,22 +158,38 @@ void Connection::call_plain(const Route& route) {
 }
 
 void Connection::answer_failure() {
+  worker_.failures().note(exchange_->request, worker_.now());
   worker_.metrics().add("handler_failed");
   answer_instead(500);
 }
 
-// No budget for the answer: 503, though the handler ran.
-void Connection::charge_answer() {
+// No room for the answer: 500, since the handler ran, and a proxy would repeat what gets 503.
+void Connection::deny_answer() {
+  worker_.metrics().add("answers_denied");
+  answer_instead(500);
+}
+
+std::size_t Connection::content_bytes() const {
   DCHECK(exchange_ != nullptr);
   const bool head = exchange_->request.method() == Method::head;
-  if (exchange_->body.charge_answer(content(exchange_->response, head).size())) return;
-  worker_.metrics().add("answers_denied");
+  return content(exchange_->response, head).size();
+}
+
+// Its handler has not run.
+void Connection::refuse(Metric why, std::size_t buffered) {
+  worker_.metrics().add(why);
   answer_instead(503);
+  respond(buffered);
 }
 
 void Connection::answer_instead(int status) {
   exchange_->response.clear();
-  exchange_->response.status(status).body(reason_phrase(status));
+  exchange_->response.status(status);
+  try {
+    exchange_->response.body(reason_phrase(status));
+  } catch (const std::bad_alloc&) {
+    // The status says it as well.
+  }
 }
 
 // A handler that waits outlives the receive buffer, and perhaps the connection: its request moves
@@ -275,18 +205,17 @@ void Connection::start_waiting(const Route& route, std::size_t buffered) {
       respond(buffered);
       return;
     }
-    if (exchange.task) {
+    if (exchange.task && worker_.has_room_for_task()) {
       exchange.connection = this;
       state_ = State::handling;
       worker_.start_task(exchange);
       return;
     }
-    worker_.metrics().add("frame_denied");
+    exchange.task.reset();
+    refuse("frame_denied", buffered);
   } else {
-    worker_.metrics().add("body_denied");
+    refuse("body_denied", buffered);
   }
-  answer_instead(503);
-  respond(buffered);
 }
 
 void Connection::on_handled() noexcept {
@@ -297,8 +226,11 @@ void Connection::on_handled() noexcept {
   } catch (...) {
     answer_failure();
   }
-  charge_answer();
-  if (!send_in_flight_) answer_handled();  // else on_send comes back to it
+  if (!send_in_flight_) {
+    answer_handled();
+  } else if (!exchange_->body.charge_answer(content_bytes())) {  // on_send comes back to it
+    deny_answer();
+  }
   proceed();
 }
 
@@ -306,13 +238,23 @@ void Connection::answer_handled() {
   DCHECK(state_ == State::handled && !send_in_flight_);
   state_ = State::open;
   respond(spill_.size());
-  resume_parsing();
+  if (state_ != State::closing) resume_parsing();
 }
 
 void Connection::on_incomplete(Parser::Stage before) {
   if (parser_.stage() == Parser::Stage::body && before != Parser::Stage::body)
     body_started_at_ = worker_.now();
   if (parser_.expects_continue()) answer_continue();
+  if (worker_.config().narrow && !wide_ && parser_.body_bytes() >= limits::widened_body_bytes)
+    widen();
+}
+
+// Where the kernel's buffers are bounded a large body would come a little at a time. Never back:
+// what a client was told that it may send would be dropped.
+void Connection::widen() {
+  if (parser_.stage() != Parser::Stage::body || !worker_.take_wide_socket()) return;
+  worker_.io().set_receive_room(fd_, limits::wide_socket_bytes);
+  wide_ = true;
 }
 
 // Not when the answer is final already: a body that nobody wants is not asked for.
@@ -325,7 +267,7 @@ void Connection::answer_continue() {
   }
   DCHECK(!send_in_flight_);
   parser_.continue_sent();
-  out_.append("HTTP/1.1 100 Continue\r\n\r\n");
+  if (!out_.append("HTTP/1.1 100 Continue\r\n\r\n")) reject(503);
 }
 
 // Whatever was complete before is in `out_` already, and goes first.
@@ -333,32 +275,64 @@ void Connection::reject(int status) {
   DCHECK(state_ == State::open && !send_in_flight_);
   worker_.metrics().add("requests_rejected");
   if (status == 503) worker_.metrics().add("body_denied");
-  Response& response = worker_.scratch();
-  response.clear();
-  response.status(status).body(reason_phrase(status));
-  if (status == 405) response.field("Allow", routes().allowed(exchange_->request.path()));
   const bool head = exchange_ != nullptr && exchange_->request.method() == Method::head;
-  write_response(out_, response, {.head = head, .close = true, .http_1_0 = false}, worker_.date());
   state_ = State::finishing;
+  bool written = false;
+  try {
+    Response& response = worker_.scratch();
+    response.clear();
+    response.status(status).body(reason_phrase(status));
+    if (status == 405) response.field("Allow", routes().allowed(exchange_->request.path()));
+    written = write_response(out_, response, {.head = head, .close = true, .http_1_0 = false},
+                             worker_.date());
+  } catch (const std::bad_alloc&) {
+    // Closed without a word.
+  }
   release_exchange();
+  if (!written && out_.empty()) on_broken();
 }
 
 void Connection::respond(std::size_t buffered) {
   DCHECK(state_ == State::open && !send_in_flight_ && exchange_ != nullptr);
-  const Request& request = exchange_->request;
-  const bool head = request.method() == Method::head;
-  charge_answer();
+  DCHECK(answers_ < answer_ends_.size());
+  if (!exchange_->body.has_room_for_answer(content_bytes())) deny_answer();
   exchange_->body.clear();  // `out_` is charged from here on
   const bool announced = parser_.keep_alive() && says_close(buffered);
-  if (announced) worker_.metrics().add("closes_announced");
   const bool close = announced || !parser_.keep_alive();
-  write_response(out_, exchange_->response,
-                 {.head = head, .close = close, .http_1_0 = request.minor_version() == 0},
-                 worker_.date());
-  DCHECK(answer_ends_.empty() || answer_ends_.back() < out_.bytes().size());
-  answer_ends_.push_back(out_.bytes().size());
+  if (!write_answer(close)) {
+    deny_answer();
+    if (!write_answer(close)) {
+      lose_answer();
+      return;
+    }
+  }
+  if (announced) worker_.metrics().add("closes_announced");
+  DCHECK(answers_ == 0 || answer_ends_[answers_ - 1] < out_.size());
+  answer_ends_[answers_++] = out_.size();
+  worker_.count_answer(answers_ == 1);
   if (close) state_ = State::finishing;
   release_exchange();
+}
+
+bool Connection::write_answer(bool close) {
+  const Request& request = exchange_->request;
+  return write_response(out_, exchange_->response,
+                        {.head = request.method() == Method::head,
+                         .close = close,
+                         .http_1_0 = request.minor_version() == 0},
+                        worker_.date());
+}
+
+// There is no memory even for a few words: those before it go out, and the connection ends.
+void Connection::lose_answer() {
+  worker_.metrics().add("requests_undelivered");
+  worker_.metrics().subtract("requests_in_flight");
+  release_exchange();
+  if (out_.empty()) {
+    on_broken();
+  } else {
+    state_ = State::finishing;
+  }
 }
 
 // Not while a further request is here already: that one's answer can say close.
@@ -399,48 +373,51 @@ void Connection::abandon_exchange() {
   std::exchange(exchange_, nullptr)->abandon();
 }
 
-void Connection::spill(std::string_view bytes) {
-  DCHECK(state_ <= State::handled);
-  if (spill_.empty()) spill_ = worker_.take_spill();
-  spill_.append(bytes);
-  const bool pauses = receive_ != Receive::canceling && receive_ != Receive::paused;
-  if (spill_.size() >= limits::spill_bytes && pauses) pause_recv();
-}
-
 void Connection::resume_parsing() {
   DCHECK(state_ == State::open || state_ == State::finishing);
   DCHECK(!send_in_flight_);
   if (!spill_.empty()) {
-    std::string pending = std::move(spill_);
-    spill_ = {};
-    consume(pending);
-    worker_.give_spill(std::move(pending));
-  } else {
-    flush();
+    const std::string_view rest = consume(spill_.bytes());
+    if (state_ == State::finishing) {
+      if (!rest.empty()) on_late_bytes(rest);
+      spill_.clear();
+    } else if (state_ != State::closing) {
+      spill_.drop_front(spill_.size() - rest.size());
+    }
   }
-  if (receive_ == Receive::paused && spill_.size() < limits::spill_bytes / 2)
-    receive_ = Receive::off;
+  flush();
+  if (receive_ == Receive::paused && spill_.size() < spill_bytes_max() / 2) receive_ = Receive::off;
 }
 
 // ---- send
 
 void Connection::flush() {
-  if (send_in_flight_ || out_.empty()) return;
+  if (send_in_flight_ || out_.empty() || state_ == State::closing) return;
   DCHECK(state_ == State::open || state_ == State::handling || state_ == State::finishing);
+  send_next();
+}
+
+void Connection::send_next() {
   send_in_flight_ = true;
   write_deadline_ = worker_.now() + worker_.config().write_timeout;
-  worker_.io().submit_send(fd_, out_.bytes(), ticket(Kind::send));
+  worker_.io().submit_send(fd_, out_.bytes().substr(out_sent_, worker_.config().send_bytes_max),
+                           ticket(Kind::send));
 }
 
 void Connection::on_send(const Completion& completion) noexcept {
   DCHECK(in_use() && send_in_flight_);
-  DCHECK(completion.result < 0 ||
-         static_cast<std::size_t>(completion.result) <= out_.bytes().size());
+  const auto sent = static_cast<std::size_t>(std::max(completion.result, 0));
+  const std::size_t wanted = std::min(out_.size() - out_sent_, worker_.config().send_bytes_max);
+  DCHECK(sent <= wanted);
   send_in_flight_ = false;
   last_activity_at_ = worker_.now();
-  const bool whole =
-      completion.result >= 0 && static_cast<std::size_t>(completion.result) == out_.bytes().size();
-  count_answers(static_cast<std::size_t>(std::max(completion.result, 0)));
+  out_sent_ += sent;
+  if (sent == wanted && out_sent_ < out_.size() && state_ != State::closing) {
+    send_next();
+    return;
+  }
+  const bool whole = out_sent_ == out_.size();
+  count_answers(std::exchange(out_sent_, 0));
   // `on_write_timeout` has given this client up: answers that it never took are undelivered.
   if (write_deadline_ == never) recount_unread("requests_undelivered");
   out_.clear();
@@ -463,26 +440,23 @@ void Connection::on_send(const Completion& completion) noexcept {
 
 // Of a batch that was sent in part, some answers may have gone out whole.
 void Connection::count_answers(std::size_t bytes_sent) {
-  DCHECK(bytes_sent <= out_.bytes().size());
+  DCHECK(bytes_sent <= out_.size());
   Metrics& metrics = worker_.metrics();
-  std::uint64_t answered = 0;
-  for (const std::size_t end : answer_ends_) {
-    if (end > bytes_sent) break;
-    sent_.add(end);
-    ++answered;
-  }
+  const std::size_t all = std::exchange(answers_, 0);
+  std::size_t answered = 0;
+  while (answered < all && answer_ends_[answered] <= bytes_sent)
+    sent_.add(answer_ends_[answered++]);
   sent_.sent(bytes_sent);
-  const std::uint64_t lost = answer_ends_.size() - answered;
-  metrics.subtract("requests_in_flight", answer_ends_.size());
+  const std::size_t lost = all - answered;
+  metrics.subtract("requests_in_flight", all);
   metrics.add("requests_answered", answered);
-  answer_ends_.clear();
   if (lost == 0) return;
   if (cut_ == Cut::no || door_->admin) {  // a probe is no loss
     metrics.add("requests_undelivered", lost);
   } else {
     metrics.add("requests_cut", lost);
     log::warning("cut: {} answers were still being sent to {}, {} of {} bytes were", lost,
-                 worker_.io().peer(fd_), bytes_sent, out_.bytes().size());
+                 worker_.io().peer(fd_), bytes_sent, out_.size());
   }
 }
 
@@ -503,17 +477,18 @@ void Connection::proceed() {
 void Connection::check_invariants() const {
   if (!in_use()) {
     DCHECK(!receiving() && receive_ != Receive::parked && !send_in_flight_);
-    DCHECK(exchange_ == nullptr && out_.empty() && answer_ends_.empty() && spill_.empty());
+    DCHECK(exchange_ == nullptr && out_.empty() && answers_ == 0 && spill_.empty());
     DCHECK(!timer_.armed());
     return;
   }
   DCHECK(door_ != nullptr);
-  DCHECK(send_in_flight_ || (out_.empty() && answer_ends_.empty()));
+  DCHECK(send_in_flight_ || (out_.empty() && answers_ == 0));
+  DCHECK(send_in_flight_ || out_sent_ == 0);
   DCHECK(!send_in_flight_ || !out_.empty());
-  DCHECK(answer_ends_.empty() || answer_ends_.back() <= out_.bytes().size());
+  DCHECK(answers_ == 0 || answer_ends_[answers_ - 1] <= out_.size());
   DCHECK(receive_ != Receive::off || eof_ || state_ == State::closing);
   DCHECK(receive_ != Receive::paused || state_ == State::closing ||
-         spill_.size() >= limits::spill_bytes / 2);
+         spill_.size() >= limits::spill_bytes_tight / 2);
   DCHECK((cut_ == Cut::no) || state_ == State::closing);
   DCHECK(!eof_ || state_ != State::open || send_in_flight_);
   DCHECK(state_ == State::closing || deadline() == never || timer_.armed());
@@ -527,13 +502,18 @@ void Connection::check_invariants() const {
   }
 }
 
-std::string Connection::describe() const {
+void Connection::name_cut() {
   DCHECK(exchange_ != nullptr);
   constexpr std::size_t shown = 200;
   const Request& request = exchange_->request;
-  return fmt::format("{} {} from {}, {} ms after it began", request.method_name(),
-                     request.target().substr(0, shown), worker_.io().peer(fd_),
-                     worker_.now() - request_started_at_);
+  if (cut_requests_ > limits::cut_named || !worker_.cut_report().take_line()) {
+    cut_unnamed_ = true;
+    worker_.cut_report().add(routes().find(request.method(), request.path()));
+    return;
+  }
+  log::warning("cut: {} {} from {}, {} ms after it began", request.method_name(),
+               request.target().substr(0, shown), worker_.io().peer(fd_),
+               worker_.now() - request_started_at_);
 }
 
 }  // namespace lastcall

@@ -15,10 +15,9 @@
 //  5. While nothing is being sent or handled, all that has come is parsed: the spill is empty.
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/metrics.h"
 #include "base/timers.h"
@@ -47,6 +46,10 @@ class Connection {
   void on_send(const Completion& completion) noexcept;
   void on_handled() noexcept;      // the coroutine of `exchange` has ended
   bool resume_receive() noexcept;  // a buffer is free again; false: none is wanted
+  // Is there still a client, and has what was cancelled ended? Asked now and then, and once a
+  // second in a drain: not all is told by completions.
+  void verify();
+  void recall_receive();  // memory is tight: armed again for one buffer at a time
 
   // ---- the drain's
   [[nodiscard]] bool lingering() const { return state_ == State::lingering; }
@@ -106,33 +109,44 @@ class Connection {
   void on_bytes(std::string_view bytes);
   void on_eof();
   void on_broken();
+  void on_gone();
+  void cancel_recv();
   // parse and handle
-  void consume(std::string_view bytes);
+  [[nodiscard]] std::string_view consume(std::string_view bytes);
   void resume_parsing();
+  void keep(std::string_view bytes);
   void spill(std::string_view bytes);
+  [[nodiscard]] std::size_t spill_bytes_max() const;
+  [[nodiscard]] bool batch_full() const;
   bool begin_request(std::string_view& bytes);
-  void take_exchange();
+  [[nodiscard]] bool take_exchange();
   void handle(std::size_t buffered);  // bytes behind the request that are here already; so below
   [[nodiscard]] const Router& routes() const;
   void answer_without_route();
   [[nodiscard]] int status_without_route(const Request& request) const;
   void call_plain(const Route& route);
-  void answer_failure();  // of a handler: 500
-  void charge_answer();   // no room for it: 503
+  void answer_failure();  // of a handler that has thrown, within the catch: 500
+  void deny_answer();     // no room for it: 500
+  [[nodiscard]] std::size_t content_bytes() const;  // of the answer
+  void refuse(Metric why, std::size_t buffered);    // no room for its handler: 503
   void answer_instead(int status);
   void start_waiting(const Route& route, std::size_t buffered);
   void answer_handled();
   void abandon_exchange();
   void on_incomplete(Parser::Stage before);
+  void widen();
   void answer_continue();
   void reject(int status);
   void respond(std::size_t buffered);
+  [[nodiscard]] bool write_answer(bool close);
+  void lose_answer();
   [[nodiscard]] bool says_close(std::size_t buffered);
   [[nodiscard]] bool is_answered_to_the_end(std::size_t buffered);
   [[nodiscard]] bool more_has_arrived() const;  // which on_bytes has not seen yet
   void release_exchange();
   // send
   void flush();
+  void send_next();
   void count_answers(std::size_t bytes_sent);
   // close
   void linger(Late late);
@@ -143,11 +157,12 @@ class Connection {
   void end_linger();
   void on_linger_timeout(Ms now);
   void poll_unread(Ms now);
-  [[nodiscard]] bool answer_unread() const;  // once our FIN is sent
+  [[nodiscard]] bool answer_unread() const;
   std::size_t recount_unread(Metric instead);
   void close();
   void close_join();
   void cut_bytes(std::string_view bytes);
+  void cut_unread();
   void cut_received();
   void end_cut();
   // Ends each event: arms the receive and the timer, or takes the next step of the close. (Sends:
@@ -161,7 +176,7 @@ class Connection {
   void on_timeout(Ms now);
   void on_write_timeout(Ms now);
 
-  [[nodiscard]] std::string describe() const;  // of the request being handled, for the log
+  void name_cut();  // the request being handled, in the log
   [[nodiscard]] Ticket ticket(Kind kind) const { return {kind, index_, generation_}; }
 
   Worker& worker_;
@@ -174,12 +189,16 @@ class Connection {
   Late late_ = Late::excused;
   Cut cut_ = Cut::no;
   bool send_in_flight_ = false;
-  bool eof_ = false;  // their FIN has come, or the connection is broken
+  bool cancel_old_ = false;  // the receive's was sent before the last look
+  bool wide_ = false;        // it has room in the kernel for a large body
+  bool eof_ = false;         // their FIN has come, or the connection is broken
   Door* door_ = nullptr;
-  std::uint32_t cut_requests_ = 0;
-  float close_draw_ = 0;  // where in the ramp this connection is told to close
+  bool cut_unnamed_ = false;        // some of what was cut has no line in the log
+  std::uint32_t cut_requests_ = 0;  // of those behind the one that was handled
+  float close_draw_ = 0;            // where in the ramp this connection is told to close
   Ms accepted_at_ = 0;
   Ms last_activity_at_ = 0;
+  Ms reading_at_ = 0;          // when it was last seen to read an answer, while silent in a drain
   Ms request_started_at_ = 0;  // of one that has said nothing yet: when that was last looked at
   Ms body_started_at_ = 0;     // when its head was known
   Ms write_deadline_ = 0;
@@ -193,9 +212,11 @@ class Connection {
   std::uint64_t acked_ = 0;       // at the last look at a slow reader
   Exchange* exchange_ = nullptr;  // of the request being received or handled
   OutBuffer out_;
-  std::vector<std::size_t> answer_ends_;  // in `out_`, of each request's answer
+  std::size_t out_sent_ = 0;  // bytes of it, by sends that have completed
+  std::array<std::size_t, limits::batch_answers_max> answer_ends_{};  // in `out_`, of each answer
+  std::size_t answers_ = 0;                                           // how many
   SentAnswers sent_;
-  std::string spill_;
+  HeldBytes spill_;
   Timer timer_;
   Parser parser_;
 };

@@ -16,7 +16,7 @@ namespace lastcall {
 // ---- our FIN
 
 void Connection::linger(Late late) {
-  DCHECK(!send_in_flight_ && out_.empty() && answer_ends_.empty());
+  DCHECK(!send_in_flight_ && out_.empty() && answers_ == 0);
   DCHECK(state_ == State::open || state_ == State::finishing);
   late_ = late;
   silent_ms_ = worker_.now() - last_activity_at_;
@@ -40,6 +40,9 @@ void Connection::close_silent() {
   DCHECK(silent());
   // What has arrived since the last harvest is no silence: it is answered.
   if (more_has_arrived()) return;
+  // Who still takes its last answer may have a request to follow: a moment to send it in.
+  if (answer_unread()) last_activity_at_ = reading_at_ = worker_.now();
+  if (worker_.now() < reading_at_ + limits::after_reading_ms) return;
   close_idle();
   proceed();
 }
@@ -120,9 +123,11 @@ void Connection::poll_unread(Ms now) {
                                  : limits::linger_ms);
 }
 
-// Our FIN is one of what is to be acknowledged: a client that vanished when it had all of its
-// answer lacks nothing else.
-bool Connection::answer_unread() const { return worker_.io().bytes_unacked(fd_) > 1; }
+// Our FIN, once it is sent, is one of what is to be acknowledged: a client that vanished when it
+// had all of its answer lacks nothing else.
+bool Connection::answer_unread() const {
+  return worker_.io().bytes_unacked(fd_) > (state_ == State::lingering ? 1 : 0);
+}
 
 // They were counted as answered when the kernel took them. Returns how many there are.
 std::size_t Connection::recount_unread(Metric instead) {
@@ -162,6 +167,9 @@ void Connection::close_join() {
   }
   worker_.timers().disarm(timer_);
   out_.clear();
+  out_sent_ = 0;
+  if (std::exchange(wide_, false)) worker_.give_wide_socket();
+  worker_.memory().release(sizeof *this);
   worker_.io().close(fd_);
   fd_ = -1;
   receive_ = Receive::off;
@@ -173,13 +181,19 @@ void Connection::close_join() {
 
 void Connection::cut() {
   if (state_ == State::closing) return;
+  if (worker_.io().gone(fd_)) {
+    on_gone();
+    proceed();
+    return;
+  }
   const bool discards = door_->admin || state_ == State::finishing || state_ == State::lingering;
   cut_ = discards ? Cut::discarding : Cut::counting;
   linger_deadline_ = worker_.now() + limits::last_ack_ms;
   cut_requests_ = 0;
+  cut_unnamed_ = false;
   if (state_ != State::lingering && !door_->admin) worker_.metrics().add("forced_closes");
   if (state_ == State::handling || state_ == State::handled) {
-    log::warning("cut: {}", describe());
+    name_cut();
     abandon_exchange();
     worker_.metrics().add("requests_cut");
     worker_.metrics().subtract("requests_in_flight");
@@ -187,7 +201,8 @@ void Connection::cut() {
     parser_.reset();
   }
   parser_.discard_content();
-  cut_bytes(std::exchange(spill_, {}));
+  cut_bytes(spill_.bytes());
+  spill_.clear();
   close();
   proceed();
 }
@@ -200,11 +215,15 @@ void Connection::cut_bytes(std::string_view bytes) {
     if (exchange_ == nullptr) {
       if (!parser_.skip_blank(bytes)) cut_ = Cut::discarding;
       if (cut_ == Cut::discarding || bytes.empty()) return;
-      take_exchange();
+      if (!take_exchange()) {
+        cut_unread();
+        return;
+      }
     }
     switch (parser_.feed(bytes)) {
       case Parser::Result::incomplete: return;
       case Parser::Result::failed:
+        if (parser_.status() == 503) cut_unread();
         cut_ = Cut::discarding;
         release_exchange();
         return;
@@ -212,10 +231,18 @@ void Connection::cut_bytes(std::string_view bytes) {
     }
     worker_.metrics().add("requests_received");
     worker_.metrics().add("requests_cut");
-    if (++cut_requests_ <= limits::cut_named) log::warning("cut: {}", describe());
+    ++cut_requests_;
+    name_cut();
     if (!parser_.keep_alive()) cut_ = Cut::discarding;  // nobody would have read on
     release_exchange();
   }
+}
+
+// There is no memory to look: it may have been a request.
+void Connection::cut_unread() {
+  worker_.metrics().add("requests_received");
+  worker_.metrics().add("requests_cut");
+  cut_ = Cut::discarding;
 }
 
 // Where no buffer was free for what had arrived. Once the socket is shut nothing is added to it.
@@ -231,11 +258,15 @@ void Connection::end_cut() {
   if (exchange_ != nullptr) worker_.metrics().add("partial_cut");
   release_exchange();
   if (door_->admin) return;
-  if (cut_requests_ > limits::cut_named)
-    log::warning("cut: {} more from {}", cut_requests_ - limits::cut_named, worker_.io().peer(fd_));
-  if (const std::size_t unread = recount_unread("requests_cut"); unread > 0)
+  if (cut_unnamed_) worker_.cut_report().add_client();
+  const std::size_t unread = recount_unread("requests_cut");
+  if (unread == 0) return;
+  if (worker_.cut_report().take_line()) {
     log::warning("cut: {} has not read {} of its answers to the end", worker_.io().peer(fd_),
                  unread);
+  } else {
+    worker_.cut_report().add_unread(unread);
+  }
 }
 
 }  // namespace lastcall

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include <lastcall/log.h>
 
@@ -79,7 +80,15 @@ void Listener::cancel() {
   DCHECK(armed_);
   if (cancel_sent_) return;
   cancel_sent_ = true;
+  cancel_old_ = false;
   io_.submit_cancel(fd_, {Kind::accept, index_, 0});
+}
+
+void Listener::verify() {
+  if (!armed_ || !cancel_sent_) return;
+  if (!std::exchange(cancel_old_, true)) return;
+  cancel_sent_ = false;
+  cancel();
 }
 
 int Listener::on_accept(const Completion& completion, Ms now) {

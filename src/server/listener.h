@@ -36,6 +36,8 @@ class Listener {
   // The new socket, or -1.
   int on_accept(const Completion& completion, Ms now);
 
+  // Once a second in a drain: an accept that its cancel has missed is cancelled again.
+  void verify();
   void begin_close();
   // The next connection of the queue once the accept has ended, or -1. Closes the listener when
   // the queue is empty.
@@ -70,7 +72,8 @@ class Listener {
   bool armed_ = false;
   bool multishot_ = false;
   bool cancel_sent_ = false;
-  bool paused_ = false;  // no room: said once per pause
+  bool cancel_old_ = false;  // it was sent before the last look
+  bool paused_ = false;      // no room: said once per pause
   int fd_ = -1;
   Ms retry_at_ = never;  // after a failure that would only repeat
 };

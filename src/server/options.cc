@@ -121,11 +121,20 @@ constexpr OptionRow<Options> rows[] = {
      .kind = "SIZE",
      .help = "one body; 413 beyond",
      .most = std::uint64_t{1} << 40},
+    {.name = "--memory",
+     .member = &Options::memory,
+     .kind = "SIZE",
+     .help = "what clients may make it hold, split among the workers: connections, heads, bodies, "
+             "answers, what waits, frames of coroutines. In its last quarter new requests get 503. "
+             "The other half is for the kernel's buffers of sockets and for what handlers hold",
+     .unset = "half of the smallest limit of its cgroups, or of the machine",
+     .most = std::uint64_t{1} << 50},
     {.name = "--body-memory",
      .member = &Options::body_memory,
      .kind = "SIZE",
-     .help = "all bodies together, received or sent, split among the workers; 503 beyond. The last "
-             "quarter is for requests, and answers up to 16KiB always go out",
+     .help = "the part of it that bodies may fill, received or sent, half of it at most: a request "
+             "beyond gets 503, an answer 500. The last quarter is for requests, and answers up to "
+             "16KiB always go out",
      .most = std::uint64_t{1} << 50},
     {.name = "--evict-silent",
      .member = &Options::evict_silent,
@@ -160,6 +169,8 @@ std::string Options::invalid() const {
   if (wrong.empty() && !admin_listen.empty())
     wrong = invalid_address("--admin-listen", admin_listen);
   if (wrong.empty()) wrong = invalid_option(option_rows(), *this);
+  if (wrong.empty() && memory != 0 && memory < limits::memory_min)
+    wrong = fmt::format("--memory is {}: at least {}", memory, format_size(limits::memory_min));
   if (!wrong.empty() || hard) return wrong;
   const Ms sum =
       pre_stop.count() + drain_window.count() + shutdown_timeout.count() + limits::budget_margin_ms;

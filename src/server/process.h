@@ -77,6 +77,7 @@ class Process {
 
   std::atomic<std::size_t> workers_ready{0};  // whose accept is armed
   std::atomic<std::size_t> workers_stopped{0};
+  std::atomic<unsigned> cut_lines{0};  // in the log, of what the deadline has cut
   std::atomic<Ms> serving_at{never};
   std::atomic<Ms> close_began_at{never};  // un-listened then, where the kernel can
   std::atomic<Ms> settled_at{never};

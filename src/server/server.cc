@@ -21,12 +21,14 @@
 #include "base/check.h"
 #include "base/cpus.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/slice.h"
 #include "io/epoll.h"
 #include "io/sockets.h"
 #include "io/uring.h"
 #include "server/audit.h"
 #include "server/health.h"
+#include "server/memory_plan.h"
 #include "server/signals.h"
 #include "server/worker.h"
 
@@ -34,22 +36,21 @@ namespace lastcall {
 namespace {
 
 // What is allowed, and hardly meant.
-void warn_of(const Options& options, unsigned workers) {
+void warn_of(const Options& options, const MemoryPlan& plan, unsigned workers) {
   const bool lead_given = options.serving_lead != Options{}.serving_lead;
   if (lead_given && options.serving_lead > options.drain_window) {
     log::warning("--serving-lead {} is longer than --drain-window {}: /servingz says no at once",
                  format_duration(options.serving_lead.count()),
                  format_duration(options.drain_window.count()));
   }
-  const std::uint64_t share = options.body_memory / workers;
-  const std::uint64_t answers = share - share / limits::body_memory_kept_for_requests;
+  const std::size_t bodies = plan.each.bodies;
+  const std::size_t answers = bodies - bodies / 4;
   if (answers < options.max_body_bytes) {
     log::warning(
-        "--body-memory {} is {} for each of {} workers, {} of it for answers: less than "
-        "--max-body-bytes {}, and what has no room gets 503; raise the one, or lower the other, or "
-        "--workers",
-        format_size(options.body_memory), format_size(share), workers, format_size(answers),
-        format_size(options.max_body_bytes));
+        "--memory and --body-memory leave {} for the bodies of each of {} workers, {} of it for "
+        "answers: less than --max-body-bytes {}, and what has no room gets 503 or 500; raise the "
+        "one, or lower the other, or --workers",
+        format_size(bodies), workers, format_size(answers), format_size(options.max_body_bytes));
   }
 }
 
@@ -163,7 +164,7 @@ struct Server::Impl {
   void* on_drain_state = nullptr;
 
   Process* process = nullptr;
-  std::size_t connections_max = 0;
+  MemoryPlan plan;
   int signal_fd = -1;
   int admin_fd = -1;
   std::vector<int> listeners;
@@ -213,7 +214,7 @@ int Server::run() {
   if (const std::string wrong = self.bound_connections(workers); !wrong.empty())
     return self.refuse(exit_bad_option, wrong);
 
-  warn_of(options, workers);
+  warn_of(options, self.plan, workers);
   self.process = make_process_for_ever(workers, budget_of(options));
   Process& process = *self.process;
   self.health.process = &process;
@@ -265,12 +266,19 @@ std::string Server::Impl::bound_connections(unsigned workers) {
         have, workers, reserved + limits::descriptors_reserved + 1);
   }
   const std::size_t most = have - reserved;
-  connections_max = options.max_connections == 0 ? most : options.max_connections;
-  if (connections_max <= most) return {};
-  return fmt::format(
-      "--max-connections is {}, but RLIMIT_NOFILE allows {}: lower it, or raise the limit of "
-      "descriptors (ulimit -n)",
-      connections_max, most);
+  const std::size_t connections_max = options.max_connections == 0 ? most : options.max_connections;
+  if (connections_max > most) {
+    return fmt::format(
+        "--max-connections is {}, but RLIMIT_NOFILE allows {}: lower it, or raise the limit of "
+        "descriptors (ulimit -n)",
+        connections_max, most);
+  }
+  plan = MemoryPlan::of(options, workers, usable_memory(), connections_max);
+  if (plan.connections < connections_max) {
+    log::info("at most {} connections at once: there is memory for no more (--memory is {})",
+              plan.connections, format_size(plan.each.all * workers));
+  }
+  return {};
 }
 
 std::vector<WorkerConfig> Server::Impl::worker_configs() const {
@@ -282,8 +290,10 @@ std::vector<WorkerConfig> Server::Impl::worker_configs() const {
     config.admin_router = &admin_router;
     config.parser = {options.max_header_bytes, options.max_body_bytes};
     config.connections_max =
-        std::max<std::size_t>(1, (connections_max + workers - 1 - i) / workers);
-    config.body_memory = options.body_memory / workers;
+        std::max<std::size_t>(1, (plan.connections + workers - 1 - i) / workers);
+    config.memory = plan.each;
+    config.narrow = plan.narrow;
+    config.wide_sockets = plan.wide_sockets;
     config.jobs_max = std::max<std::size_t>(1, (options.max_jobs + workers - 1 - i) / workers);
     config.evict_silent = options.evict_silent;
     config.header_timeout = options.header_timeout.count();
@@ -381,7 +391,7 @@ Descriptor Server::Impl::open_patiently(const Address& address) const {
   for (bool told = false;; told = true) {
     const int error = address.port() == 0 ? 0 : probe_port(address);
     const Descriptor opened =
-        error == 0 ? open_listener(address, keepalive) : Descriptor{-1, error};
+        error == 0 ? open_listener(address, keepalive, plan.narrow) : Descriptor{-1, error};
     if (opened.error != EADDRINUSE || monotonic_ms() >= until || signal_pending(signal_fd))
       return opened;
     if (!told) log::info("{} is in use: waiting for {} ms", address.text(), limits::port_wait_ms);
@@ -411,7 +421,7 @@ bool Server::Impl::open_main_listeners(std::string& why) {
   listeners.push_back(first.fd);
   const Address bound = local_address(first.fd);
   while (listeners.size() < process->slots.size()) {
-    const Descriptor next = open_listener(bound, options.tcp_keepalive.count());
+    const Descriptor next = open_listener(bound, options.tcp_keepalive.count(), plan.narrow);
     if (next.error != 0) {
       why = why_not_listening(bound.text(), next.error);
       return false;

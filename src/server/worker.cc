@@ -2,12 +2,16 @@
 // their handlers. What a drain does: worker_drain.cc.
 #include "server/worker.h"
 
+#include <malloc.h>
+
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include <lastcall/log.h>
 
 #include "base/check.h"
+#include "base/reserve.h"
 
 namespace lastcall {
 namespace {
@@ -39,9 +43,10 @@ Worker::Worker(Io& io, const WorkerConfig& config, Process& process, unsigned in
                .open_streams = open_streams_,
                .jobs = jobs_,
                .worker = index},
-      body_budget_{.limit = config.body_memory},
-      slabs_(body_budget_),
-      exchanges_(body_budget_),
+      memory_(config.memory),
+      slabs_(memory_),
+      exchanges_(memory_),
+      cut_report_(process.cut_lines),
       main_(io, slot_.metrics, main_index, config.router, config.connections_max, false,
             config.evict_silent),
       admin_(io, slot_.metrics, admin_index, config.admin_router, limits::admin_connections_max,
@@ -87,10 +92,13 @@ void Worker::turn() {
   now_ = io_.now();
   Context::enter(&context_);
   context_.now = now_;
+  if (waiting_ + jobs_.running() > 0) memory_.set_frames(detail::frame_bytes_live());
+  note_batches();
   date_.update(io_.wall_seconds());
   process_.note_turn(slot_.heartbeat.load(std::memory_order_relaxed), now_);
   slot_.heartbeat.store(now_, std::memory_order_relaxed);
   dispatch_all(completions);
+  observe_memory();
   if (io_.broken() != 0) on_broken_io();
   timers_.advance(now_);
   run_coroutines();  // before the deadline may cut: an answer that is ready goes out
@@ -159,6 +167,8 @@ void Worker::on_heartbeat(void* self) noexcept {
   auto& worker = *static_cast<Worker*>(self);
   worker.timers_.arm(worker.heartbeat_, worker.now_ + limits::heartbeat_ms);
   worker.report_denied();
+  worker.give_memory_back();
+  worker.verify();
   if (worker.leader() && worker.phase() > Phase::serving) worker.report_progress();
 }
 
@@ -167,10 +177,66 @@ void Worker::report_denied() {
   const std::uint64_t denied = metrics().get("answers_denied");
   if (denied == denied_reported_) return;
   log::warning(
-      "{} answers became 503 after their handlers had run: --body-memory is used up by "
+      "{} answers became 500 after their handlers had run: --memory or --body-memory is used up by "
       "bodies that are being received, or that clients do not read",
       denied - denied_reported_);
   denied_reported_ = denied;
+}
+
+// When a burst has been over for a second: pools and malloc keep what it needed.
+void Worker::give_memory_back() {
+  memory_.set_frames(detail::frame_bytes_live());
+  metrics().set("memory_bytes", memory_.used());
+  const std::size_t recently = memory_.peak();
+  memory_.restart_peak();
+  if (memory_high_ < recently + limits::trimmed_bytes_min) {
+    memory_high_ = std::max(memory_high_, recently);
+    return;
+  }
+  memory_high_ = recently;
+  slabs_.trim();
+  exchanges_.trim();
+  detail::frames_trim();
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+  metrics().add("memory_returned");
+}
+
+// In a drain each, since it is waited for.
+void Worker::verify() {
+  const std::size_t share =
+      std::max(limits::verified_min, connections_.size() / limits::verified_share);
+  const std::size_t all = connections_.size();
+  const std::size_t count = phase() > Phase::serving ? all : std::min(all, share);
+  for (std::size_t i = 0; i < count; ++i) {
+    verified_ = verified_ + 1 < all ? verified_ + 1 : 0;
+    if (connections_[verified_]->in_use()) connections_[verified_]->verify();
+  }
+  main_.listener.verify();
+  admin_.listener.verify();
+  if (reads_released_) cancel_reads();
+}
+
+void Worker::observe_memory() {
+  if (tight_ || !memory_.half_used()) {
+    tight_ = tight_ && !memory_.well_below_half();
+    return;
+  }
+  tight_ = true;
+  metrics().add("memory_tight");
+  for (const auto& connection : connections_) {
+    if (connection->in_use()) connection->recall_receive();
+  }
+}
+
+void Worker::note_batches() {
+  if (turn_batches_ == 0) return;
+  // Mostly each has asked for one thing: no division then.
+  const std::size_t twice_the_mean =
+      turn_answers_ == turn_batches_ ? 2 : 2 * turn_answers_ / turn_batches_;
+  batch_max_ = std::min(twice_the_mean, limits::batch_answers_max);
+  turn_answers_ = turn_batches_ = 0;
 }
 
 void Worker::on_wake(const Completion&) {
@@ -202,16 +268,45 @@ void Worker::adopt(int fd, Door& door, bool swept) {
     io_.close(fd);
     return;
   }
-  if (free_slots_.empty()) {
-    free_slots_.push_back(static_cast<std::uint32_t>(connections_.size()));
-    connections_.push_back(std::make_unique<Connection>(*this, free_slots_.back()));
+  Connection* const connection = free_slot();
+  if (connection == nullptr) {
+    deny(fd, door);
+    return;
   }
-  Connection& connection = *connections_[free_slots_.back()];
-  free_slots_.pop_back();
-  CHECK(!connection.in_use() && connection.index() < Ticket::indices);
   ++door.open;
   if (!door.admin) count_accepted(swept);
-  connection.open(fd, door);
+  connection->open(fd, door);
+}
+
+// Null: there is no memory for one more. Room for what may have to be remembered of it is made
+// here, where it can still be turned away.
+Connection* Worker::free_slot() {
+  if (free_slots_.empty()) {
+    const std::size_t slots = connections_.size() + 1;
+    try {
+      reserve_for(connections_, slots);
+      reserve_for(free_slots_, slots);
+      reserve_for(parked_, slots);
+      reserve_for(silent_, slots);
+      io_.reserve(4);  // a receive, a send, and their cancels
+      connections_.push_back(
+          std::make_unique<Connection>(*this, static_cast<std::uint32_t>(slots - 1)));
+    } catch (const std::bad_alloc&) {
+      return nullptr;
+    }
+    free_slots_.push_back(static_cast<std::uint32_t>(slots - 1));
+  }
+  Connection& connection = *connections_[free_slots_.back()];
+  CHECK(!connection.in_use() && connection.index() < Ticket::indices);
+  free_slots_.pop_back();
+  return &connection;
+}
+
+// Its client sees a reset; in a drain that is a connection lost.
+void Worker::deny(int fd, const Door& door) {
+  metrics().add("accept_denied");
+  if (!door.admin && process_.signaled()) metrics().add("queue_lost");
+  io_.close(fd);
 }
 
 void Worker::count_accepted(bool swept) {
@@ -260,17 +355,17 @@ bool Worker::crowded(const Door& door) const {
   return !door.admin && door.max >= limits::places_to_be_crowded && door.open * 10 >= door.max * 9;
 }
 
-// The longest silent first.
-std::vector<Connection*> Worker::silent_since(Ms since, const Door& door) const {
-  std::vector<Connection*> silent;
+// The longest silent first. There is room for all: `free_slot`.
+std::vector<Connection*>& Worker::silent_since(Ms since, const Door& door) {
+  silent_.clear();
   for (const auto& each : connections_) {
     const bool ours = each->in_use() && &each->door() == &door;
-    if (ours && each->silent() && each->silent_since() <= since) silent.push_back(each.get());
+    if (ours && each->silent() && each->silent_since() <= since) silent_.push_back(each.get());
   }
-  std::sort(silent.begin(), silent.end(), [](const Connection* a, const Connection* b) {
+  std::sort(silent_.begin(), silent_.end(), [](const Connection* a, const Connection* b) {
     return a->silent_since() < b->silent_since();
   });
-  return silent;
+  return silent_;
 }
 
 // Probes are never kept out by those that say nothing. Of clients, one whose request crosses our
@@ -282,7 +377,7 @@ void Worker::make_room(Door& door) {
   // Those that linger have had their turn: their places are free soon.
   const std::size_t share = std::max<std::size_t>(1, door.max / limits::evicted_share);
   if (door.lingering >= share) return;
-  auto silent = silent_since(door.admin ? now_ : now_ - limits::evicted_silent_ms, door);
+  auto& silent = silent_since(door.admin ? now_ : now_ - limits::evicted_silent_ms, door);
   silent.resize(std::min(silent.size(), share - door.lingering));
   for (Connection* connection : silent) connection->close_silent();
 }
@@ -318,20 +413,6 @@ void Worker::resume_parked() {
   parked_.erase(parked_.begin(), parked_.begin() + static_cast<std::ptrdiff_t>(seen));
 }
 
-std::string Worker::take_spill() {
-  if (spills_.empty()) return {};
-  std::string spill = std::move(spills_.back());
-  spills_.pop_back();
-  return spill;
-}
-
-void Worker::give_spill(std::string&& spill) {
-  DCHECK(spills_.size() <= limits::spills_kept);
-  if (spill.capacity() > 2 * limits::spill_bytes || spills_.size() == limits::spills_kept) return;
-  spill.clear();
-  spills_.push_back(std::move(spill));
-}
-
 void Worker::saw_arrival(Ms accepted_at) {
   if (accepted_at > slot_.last_arrival.load(std::memory_order_relaxed))
     slot_.last_arrival.store(accepted_at, std::memory_order_relaxed);
@@ -339,8 +420,18 @@ void Worker::saw_arrival(Ms accepted_at) {
 
 // ---- coroutines
 
+bool Worker::has_room_for_task() {
+  try {
+    reserve_for(finished_, waiting_ + 1);
+    reserve_for(finishing_, waiting_ + 1);
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+}
+
 void Worker::start_task(Exchange& exchange) {
-  DCHECK(exchange.connection != nullptr && exchange.task);
+  DCHECK(finished_.capacity() > waiting_ && exchange.connection != nullptr && exchange.task);
   exchange.worker = this;
   ++waiting_;
   metrics().add("handlers_waiting");
@@ -361,10 +452,9 @@ void Worker::run_coroutines() {
 
 // Not from within the coroutine's last step: its frame goes here.
 void Worker::finish_tasks() {
-  std::vector<Exchange*> batch;
   while (!finished_.empty()) {
-    batch.swap(finished_);
-    for (Exchange* exchange : batch) {
+    finishing_.swap(finished_);
+    for (Exchange* exchange : finishing_) {
       DCHECK(waiting_ > 0 && exchange->task.done());
       CHECK(exchange->worker == this && (exchange->connection != nullptr || abandoned_ > 0));
       --waiting_;
@@ -376,7 +466,7 @@ void Worker::finish_tasks() {
         exchanges_.give(exchange);  // its client has gone, or the deadline has cut it
       }
     }
-    batch.clear();
+    finishing_.clear();
   }
 }
 
@@ -407,7 +497,7 @@ void Worker::check_invariants() const {
                                      m.get("jobs_failed") + m.get("jobs_unfinished"));
   CHECK(m.get("connections_open") == main_.open);
   CHECK(m.get("requests_in_flight") >= waiting_ - abandoned_);
-  CHECK(slabs_.lent() <= open && (open + waiting_ > 0 || body_budget_.used == 0));
+  CHECK(slabs_.lent() <= open && (open + waiting_ > 0 || memory_.charged() == 0));
   CHECK(main_.closing == (phase() >= Phase::closing));
   CHECK(context_.draining == (phase() >= Phase::draining));
   CHECK(cut_ == operations_.canceled());
@@ -423,7 +513,7 @@ void Worker::check_nothing_left() const {
   CHECK(jobs_.running() == 0 && ready_.empty() && operations_.outstanding() == 0);
   CHECK(exchanges_.lent() == 0);
   CHECK(slabs_.lent() == 0);
-  CHECK(body_budget_.used == 0);
+  CHECK(memory_.charged() == 0);
   CHECK(timers_.armed() == 0);
   CHECK(sleepers_.waiting() == 0);
 }

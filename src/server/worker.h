@@ -28,6 +28,7 @@
 #include "await/ready.h"
 #include "await/resolver.h"
 #include "await/sleepers.h"
+#include "base/memory.h"
 #include "base/metrics.h"
 #include "base/timers.h"
 #include "http/buffers.h"
@@ -36,8 +37,10 @@
 #include "http/router.h"
 #include "io/io.h"
 #include "server/connection.h"
+#include "server/cut_report.h"
 #include "server/door.h"
 #include "server/drain.h"
+#include "server/failures.h"
 #include "server/process.h"
 
 namespace lastcall {
@@ -48,7 +51,10 @@ struct WorkerConfig {
   const Router* admin_router = nullptr;
   ParserLimits parser;
   std::size_t connections_max = 65'536;
-  std::size_t body_memory = Options{}.body_memory;
+  Memory::Bounds memory;
+  std::size_t send_bytes_max = limits::send_bytes_max;
+  bool narrow = false;           // the kernel's buffers are bounded (memory_plan.h),
+  std::size_t wide_sockets = 0;  // but for so many
   std::size_t jobs_max = Options{}.max_jobs;
   bool evict_silent = Options{}.evict_silent;
   Ms header_timeout = Options{}.header_timeout.count();
@@ -76,12 +82,15 @@ class Worker {
   // ---- for its connections
   [[nodiscard]] Io& io() { return io_; }
   [[nodiscard]] TimerWheel& timers() { return timers_; }
+  [[nodiscard]] Memory& memory() { return memory_; }
   [[nodiscard]] SlabPool& slabs() { return slabs_; }
   [[nodiscard]] ExchangePool& exchanges() { return exchanges_; }
   [[nodiscard]] Metrics& metrics() { return slot_.metrics; }
   [[nodiscard]] const WorkerConfig& config() const { return config_; }
   [[nodiscard]] const DateCache& date() const { return date_; }
   [[nodiscard]] Response& scratch() { return scratch_; }
+  [[nodiscard]] Failures& failures() { return failures_; }
+  [[nodiscard]] CutReport& cut_report() { return cut_report_; }
   [[nodiscard]] Ms now() const { return now_; }
   [[nodiscard]] Phase phase() const { return drain_.phase(); }
   // Is a connection told to close with its next answer? In a drain each drew (0 to 1) its own
@@ -91,13 +100,26 @@ class Worker {
   [[nodiscard]] float draw();
   // A filled buffer for `recv` is queued, not yet dispatched.
   [[nodiscard]] bool may_have_received(Ticket recv) const;
-  // Pool of spill strings: one that is given back keeps its memory for the next connection.
-  [[nodiscard]] std::string take_spill();
-  void give_spill(std::string&& spill);
+  // How many requests of one connection are answered before the others have their turn: twice what
+  // those of the last turn had each, so that who has always more takes two shares at most.
+  [[nodiscard]] std::size_t batch_max() const { return batch_max_; }
+  // Half of the memory is used: clients are held back, and receives bring a buffer at a time.
+  [[nodiscard]] bool tight() const { return tight_; }
+  void count_answer(bool first_of_batch) {
+    ++turn_answers_;
+    turn_batches_ += first_of_batch;
+  }
   void saw_arrival(Ms accepted_at);
   void park(Connection& connection);  // no receive buffer was left
   void release(Connection& connection);
-  void start_task(Exchange& exchange);      // runs its coroutine until that first waits
+  [[nodiscard]] bool has_room_for_task();  // false: there is no memory to remember it by
+  void start_task(Exchange& exchange);     // runs its coroutine until that first waits
+  [[nodiscard]] bool take_wide_socket() {
+    if (wide_sockets_ == config_.wide_sockets) return false;
+    ++wide_sockets_;
+    return true;
+  }
+  void give_wide_socket() { --wide_sockets_; }
   void count_abandoned() { ++abandoned_; }  // nobody waits for it, it runs on
   static void on_task_done(void* exchange) noexcept;
 
@@ -110,15 +132,21 @@ class Worker {
   void on_broken_io();
   static void on_heartbeat(void* worker) noexcept;
   void report_denied();
+  void give_memory_back();
+  void verify();
+  void note_batches();
+  void observe_memory();
   Connection* find(const Completion& completion);
   void adopt(int fd, Door& door, bool swept);
+  [[nodiscard]] Connection* free_slot();
+  void deny(int fd, const Door& door);
   void count_accepted(bool swept);
   void run_coroutines();
   void finish_tasks();
   void resume_parked();
   void tend_listeners();
   [[nodiscard]] std::size_t room(const Door& door) const;
-  [[nodiscard]] std::vector<Connection*> silent_since(Ms since, const Door& door) const;
+  [[nodiscard]] std::vector<Connection*>& silent_since(Ms since, const Door& door);
   void make_room(Door& door);
   [[nodiscard]] Ms next_instant() const;
 
@@ -136,7 +164,9 @@ class Worker {
   void close_admin();
   void cut_admin();
   void release_reads();
+  void cancel_reads();
   void report_progress();
+  void log_progress() const;
   void stop();
   void wake_all();
 
@@ -156,11 +186,13 @@ class Worker {
   Resolver resolver_;
   Jobs jobs_;
   Context context_;
-  BodyBudget body_budget_;
+  Memory memory_;
   SlabPool slabs_;
   ExchangePool exchanges_;
   DateCache date_;
   Response scratch_;
+  Failures failures_;
+  CutReport cut_report_;
   Drain drain_;
   Door main_;
   Door admin_;
@@ -168,10 +200,18 @@ class Worker {
   std::vector<std::unique_ptr<Connection>> connections_;  // by slot
   std::vector<std::uint32_t> free_slots_;
   std::vector<std::pair<std::uint32_t, std::uint32_t>> parked_;  // slot and generation
+  std::vector<Connection*> silent_;                              // as asked for last
   std::vector<Exchange*> finished_;
-  std::vector<std::string> spills_;
-  std::size_t waiting_ = 0;    // coroutines that have not ended
-  std::size_t abandoned_ = 0;  // those of them whose client has gone, or was cut
+  std::vector<Exchange*> finishing_;  // swapped with it: both keep their room
+  std::size_t waiting_ = 0;           // coroutines that have not ended
+  std::size_t abandoned_ = 0;         // those of them whose client has gone, or was cut
+  std::size_t batch_max_ = limits::batch_answers_max;
+  std::size_t turn_answers_ = 0;  // of this turn,
+  std::size_t turn_batches_ = 0;  // by so many connections
+  std::size_t wide_sockets_ = 0;
+  bool tight_ = false;
+  std::size_t verified_ = 0;     // the slot to look at next
+  std::size_t memory_high_ = 0;  // since memory was last given back
   std::uint64_t denied_reported_ = 0;
   std::uint64_t random_;
   int signal_fd_ = -1;

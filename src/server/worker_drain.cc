@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 #include <exception>
+#include <new>
 #include <string>
 #include <utility>
 #include <vector>
@@ -158,7 +159,7 @@ void Worker::close_silent_batch() {
   if (process_.settled_at == never || now_ < close_poll_at_) return;
   close_poll_at_ = now_ + limits::closing_poll_ms;
   const Ms settled_at = process_.settled_at;
-  std::vector<Connection*> silent = silent_since(now_, main_);
+  std::vector<Connection*>& silent = silent_since(now_, main_);
   // Nobody knows yet what a fresh connection will say: it has until its first-byte deadline.
   std::erase_if(silent, [&](const Connection* each) {
     const Ms since = std::max(each->accepted_at(), settled_at);
@@ -179,6 +180,7 @@ void Worker::cut() {
   while (!completions.empty() && io_.now() < until) {
     dispatch_all(completions);
     run_coroutines();
+    resume_parked();
     completions = io_.harvest(now_);
   }
   cut_ = true;
@@ -216,13 +218,25 @@ void Worker::release_reads() {
   CHECK(main_.open + admin_.open + waiting_ + jobs_.running() == 0);
   CHECK(!main_.listener.is_open() && !admin_.listener.is_open());
   reads_released_ = true;
-  timers_.disarm(heartbeat_);
   resolver_.close();
+  cancel_reads();
+}
+
+// Again with each heartbeat: a cancel may miss.
+void Worker::cancel_reads() {
   if (signal_read_) io_.submit_cancel(signal_fd_, {Kind::signal, 0, 0});
   if (wake_read_) io_.submit_cancel(wake_fd_, {Kind::wake, 0, 0});
 }
 
 void Worker::report_progress() {
+  try {
+    log_progress();
+  } catch (const std::bad_alloc&) {
+    log::count_dropped();
+  }
+}
+
+void Worker::log_progress() const {
   std::string by_name;
   for (const JobSum& sum : process_.job_sums()) {
     if (sum.running > 0) by_name += fmt::format(" {}: {}", sum.name, sum.running);
@@ -245,6 +259,7 @@ void Worker::stop() {
   CHECK(!leader() || process_.workers_stopped + 1 == process_.slots.size());
   timers_.disarm(heartbeat_);
   open_streams_.close_all();
+  cut_report_.say_rest();
   check_nothing_left();
   slot_.heartbeat = 0;
   process_.operations_left += io_.operations();

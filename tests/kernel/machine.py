@@ -12,6 +12,7 @@ from .debian import Apt, own_suite, run
 ROOT = Path(__file__).resolve().parents[2]
 STATIC = ["-Dprefer_static=true", "-Dcpp_link_args=-static"]
 TRIPLET = "aarch64-linux-gnu"
+PROGRAMS = ("lastcall", "unit_tests", "crowd")
 # What meson.build names, for the other processor: setup's lists.
 LIBRARIES = ("libfmt-dev", "libcli11-dev", "doctest-dev", "libc-ares-dev", "libhiredis-dev")
 NEWER = ("liburing-dev", "libllhttp-dev", "linux-libc-dev")
@@ -92,8 +93,8 @@ class Arm64(Machine):
 def compile_into(folder: Path, flags: list[str]) -> list[Path]:
     if not (folder / "build.ninja").exists():
         run(["meson", "setup", folder, *flags], cwd=ROOT)
-    run(["ninja", "-C", folder, "lastcall", "unit_tests"])
-    return [folder / "lastcall", folder / "unit_tests"]
+    run(["ninja", "-C", folder, *PROGRAMS])
+    return [folder / program for program in PROGRAMS]
 
 
 def cross_file(sysroot: Path) -> str:

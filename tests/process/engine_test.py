@@ -9,7 +9,7 @@ import unittest
 from pathlib import Path
 
 from exit_codes_test import IO_URING_SETUP, PR_SET_NO_NEW_PRIVS, Refusals, deny_io_uring
-from harness import BINARY, LIBC, TestCase, get, is_sanitized
+from harness import BINARY, LIBC, TestCase, get, is_sanitized, is_uring_denied
 from seccomp_test import IO_URING, LIBSECCOMP, number_of
 
 BAD_RING = Path(BINARY).parent / "libbad_ring.so"
@@ -40,11 +40,13 @@ class Choice(TestCase):
         self.assertIn(why, said[0]["message"])
         self.assertEqual(self.engine_of(server), "epoll")
 
+    @unittest.skipIf(is_uring_denied(), "io_uring is denied here")
     def test_by_itself_io_uring_where_it_works(self):
         server = self.start_short("--io", "auto")
         self.assertEqual(server.find(REASON), [])
         self.assertEqual(self.engine_of(server), "io_uring")
 
+    @unittest.skipIf(is_uring_denied(), "io_uring is denied here")
     def test_each_by_its_name(self):
         for name in ("io_uring", "epoll"):
             with self.subTest(name):
@@ -100,6 +102,7 @@ class Killed(Refusals):
 
 
 @unittest.skipUnless(PRELOADS, "nothing to preload, or a sanitizer that wants to be first")
+@unittest.skipIf(is_uring_denied(), "io_uring is denied here")
 class Broken(TestCase):
     """Enters of the ring fail, from the 40th on: first those of the start, then of requests."""
 

@@ -51,6 +51,11 @@ def first_seed():
     return int(seed) if seed else random.SystemRandom().randrange(1 << 32)
 
 
+def is_uring_denied():
+    """As tests/run has found out."""
+    return bool(os.environ.get("LASTCALL_URING_DENIED"))
+
+
 def is_sanitized():
     return SLOW > 1
 

@@ -57,8 +57,9 @@ class Descriptors(CountingTestCase):
         read_end, write_end = os.pipe()
         fcntl.fcntl(write_end, fcntl.F_SETFL, os.O_NONBLOCK)
         fcntl.fcntl(read_end, fcntl.F_SETPIPE_SZ, 4096)
-        server = self.start("--drain-window", "0s", "--shutdown-timeout", "300ms", serving=False,
-                            stderr=write_end, listen=f"127.0.0.1:{(port := free_port())}")
+        port = free_port()
+        server = self.start("--drain-window", "0s", "--shutdown-timeout", "300ms", "--workers", "1",
+                            serving=False, stderr=write_end, listen=f"127.0.0.1:{port}")
         os.close(write_end)
         text = bytearray()
 
@@ -79,7 +80,9 @@ class Descriptors(CountingTestCase):
         server.terminate()
         self.assertEqual(server.wait(), 3)
         thread.join(patience(5))
-        self.assertEqual(text.count(b"cut: GET /slow"), clients)
+        self.assertEqual(text.count(b"cut: GET /slow"), 100)
+        self.assertIn(f"cut: {clients - 100} more requests of {clients - 100} clients: GET /slow: "
+                      f"{clients - 100}".encode(), text)
         self.assertIn(b"audit: ", text)
 
 
@@ -125,6 +128,7 @@ class Orphans(TestCase):
         orphans = 20
         shell = f"for i in $(seq {orphans}); do (sleep 0.05 &) ; done; exec {BINARY} \"$@\""
         server = self.start(command=["unshare", "--pid", "--fork", "--kill-child", "--mount-proc",
+                                      "--propagation", "unchanged",
                                      "sh", "-c", shell, "sh", "--listen", "127.0.0.1:0",
                                      "--log-format", "json", "--drain-window", "0s",
                                      "--termination-log", "/dev/null/none"])

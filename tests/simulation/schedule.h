@@ -23,6 +23,8 @@ struct Verdict {
   std::uint64_t after_unlisten = 0;
 };
 
-[[nodiscard]] Verdict run_schedule(std::uint64_t seed, Canary canary = Canary::none);
+// `no_memory`: the probability that an allocation fails (shortage.h).
+[[nodiscard]] Verdict run_schedule(std::uint64_t seed, Canary canary = Canary::none,
+                                   double no_memory = 0);
 
 }  // namespace lastcall::sim

@@ -1,8 +1,10 @@
-// simulate [--schedules N] [--first SEED] [--seed SEED]: runs schedules and the canaries.
+// simulate [--schedules N] [--first SEED] [--seed SEED] [--seed-short SEED]: runs schedules, a
+// quarter as many short of memory, and the canaries.
 #include <fmt/core.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <csignal>
 #include <cstdio>
@@ -13,11 +15,13 @@
 #include <lastcall/log.h>
 
 #include "schedule.h"
+#include "shortage.h"
 
 namespace {
 
 using lastcall::sim::Canary;
 using lastcall::sim::run_schedule;
+using lastcall::sim::Shortage;
 using lastcall::sim::Verdict;
 
 std::uint64_t number(const char* text) {
@@ -39,6 +43,7 @@ void print(std::uint64_t seed, const Verdict& v) {
 }
 
 std::uint64_t current_seed = 0;
+std::uint64_t failures = 0;  // of allocations
 
 // A CHECK that fails says where; the seed is needed, too, to see it again.
 void say_seed(int) {
@@ -49,6 +54,17 @@ void say_seed(int) {
 Verdict run(std::uint64_t seed, Canary canary = Canary::none) {
   current_seed = seed;
   return run_schedule(seed, canary);
+}
+
+// The same with allocations that fail, rarely or often.
+Verdict run_short_of_memory(std::uint64_t seed) {
+  current_seed = seed;
+  const double probability = seed % 3 == 0 ? 0.2 : 0.01;
+  Shortage::begin(seed, probability);
+  const Verdict v = run_schedule(seed, Canary::none, probability);
+  failures += Shortage::failures();
+  Shortage::end();
+  return v;
 }
 
 // A planted bug must be seen within ten thousand schedules, by the oracle or by a CHECK, or both
@@ -93,14 +109,15 @@ int main(int argc, char** argv) {
       schedules = number(argv[i + 1]);
     } else if (option == "--first") {
       first = number(argv[i + 1]);
-    } else if (option == "--seed") {
+    } else if (option == "--seed" || option == "--seed-short") {
       lastcall::log::configure(lastcall::log::Format::text, lastcall::log::Level::debug);
       const std::uint64_t seed = number(argv[i + 1]);
-      const Verdict v = run(seed);
+      const Verdict v = option == "--seed" ? run(seed) : run_short_of_memory(seed);
       print(seed, v);
       return v.failure.empty() ? 0 : 1;
     } else {
-      fmt::print(stderr, "simulate [--schedules N] [--first SEED] [--seed SEED]\n");
+      fmt::print(stderr,
+                 "simulate [--schedules N] [--first SEED] [--seed SEED] [--seed-short SEED]\n");
       return 2;
     }
   }
@@ -128,7 +145,16 @@ int main(int argc, char** argv) {
       "named\n",
       schedules, sum.answered, sum.refused, sum.lost, sum.cut, sum.after_unlisten, sum.swept,
       sum.counted, sum.unfinished);
-  std::uint64_t passed = schedules - failed;
+  const std::uint64_t of_short = schedules / 4;
+  for (std::uint64_t seed = first; seed < first + of_short; ++seed) {
+    const Verdict v = run_short_of_memory(seed);
+    if (v.failure.empty()) continue;
+    if (++failed <= 10) fmt::print("short of memory: "), print(seed, v);
+  }
+  fmt::print("{} schedules short of memory: {} allocations failed, and nobody's process ended\n",
+             of_short, failures);
+  if (of_short > 0 && failures == 0) ++failed;
+  std::uint64_t passed = schedules + of_short - std::min(failed, schedules + of_short);
   const struct {
     Canary canary;
     const char* name;

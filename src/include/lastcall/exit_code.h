@@ -14,10 +14,12 @@ inline constexpr ExitCode exit_finished{
     0, "everything finished; also a signal that came before serving had begun"};
 inline constexpr ExitCode exit_failed{
     1,
-    "could not start (port taken, no descriptors, --io io_uring where it is denied): one line says "
-    "why and what to do"};
+    "could not start (port taken, --io io_uring where it is denied): one line says why and what to "
+    "do"};
 inline constexpr ExitCode exit_bad_option{
-    2, "bad option: one line says what was wrong and what is right"};
+    2,
+    "bad option, or fewer descriptors than it needs: one line says what was wrong and what is "
+    "right"};
 inline constexpr ExitCode exit_cut{
     3,
     "the deadline cut a request or a job, a connection was never accepted, a job failed by an "

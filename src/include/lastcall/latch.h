@@ -11,12 +11,29 @@
 
 namespace lastcall {
 
+namespace detail {
+
+// A coroutine that its worker is to resume at the end of the turn; in a ring of the worker's
+// meanwhile.
+struct Woken {
+  Woken() = default;
+  Woken(const Woken&) = delete;
+  Woken& operator=(const Woken&) = delete;
+  ~Woken() { leave(); }
+  void leave();
+
+  std::coroutine_handle<> waiter;
+  Woken* next = nullptr;  // null: in no ring
+  Woken* previous = nullptr;
+};
+
+}  // namespace detail
+
 class [[nodiscard]] Latch {
  public:
   Latch() = default;
   Latch(const Latch&) = delete;
   Latch& operator=(const Latch&) = delete;
-  ~Latch();
 
   void set();
   [[nodiscard]] bool is_set() const { return set_; }
@@ -24,10 +41,10 @@ class [[nodiscard]] Latch {
   // `co_await latch`. One waiter at most: for a second one it throws std::logic_error.
   [[nodiscard]] bool await_ready() const noexcept { return set_; }
   void await_suspend(std::coroutine_handle<> waiter);
-  void await_resume() noexcept { waiter_ = nullptr; }
+  void await_resume() noexcept { woken_.waiter = nullptr; }
 
  private:
-  std::coroutine_handle<> waiter_;
+  detail::Woken woken_;
   bool set_ = false;
 };
 
@@ -78,6 +95,8 @@ struct [[nodiscard]] TurnEnd {
   [[nodiscard]] bool await_ready() const noexcept { return false; }
   void await_suspend(std::coroutine_handle<> waiter);
   void await_resume() const noexcept {}
+
+  detail::Woken woken{};
 };
 [[nodiscard]] inline TurnEnd turn_end() { return {}; }
 

@@ -9,6 +9,7 @@
 #include <fmt/core.h>
 
 #include <cstdint>
+#include <new>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -30,9 +31,15 @@ void start();
 // form prints the message alone, control characters as \xNN.
 void write(Level level, std::string_view message, std::string_view fields = {});
 
+void count_dropped() noexcept;  // a line for which there was no memory
+
 template <class... Args>
-void line(Level level, fmt::format_string<Args...> format, Args&&... args) {
-  if (enabled(level)) write(level, fmt::vformat(format, fmt::make_format_args(args...)));
+void line(Level level, fmt::format_string<Args...> format, Args&&... args) noexcept {
+  try {
+    if (enabled(level)) write(level, fmt::vformat(format, fmt::make_format_args(args...)));
+  } catch (const std::bad_alloc&) {
+    count_dropped();
+  }
 }
 template <class... Args>
 void debug(fmt::format_string<Args...> format, Args&&... args) {

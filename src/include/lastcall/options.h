@@ -35,7 +35,8 @@ struct Options {
   std::size_t max_jobs = 65'536;
   std::size_t max_header_bytes = 16 * 1024;
   std::size_t max_body_bytes = 1024 * 1024;
-  std::size_t body_memory = 256 * 1024 * 1024;
+  std::size_t memory = 0;                       // 0: half of what there is
+  std::size_t body_memory = 256 * 1024 * 1024;  // of it
 
   std::string termination_log = "/dev/termination-log";
 

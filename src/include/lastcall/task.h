@@ -31,7 +31,9 @@ namespace detail {
 
 void* frame_allocate(std::size_t bytes) noexcept;  // null: no memory
 void frame_free(void* frame, std::size_t bytes) noexcept;
-std::size_t frames_live() noexcept;      // of this thread
+std::size_t frames_live() noexcept;  // of this thread
+std::size_t frame_bytes_live() noexcept;
+void frames_trim() noexcept;             // what is free goes back to the system
 void check_frame(bool usable) noexcept;  // ends the process if it is not
 
 struct PromiseBase {

@@ -12,12 +12,12 @@ using namespace lastcall;
 namespace {
 
 std::string written(const Response& response, Framing framing) {
-  BodyBudget budget;
-  SlabPool pool(budget);
+  Memory memory({});
+  SlabPool pool(memory);
   OutBuffer out(pool);
   DateCache date;
   date.update(784111777);
-  write_response(out, response, framing, date);
+  (void)write_response(out, response, framing, date);
   return std::string(out.bytes());
 }
 

@@ -82,7 +82,7 @@ TEST_CASE_TEMPLATE("poll: of a descriptor that its owner closes behind our back"
 TEST_CASE_TEMPLATE("receive: urgent data stops nothing", W, REAL) {
   W world;
   const Pair pair(world);
-  world.io().submit_recv(pair.ours, receiving);
+  world.io().submit_recv(pair.ours, receiving, false);
   CHECK(world.settle().empty());
   REQUIRE(::send(pair.theirs, "ab!", 3, MSG_OOB) == 3);  // the last byte is the urgent one
   world.send(pair.theirs, "cd");
@@ -107,6 +107,34 @@ TEST_CASE_TEMPLATE("a regular file is read at once", W, REAL) {
 }
 
 // At the deadline a worker has but a moment for what has connected and was not accepted yet.
+TEST_CASE("more uploaders than there are buffers take turns: nobody starves") {
+  EpollWorld world;
+  constexpr std::size_t uploaders = 2 * limits::receive_buffers / limits::receives_per_turn;
+  std::vector<std::unique_ptr<Pair>> pairs;
+  std::vector<std::size_t> got(uploaders);
+  const std::string much = pattern(2 * limits::receives_per_turn * limits::receive_buffer_bytes);
+  for (std::uint32_t i = 0; i < uploaders; ++i) {
+    pairs.push_back(std::make_unique<Pair>(world));
+    world.io().submit_recv(pairs[i]->ours, {Kind::recv, i, 0}, false);
+  }
+  for (int turn = 0; turn < 20; ++turn) {
+    for (const auto& pair : pairs)
+      (void)::send(pair->theirs, much.data(), much.size(), MSG_DONTWAIT);
+    for (const Completion& c : world.io().harvest(world.io().now())) {
+      if (!c.has_buffer) continue;
+      got[c.ticket.index] += static_cast<std::size_t>(c.result);
+      world.io().give_back(c.buffer);
+    }
+  }
+  const auto [least, most] = std::minmax_element(got.begin(), got.end());
+  CHECK(*least > 0);
+  CHECK(*least * 2 >= *most);
+  for (std::uint32_t i = 0; i < uploaders; ++i) {
+    cancel(world, pairs[i]->ours, {Kind::recv, i, 0});
+    world.io().close(pairs[i]->ours);
+  }
+}
+
 TEST_CASE("accept by epoll: whoever is queued, in one harvest") {
   EpollWorld world;
   constexpr std::size_t queued = 300;
@@ -137,8 +165,8 @@ TEST_CASE_TEMPLATE("one client's flood keeps nobody waiting", W, REAL) {
   const Pair flood(world);
   const Pair other(world);
   constexpr Ticket its{Kind::recv, 8, 1};
-  world.io().submit_recv(flood.ours, receiving);
-  world.io().submit_recv(other.ours, its);
+  world.io().submit_recv(flood.ours, receiving, false);
+  world.io().submit_recv(other.ours, its, false);
   CHECK(world.settle().empty());
   world.send(flood.theirs, pattern(500'000));
   world.send(other.theirs, "me too");
@@ -158,7 +186,7 @@ TEST_CASE_TEMPLATE("one client's flood keeps nobody waiting", W, REAL) {
       take(world, some);
       if (of(some, ticket).empty()) break;
       if (ended(some, ticket) && of(some, ticket).back().result == -ENOBUFS)
-        world.io().submit_recv(pair->ours, ticket);
+        world.io().submit_recv(pair->ours, ticket, false);
     }
     world.io().close(pair->ours);
   }

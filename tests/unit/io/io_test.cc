@@ -84,7 +84,7 @@ TEST_CASE_TEMPLATE("accept: a cancel loses no connection", W, EVERY) {
 TEST_CASE_TEMPLATE("receive: what comes is lent, piece by piece, until it is cancelled", W, EVERY) {
   W world;
   const Pair pair(world);
-  world.io().submit_recv(pair.ours, receiving);
+  world.io().submit_recv(pair.ours, receiving, false);
   for (const char* piece : {"hello", "again", "and once more"}) {
     world.send(pair.theirs, piece);
     const Completions all = world.harvest(1);
@@ -102,7 +102,7 @@ TEST_CASE_TEMPLATE("receive: more than a buffer holds comes whole and in order",
   W world;
   const Pair pair(world);
   const std::string sent = pattern(200'000);
-  world.io().submit_recv(pair.ours, receiving);
+  world.io().submit_recv(pair.ours, receiving, false);
   std::string got;
   for (std::size_t at = 0; at < sent.size(); at += 50'000) {
     world.send(pair.theirs, std::string_view(sent).substr(at, 50'000));
@@ -118,13 +118,13 @@ TEST_CASE_TEMPLATE("receive: what came before it was armed, and while it was not
   W world;
   const Pair pair(world);
   world.send(pair.theirs, "early");
-  world.io().submit_recv(pair.ours, receiving);
+  world.io().submit_recv(pair.ours, receiving, false);
   CHECK(receive(world, 5) == "early");
   cancel(world, pair.ours, receiving);
   world.send(pair.theirs, "meanwhile");
   CHECK(of(world.settle(), receiving).empty());
   CHECK(world.io().bytes_waiting(pair.ours) == 9);
-  world.io().submit_recv(pair.ours, receiving);
+  world.io().submit_recv(pair.ours, receiving, false);
   CHECK(receive(world, 9) == "meanwhile");
   cancel(world, pair.ours, receiving);
   world.io().close(pair.ours);
@@ -138,7 +138,7 @@ TEST_CASE_TEMPLATE("receive: a FIN comes behind the data, and leaves the other w
   const std::string sent = pattern(5000);
   world.send(pair.theirs, sent);
   world.fin(pair.theirs);
-  world.io().submit_recv(pair.ours, receiving);
+  world.io().submit_recv(pair.ours, receiving, false);
   const Completions all = world.harvest(end_of(receiving));
   CHECK(take(world, all) == sent);
   REQUIRE(ended(all, receiving));
@@ -155,7 +155,7 @@ TEST_CASE_TEMPLATE("receive: a FIN comes behind the data, and leaves the other w
 TEST_CASE_TEMPLATE("receive: a reset ends it", W, EVERY) {
   W world;
   const Pair pair(world);
-  world.io().submit_recv(pair.ours, receiving);
+  world.io().submit_recv(pair.ours, receiving, false);
   world.send(pair.theirs, "last words");
   CHECK(receive(world, 10) == "last words");
   world.reset(pair.theirs);
@@ -170,7 +170,7 @@ TEST_CASE_TEMPLATE("receive: a reset ends it", W, EVERY) {
 TEST_CASE_TEMPLATE("receive: shutting both ways ends it", W, EVERY) {
   W world;
   const Pair pair(world);
-  world.io().submit_recv(pair.ours, receiving);
+  world.io().submit_recv(pair.ours, receiving, false);
   CHECK(world.settle().empty());
   world.io().shut_both(pair.ours);
   const Completions all = world.settle();
@@ -181,11 +181,38 @@ TEST_CASE_TEMPLATE("receive: shutting both ways ends it", W, EVERY) {
   check_nothing_left(world);
 }
 
+TEST_CASE_TEMPLATE("receive: once means one buffer, and the rest stays where it is", W, EVERY) {
+  W world;
+  const Pair pair(world);
+  const std::string sent = pattern(3 * limits::receive_buffer_bytes);
+  world.send(pair.theirs, sent);
+  std::string got;
+  while (got.size() < sent.size()) {
+    world.io().submit_recv(pair.ours, receiving, true);
+    const Completions all = world.harvest(1);
+    REQUIRE(all.size() == 1);
+    REQUIRE(all[0].has_buffer);
+    CHECK_FALSE(all[0].more);
+    CHECK(all[0].result <= static_cast<int>(limits::receive_buffer_bytes));
+    got += take(world, all);
+    CHECK(world.io().operations() == 0);
+  }
+  CHECK(got == sent);
+  world.io().submit_recv(pair.ours, receiving, true);
+  CHECK(world.settle().empty());
+  world.fin(pair.theirs);
+  const Completions end = world.harvest(1);
+  REQUIRE(end.size() == 1);
+  CHECK(end[0].result == 0);
+  world.io().close(pair.ours);
+  check_nothing_left(world);
+}
+
 TEST_CASE_TEMPLATE("receive: without a free buffer it ends by ENOBUFS, and loses nothing", W,
                    EVERY) {
   W world;
   const Pair pair(world);
-  world.io().submit_recv(pair.ours, receiving);
+  world.io().submit_recv(pair.ours, receiving, false);
   const std::string sent = pattern((limits::receive_buffers + 2) * limits::receive_buffer_bytes);
   Completions all;
   std::size_t at = 0;
@@ -204,7 +231,7 @@ TEST_CASE_TEMPLATE("receive: without a free buffer it ends by ENOBUFS, and loses
   std::string got = take(world, all);
   const std::size_t rest = world.io().bytes_waiting(pair.ours);
   CHECK(got.size() + rest == at);  // Linux 6.1 ends it before there is something without a buffer
-  world.io().submit_recv(pair.ours, receiving);
+  world.io().submit_recv(pair.ours, receiving, false);
   got += receive(world, rest);
   CHECK(got == sent.substr(0, got.size()));
   cancel(world, pair.ours, receiving);
@@ -215,12 +242,12 @@ TEST_CASE_TEMPLATE("receive: without a free buffer it ends by ENOBUFS, and loses
 TEST_CASE_TEMPLATE("receive: a reset that came while none was armed is told", W, EVERY) {
   W world;
   const Pair pair(world);
-  world.io().submit_recv(pair.ours, receiving);
+  world.io().submit_recv(pair.ours, receiving, false);
   cancel(world, pair.ours, receiving);
   world.send(pair.theirs, "unread");
   world.reset(pair.theirs);
   world.settle();
-  world.io().submit_recv(pair.ours, receiving);
+  world.io().submit_recv(pair.ours, receiving, false);
   const Completions all = world.harvest(end_of(receiving));
   REQUIRE(ended(all, receiving));
   CHECK(of(all, receiving).back().result == -ECONNRESET);
@@ -303,7 +330,7 @@ TEST_CASE_TEMPLATE("send: a client that goes in the middle ends it short", W, EV
   W world;
   const Pair pair(world);
   const std::string sent = pattern(16 << 20);
-  world.io().submit_recv(pair.ours, receiving);
+  world.io().submit_recv(pair.ours, receiving, false);
   world.io().submit_send(pair.ours, sent, sending);
   CHECK(world.settle().empty());
   world.reset(pair.theirs);
@@ -353,7 +380,7 @@ TEST_CASE_TEMPLATE("cancel: in the same turn as the data, one of both comes, and
                    W, EVERY) {
   W world;
   const Pair pair(world);
-  world.io().submit_recv(pair.ours, receiving);
+  world.io().submit_recv(pair.ours, receiving, false);
   CHECK(world.settle().empty());
   world.send(pair.theirs, "late");
   world.io().submit_cancel(pair.ours, receiving);
@@ -361,7 +388,7 @@ TEST_CASE_TEMPLATE("cancel: in the same turn as the data, one of both comes, and
   REQUIRE(ended(all, receiving));
   std::string got = take(world, all);
   if (got.empty()) {
-    world.io().submit_recv(pair.ours, receiving);
+    world.io().submit_recv(pair.ours, receiving, false);
     got = receive(world, 4);
     cancel(world, pair.ours, receiving);
   }
@@ -476,7 +503,7 @@ TEST_CASE_TEMPLATE("close: a number that is used again brings nothing of the old
   W world;
   for (int round = 0; round < 3; ++round) {
     const Pair pair(world);
-    world.io().submit_recv(pair.ours, receiving);
+    world.io().submit_recv(pair.ours, receiving, false);
     world.send(pair.theirs, "first");
     CHECK(receive(world, 5) == "first");
     cancel(world, pair.ours, receiving);
@@ -484,7 +511,7 @@ TEST_CASE_TEMPLATE("close: a number that is used again brings nothing of the old
     world.fin(pair.theirs);
     world.io().close(pair.ours);
     const Pair next(world);
-    world.io().submit_recv(next.ours, receiving);
+    world.io().submit_recv(next.ours, receiving, false);
     CHECK(world.settle().empty());
     world.send(next.theirs, "second");
     CHECK(receive(world, 6) == "second");

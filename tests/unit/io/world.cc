@@ -107,8 +107,8 @@ int RealWorld::signal_fd() {
   return mine_.back();
 }
 
-// To the process, as a kubelet does: up to Linux 6.1 the ring reads a signalfd on a thread of its own,
-// which does not see what another thread alone was sent.
+// To the process, as a kubelet does: up to Linux 6.1 the ring reads a signalfd on a thread of its
+// own, which does not see what another thread alone was sent.
 void RealWorld::raise_signal() { kill(getpid(), SIGUSR2); }
 
 int RealWorld::connect() {

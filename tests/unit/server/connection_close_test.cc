@@ -159,7 +159,7 @@ TEST_CASE(
     "at the deadline a large request is cut, whatever the budget; one behind a close never was "
     "one") {
   WorkerConfig config;
-  config.body_memory = 0;
+  config.memory.bodies = 0;
   Wire wire(config, Budget{.window = 0, .timeout = 500});
   const int large = wire.connect();
   const int closing = wire.connect();
@@ -242,12 +242,52 @@ TEST_CASE("a client that vanished with all of its answer is no loss, and not wai
   Wire wire(WorkerConfig{}, Budget{.window = 0, .timeout = 9000});
   const int socket = wire.connect();
   (void)wire.ask(socket, hello);
-  wire.kernel.sockets[socket].unacked = 1;  // our FIN, in a moment
   wire.signal(SIGTERM);
+  wire.pass(200);
+  CHECK(wire.closed(socket));
+  wire.kernel.sockets[socket].unacked = 1;  // our FIN
   wire.pass(limits::linger_ms + 1000);
   CHECK(wire.worker.stopped());
   CHECK(wire.count("requests_answered") == 1);
   CHECK(wire.count("requests_undelivered") + wire.count("requests_cut") == 0);
+}
+
+TEST_CASE("who still reads when the door closes has a moment for its next request") {
+  Wire wire(WorkerConfig{}, Budget{.window = 0, .timeout = 9000});
+  const int socket = wire.connect();
+  (void)wire.ask(socket, hello);
+  wire.kernel.sockets[socket].unacked = 50;
+  wire.signal(SIGTERM);
+  wire.pass(3000);
+  CHECK_FALSE(wire.closed(socket));
+  wire.kernel.sockets[socket].unacked = 0;
+  wire.pass(limits::after_reading_ms - 100);
+  CHECK(says_close(wire.ask(socket, hello)));
+  wire.hang_up(socket);
+  wire.pass(500);
+  CHECK(wire.worker.stopped());
+  CHECK(wire.count("lost_in_drain") == 0);
+}
+
+TEST_CASE("a client whose reset no completion tells of is found, and is not waited for") {
+  for (const bool drains : {true, false}) {
+    CAPTURE(drains);
+    Wire wire(WorkerConfig{}, Budget{.window = 0, .timeout = 9000});
+    wire.kernel.faults.reset_untold = 1;
+    const int uploads = wire.connect();
+    const int waits = wire.connect();
+    wire.send(uploads, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nxxx");
+    wire.send(waits, "GET /wait?ms=60000 HTTP/1.1\r\nHost: a\r\n\r\n");
+    wire.reset(uploads);
+    wire.reset(waits);
+    CHECK(wire.count("resets_found") == 0);
+    if (drains) wire.signal(SIGTERM);
+    wire.pass(1500);
+    CHECK(wire.count("resets_found") == 2);
+    CHECK(wire.count("connections_open") == 0);
+    CHECK(wire.count("requests_undelivered") == 1);
+    CHECK(wire.count("requests_cut") + wire.count("partial_cut") == 0);
+  }
 }
 
 TEST_CASE("a client that vanished without the end of its answer is a loss") {

@@ -148,3 +148,20 @@ TEST_CASE("health paths answer by phase") {
   CHECK(status("/livez") == "200");
   CHECK(status("/alive") == "200");
 }
+
+TEST_CASE("an answer that one send cannot take goes out by several, and is counted once") {
+  WorkerConfig config;
+  config.send_bytes_max = 7000;
+  Wire wire(config);
+  const int socket = wire.connect();
+  wire.send(socket, "GET /large HTTP/1.1\r\nHost: a\r\n\r\n" + std::string(hello));
+  std::string answer = wire.take(socket);
+  for (int i = 0; i < 40; ++i) {
+    wire.turn(1);
+    answer += wire.take(socket);
+  }
+  CHECK(answers(answer) == 2);
+  CHECK(status(answer) == 200);
+  CHECK(wire.count("requests_answered") == 2);
+  CHECK(wire.count("requests_in_flight") == 0);
+}

@@ -131,3 +131,115 @@ TEST_CASE("those in the queue of a full door that closes do not wait for those t
   for (const int socket : waiting) CHECK(status(wire.take(socket)) == 200);
   CHECK(wire.count("accepted_in_sweep") == 100);
 }
+
+// ---- memory, and turns
+
+TEST_CASE(
+    "where memory is scarce a request gets 503 before its handler runs; a probe is answered") {
+  WorkerConfig config;
+  config.memory = {.all = 640 * 1024, .bodies = 640 * 1024};
+  Wire wire(config);
+  const std::string part(150'000, 'x');
+  const std::string head = "POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 150001\r\n\r\n";
+  const int first = wire.connect();
+  const int second = wire.connect();
+  wire.send(first, head + part);
+  const int asks = wire.connect();
+  CHECK(status(wire.ask(asks, hello)) == 200);
+  wire.send(second, head + part);
+  CHECK(status(wire.ask(asks, hello)) == 503);
+  CHECK(wire.count("memory_denied") == 1);
+  CHECK(wire.count("handler_failed") == 0);
+  CHECK(status(wire.ask(asks, "GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")) == 200);
+  wire.send(first, "x");
+  wire.send(second, "x");
+  CHECK(status(wire.take(first)) == 404);
+  CHECK(status(wire.take(second)) == 404);
+  CHECK(status(wire.ask(asks, hello)) == 200);
+}
+
+TEST_CASE("where memory is scarce a client is held back after a buffer, not after eight") {
+  for (const bool scarce : {false, true}) {
+    CAPTURE(scarce);
+    WorkerConfig config;
+    config.memory = {.all = 640 * 1024, .bodies = 640 * 1024};
+    Wire wire(config);
+    const int waits = wire.connect();
+    wire.send(waits, "GET /wait?ms=1000 HTTP/1.1\r\nHost: a\r\n\r\n");
+    const int holds = wire.connect();
+    if (scarce)
+      wire.send(holds, "POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 300001\r\n\r\n" +
+                           std::string(300'000, 'x'));
+    const std::string piece(1024, 'x');  // of requests behind it
+    std::size_t sent = 0;
+    for (int i = 0; i < 64; ++i, sent += piece.size()) wire.send(waits, piece);
+    const std::size_t taken = sent - wire.kernel.sockets[waits].to_server.size();
+    const std::size_t held = scarce ? limits::spill_bytes_tight : limits::spill_bytes;
+    CHECK(taken >= held);
+    CHECK(taken <= held + 2 * piece.size());
+    CHECK(wire.count("receive_paused") == 1);
+  }
+}
+
+TEST_CASE("who pipelines without end takes two shares of a turn at most, and alone all of it") {
+  Wire wire;
+  const int greedy = wire.connect();
+  const std::vector<int> others = connect(wire, 64);
+  std::string flood;
+  for (int i = 0; i < 2000; ++i) flood += hello;
+  wire.kernel.sockets[greedy].to_server += flood;
+  for (int round = 0; round < 4; ++round) {  // until it is known what the others want
+    for (const int socket : others) wire.kernel.sockets[socket].to_server += hello;
+    wire.turn(1);
+  }
+  for (const int socket : others) (void)wire.take(socket);
+  (void)wire.take(greedy);
+  std::size_t theirs = 0;
+  constexpr std::size_t rounds = 20;
+  for (std::size_t round = 0; round < rounds; ++round) {
+    for (const int socket : others) wire.kernel.sockets[socket].to_server += hello;
+    wire.turn(1);
+  }
+  for (const int socket : others) theirs += answers(wire.take(socket));
+  const std::size_t its = answers(wire.take(greedy));
+  CHECK(theirs >= 64 * (rounds - 1));
+  CHECK(its > rounds / 2);
+  CHECK(its <= 2 * (theirs / 64) + 4);
+  wire.turn(30);
+  CHECK(answers(wire.take(greedy)) > 30 * 10);
+}
+
+TEST_CASE("what was held for a burst goes back once it has been over for a second") {
+  Wire wire;
+  const int socket = wire.connect();
+  const std::string part(900'000, 'x');
+  std::vector<int> holders = connect(wire, 12);
+  for (const int holder : holders)
+    wire.send(holder, "POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 900001\r\n\r\n" + part);
+  wire.pass(5000);
+  CHECK(wire.count("memory_returned") == 0);
+  CHECK(wire.count("memory_bytes") > 12 * part.size());
+  for (const int holder : holders) wire.send(holder, "x");
+  wire.pass(2500);
+  CHECK(wire.count("memory_returned") == 1);
+  CHECK(wire.count("memory_bytes") < 64 * 1024);
+  CHECK(status(wire.ask(socket, hello)) == 200);
+}
+
+TEST_CASE("where the kernel's buffers are narrow, some of those with large bodies have more") {
+  WorkerConfig config;
+  config.narrow = true;
+  config.wide_sockets = 1;
+  Wire wire(config);
+  const int first = wire.connect();
+  const int second = wire.connect();
+  CHECK(status(wire.ask(first, post("/echo", 10'000))) == 200);
+  CHECK(wire.kernel.sockets[first].receive_room == 0);  // as its listener has it
+  CHECK(status(wire.ask(first, post("/echo", 100'000))) == 200);
+  CHECK(wire.kernel.sockets[first].receive_room == limits::wide_socket_bytes);
+  CHECK(status(wire.ask(second, post("/echo", 100'000))) == 200);
+  CHECK(wire.kernel.sockets[second].receive_room == 0);
+  wire.hang_up(first);
+  CHECK(status(wire.ask(second, post("/echo", 100'000))) == 200);
+  CHECK(wire.kernel.sockets[second].receive_room == limits::wide_socket_bytes);
+}

@@ -1,4 +1,6 @@
-// What bodies may hold together, on the wire.
+// Bytes that are held, and what bodies may hold together, on the wire.
+#include "http/held_bytes.h"
+
 #include <doctest/doctest.h>
 
 #include "wire.h"
@@ -7,7 +9,7 @@ using namespace lastcall;
 
 TEST_CASE("all bodies together stay within their memory: 503 beyond, and the budget comes back") {
   WorkerConfig config;
-  config.body_memory = 64 * 1024;
+  config.memory.bodies = 64 * 1024;
   Wire wire(config);
   const std::string part(30'000, 'x');
   const std::string head = "POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n";
@@ -26,7 +28,7 @@ TEST_CASE("all bodies together stay within their memory: 503 beyond, and the bud
 TEST_CASE(
     "answers that nobody reads stay within the memory of bodies; probes and small answers go on") {
   WorkerConfig config;
-  config.body_memory = 450 * 1024;
+  config.memory.bodies = 450 * 1024;
   Wire wire(config);
   std::vector<int> readers_of_nothing;
   for (int i = 0; i < 10; ++i) {
@@ -60,7 +62,7 @@ TEST_CASE(
 
 TEST_CASE("a body that is done with makes room for its answer") {
   WorkerConfig config;
-  config.body_memory = 160 * 1024;
+  config.memory.bodies = 160 * 1024;
   Wire wire(config);
   CHECK(status(wire.ask(wire.connect(), post("/echo", 100'000))) == 200);
   CHECK(wire.count("answers_denied") + wire.count("body_denied") == 0);
@@ -68,7 +70,7 @@ TEST_CASE("a body that is done with makes room for its answer") {
 
 TEST_CASE("an answer that waits behind another is charged as well; given up, it is not") {
   WorkerConfig config;
-  config.body_memory = 300 * 1024;
+  config.memory.bodies = 300 * 1024;
   Wire wire(config);
   const std::string both =
       "GET /large HTTP/1.1\r\nHost: a\r\n\r\nGET /wait-large HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -92,7 +94,7 @@ TEST_CASE("an answer that waits behind another is charged as well; given up, it 
 
 TEST_CASE("an answer that will have no content needs no room while it waits") {
   WorkerConfig config;
-  config.body_memory = 160 * 1024;
+  config.memory.bodies = 160 * 1024;
   Wire wire(config);
   const int socket = wire.connect();
   wire.kernel.sockets[socket].window = 1000;
@@ -109,7 +111,7 @@ TEST_CASE(
     "while the memory of bodies is used up, pipelined answers go out a slab at a time, and all of "
     "them do") {
   WorkerConfig config;
-  config.body_memory = 0;
+  config.memory.bodies = 0;
   Wire wire(config);
   const int socket = wire.connect();
   constexpr std::size_t requests = 5000;

@@ -1,0 +1,58 @@
+#include "http/held_bytes.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+#include "base/check.h"
+
+namespace lastcall {
+
+std::size_t HeldBytes::growth(std::size_t bytes) const {
+  const std::size_t needed = size_ + bytes;
+  if (needed <= capacity_) return 0;
+  // A body comes on and on; the rest is little each, of many.
+  const std::size_t more = part_ == Part::body ? capacity_ : capacity_ / 2;
+  return std::max({needed, capacity_ + more, limits::held_bytes_min}) - capacity_;
+}
+
+bool HeldBytes::reserve(std::size_t bytes) {
+  if (begin_ + size_ + bytes <= capacity_) return true;
+  if (begin_ > 0) {  // the front has been dropped: it may do
+    std::memmove(data_, data_ + begin_, size_);
+    begin_ = 0;
+  }
+  const std::size_t more = growth(bytes);
+  if (more == 0) return true;
+  // realloc(3) of what is large moves pages, and copies nothing.
+  auto* const grown = static_cast<char*>(std::realloc(data_, capacity_ + more));
+  if (grown == nullptr) return false;
+  data_ = grown;
+  capacity_ += more;
+  part_ == Part::body ? memory_.charge_body(more) : memory_.charge(more);
+  return true;
+}
+
+bool HeldBytes::append(std::string_view bytes) {
+  if (bytes.empty()) return true;
+  if (!reserve(bytes.size())) return false;
+  std::memcpy(end(), bytes.data(), bytes.size());
+  commit(bytes.size());
+  return true;
+}
+
+void HeldBytes::drop_front(std::size_t bytes) {
+  DCHECK(bytes <= size_);
+  begin_ += bytes;
+  size_ -= bytes;
+  if (size_ == 0) clear();
+}
+
+void HeldBytes::give_back() {
+  std::free(data_);
+  part_ == Part::body ? memory_.release_body(capacity_) : memory_.release(capacity_);
+  data_ = nullptr;
+  begin_ = size_ = capacity_ = 0;
+}
+
+}  // namespace lastcall

@@ -1,0 +1,49 @@
+#include "server/failures.h"
+
+#include <exception>
+
+#include <lastcall/log.h>
+
+namespace lastcall {
+
+void Failures::note(const Request& request, Ms now) noexcept {
+  try {
+    throw;
+  } catch (const std::exception& error) {
+    tell(&typeid(error), error.what(), request, now);
+  } catch (...) {
+    tell(nullptr, "what it threw is no std::exception", request, now);
+  }
+}
+
+Failures::Kind& Failures::kind_of(const std::type_info* type) {
+  for (Kind& kind : kinds_) {
+    const bool same =
+        kind.type == type || (type != nullptr && kind.type != nullptr && *kind.type == *type);
+    if (kind.told_at == never || same) {
+      kind.type = type;
+      return kind;
+    }
+  }
+  return kinds_.back();
+}
+
+void Failures::tell(const std::type_info* type, const char* what, const Request& request, Ms now) {
+  constexpr std::size_t shown = 200;
+  Kind& kind = kind_of(type);
+  if (kind.told_at != never && now < kind.told_at + limits::failure_log_ms) {
+    ++kind.untold;
+    return;
+  }
+  const std::string_view target = request.target().substr(0, shown);
+  if (kind.untold == 0) {
+    log::error("{} {} failed, answered 500: {}", request.method_name(), target, what);
+  } else {
+    log::error("{} {} failed, answered 500: {}; and {} more since that was said last",
+               request.method_name(), target, what, kind.untold);
+  }
+  kind.told_at = now;
+  kind.untold = 0;
+}
+
+}  // namespace lastcall
