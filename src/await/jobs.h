@@ -34,10 +34,18 @@ struct JobRow {
 using JobTable = std::array<JobRow, limits::job_names_max>;
 
 struct JobSum {  // over all workers
-  std::string name;
+  std::string_view name;
   std::uint64_t running = 0;
   std::uint64_t unfinished = 0;
   Ms oldest_ms = 0;
+};
+// Some of them, without a memory of its own to fill.
+struct JobSums {
+  [[nodiscard]] const JobSum* begin() const { return all.data(); }
+  [[nodiscard]] const JobSum* end() const { return all.data() + size; }
+
+  std::array<JobSum, limits::job_names_max + 1> all{};  // "other" may stand beside them
+  std::size_t size = 0;
 };
 
 class Jobs {

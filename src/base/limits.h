@@ -37,7 +37,8 @@ inline constexpr std::size_t send_bytes_max = 1 << 30;        // at once: a resu
 
 // Memory. A place is a connection with what it needs at least: its slot, a slab, a receive buffer
 // that waits, a request with its head and its frame.
-inline constexpr std::size_t memory_min = 1 << 20;  // of --memory
+inline constexpr std::size_t memory_min = 1 << 20;      // of --memory
+inline constexpr std::size_t memory_unknown = 1 << 30;  // of a machine that does not say
 inline constexpr std::size_t place_bytes = 10 * 1024;
 // The kernel's part of it: the buffers of a socket as they grow by themselves; bounded, which a
 // quarter of that part is not for; and of one that has received a large body since.

@@ -166,6 +166,8 @@ void count_dropped() noexcept { ++dropped_lines; }
 
 std::uint64_t dropped() { return dropped_lines; }
 
+Format format() { return chosen_format; }
+
 bool enabled(Level level) { return level >= chosen_level.load(std::memory_order_relaxed); }
 
 std::string quoted(std::string_view text) {

@@ -14,6 +14,7 @@ namespace lastcall::log {
 // Waits until everything is written, at most `limit` milliseconds.
 void flush(Ms limit);
 [[nodiscard]] std::uint64_t dropped();
+[[nodiscard]] Format format();  // of a line
 // As `write` with Level::info, whatever the level is set to, and not dropped: for the last line.
 void write_last(std::string_view message, std::string_view fields);
 // Text as a JSON string, quotes included.

@@ -1,7 +1,5 @@
 #include "base/memory.h"
 
-#include <unistd.h>
-
 #include <cstdint>
 #include <fstream>
 #include <string>
@@ -22,9 +20,18 @@ std::size_t memory_limit(const char* root, const char* membership) {
   return least == no_limit ? 0 : static_cast<std::size_t>(least);
 }
 
+// Not by sysconf(3), which asks sysinfo(2): profiles of seccomp deny that.
+std::size_t machine_memory(const char* meminfo) {
+  std::ifstream file(meminfo);
+  std::size_t kib = 0;
+  for (std::string name; file >> name;) {
+    if (name == "MemTotal:" && file >> kib && kib > 0) return kib * 1024;
+  }
+  return limits::memory_unknown;
+}
+
 std::size_t usable_memory() {
-  const auto machine = static_cast<std::size_t>(sysconf(_SC_PHYS_PAGES)) *
-                       static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  const std::size_t machine = machine_memory("/proc/meminfo");
   const std::size_t limit = memory_limit("/sys/fs/cgroup", "/proc/self/cgroup");
   return limit == 0 ? machine : std::min(machine, limit);
 }

@@ -84,6 +84,10 @@ class Memory {
 // (memory.max) or v1 (memory.limit_in_bytes).
 [[nodiscard]] std::size_t usable_memory();
 
+// The machine's part alone, of a file as proc(5) has /proc/meminfo; limits::memory_unknown where it
+// does not say.
+[[nodiscard]] std::size_t machine_memory(const char* meminfo);
+
 // The limit part alone, of the cgroup file system at `root`, for a process whose /proc/self/cgroup
 // reads `membership`; 0: no limit.
 [[nodiscard]] std::size_t memory_limit(const char* root, const char* membership);

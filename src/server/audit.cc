@@ -1,7 +1,5 @@
 #include "server/audit.h"
 
-#include <fmt/core.h>
-
 #include <csignal>
 #include <cstring>
 #include <iterator>
@@ -14,27 +12,35 @@
 namespace lastcall {
 namespace {
 
-using Value = std::optional<AuditField::Value>;
 using Whose = const Process&;
 
 template <class Number>
-Value number(Number value) {
-  const std::string text = fmt::format("{}", value);
-  return AuditField::Value{text, text};
+bool number(Audit& audit, Number value) {
+  fmt::format_to(std::back_inserter(audit.plain), "{}", value);
+  fmt::format_to(std::back_inserter(audit.json), "{}", value);
+  return true;
 }
 
-Value word(std::string_view text) {
-  return AuditField::Value{std::string(text), log::quoted(text)};
+// One of ours, which needs no escape.
+bool word(Audit& audit, std::string_view text) {
+  fmt::format_to(std::back_inserter(audit.plain), "{}", text);
+  fmt::format_to(std::back_inserter(audit.json), "\"{}\"", text);
+  return true;
 }
 
 // Milliseconds between two instants; left out when either has not been.
-Value span(Ms from, Ms to) {
-  if (from == never || to == never) return std::nullopt;
-  return number(to - from);
+bool span(Audit& audit, Ms from, Ms to) {
+  return from != never && to != never && number(audit, to - from);
 }
 
-std::string signal_name(Whose process) {
-  return fmt::format("SIG{}", process.signal() == 0 ? "NONE" : sigabbrev_np(process.signal()));
+std::string_view signal_name(Whose process) {
+  switch (process.signal()) {
+    case SIGTERM: return "SIGTERM";
+    case SIGINT: return "SIGINT";
+    case SIGQUIT: return "SIGQUIT";
+    case SIGHUP: return "SIGHUP";
+    default: return "SIGNONE";
+  }
 }
 
 std::string_view close_kind(Whose process) {
@@ -43,120 +49,150 @@ std::string_view close_kind(Whose process) {
 }
 
 // Relative to the signal, and negative before it.
-Value last_arrival(Whose process) {
+bool last_arrival(Whose process, Audit& audit) {
   const Ms last = process.last_arrival();
-  return span(process.deadlines().signaled_at, last == 0 ? never : last);
+  return span(audit, process.deadlines().signaled_at, last == 0 ? never : last);
+}
+
+// What is under way when the process ends otherwise than by its loop is lost.
+std::uint64_t with_what_ends(Whose process, Metric lost, Metric under_way) {
+  return process.sum(lost) + (process.ended_abruptly != 0 ? process.sum(under_way) : 0);
+}
+
+std::uint64_t unfinished_of(Whose process, const JobSum& sum) {
+  return sum.unfinished + (process.ended_abruptly != 0 ? sum.running : 0);
 }
 
 // By name, how many and the age of the oldest; left out when nothing is unfinished.
-Value unfinished(Whose process) {
-  AuditField::Value value;
-  for (const JobSum& sum : process.job_sums()) {
-    if (sum.unfinished == 0) continue;
-    fmt::format_to(std::back_inserter(value.text), "{}{}:{}:{}", value.text.empty() ? "" : ",",
-                   sum.name, sum.unfinished, format_duration(sum.oldest_ms));
-    fmt::format_to(std::back_inserter(value.json), R"({}{{"name":{},"jobs":{},"oldest_ms":{}}})",
-                   value.json.empty() ? "" : ",", log::quoted(sum.name), sum.unfinished,
-                   sum.oldest_ms);
+bool unfinished(Whose process, Audit& audit) {
+  const JobSums sums = process.job_sums();
+  bool any = false;
+  for (const JobSum& sum : sums) {
+    const std::uint64_t jobs = unfinished_of(process, sum);
+    if (jobs == 0) continue;
+    fmt::format_to(std::back_inserter(audit.plain), "{}{}:{}:{}", any ? "," : "", sum.name, jobs,
+                   format_duration(sum.oldest_ms));
+    fmt::format_to(std::back_inserter(audit.json), R"({}{{"name":"{}","jobs":{},"oldest_ms":{}}})",
+                   any ? "," : "[", sum.name, jobs, sum.oldest_ms);
+    any = true;
   }
-  if (value.text.empty()) return std::nullopt;
-  value.json = "[" + value.json + "]";
-  return value;
+  if (any) audit.json.push_back(']');
+  return any;
 }
 
 constexpr AuditField fields[] = {
     {"exit", "0: nothing was lost. 3: something was, see the rest. 4: likewise, forced by hand",
-     [](Whose process) { return number(exit_code(process)); }},
+     [](Whose process, Audit& audit) { return number(audit, exit_code(process)); }},
     {"signal", "what asked it to go; Kubernetes sends SIGTERM",
-     [](Whose process) { return word(signal_name(process)); }},
+     [](Whose process, Audit& audit) { return word(audit, signal_name(process)); }},
     {"workers", "how many loops, of a thread each",
-     [](Whose process) { return number(process.slots.size()); }},
+     [](Whose process, Audit& audit) { return number(audit, process.slots.size()); }},
     {"io", "what it served by, `io_uring` or `epoll`: same promises",
-     [](Whose process) { return word(process.io); }},
+     [](Whose process, Audit& audit) { return word(audit, process.io); }},
     {"io_error",
      "why that broke, for which exit is 3: something may be missing. Left out: it did not",
-     [](Whose process) -> Value {
-       if (process.io_error() == 0) return std::nullopt;
-       return word(strerrorname_np(process.io_error()));
+     [](Whose process, Audit& audit) {
+       return process.io_error() != 0 && word(audit, strerrorname_np(process.io_error()));
      }},
     {"serving_ms", "how long it had served when the signal came",
-     [](Whose process) { return span(process.serving_at, process.deadlines().signaled_at); }},
+     [](Whose process, Audit& audit) {
+       return span(audit, process.serving_at, process.deadlines().signaled_at);
+     }},
     {"draining_ms", "from the signal to the listener's end: the window",
-     [](Whose process) { return span(process.deadlines().signaled_at, process.close_began_at); }},
+     [](Whose process, Audit& audit) {
+       return span(audit, process.deadlines().signaled_at, process.close_began_at);
+     }},
     {"settling_ms", "until no handshake was under way any more",
-     [](Whose process) { return span(process.close_began_at, process.settled_at); }},
+     [](Whose process, Audit& audit) {
+       return span(audit, process.close_began_at, process.settled_at);
+     }},
     {"closing_ms", "from then on: finishing what was in flight",
-     [](Whose process) { return span(process.settled_at, process.stopped_at); }},
+     [](Whose process, Audit& audit) {
+       return span(audit, process.settled_at, process.stopped_at);
+     }},
     {"listener_close",
      "`un-listen` loses nothing; `sweep-only`: this kernel cannot; `none`: not done",
-     [](Whose process) { return word(close_kind(process)); }},
+     [](Whose process, Audit& audit) { return word(audit, close_kind(process)); }},
     {"connections_accepted", "all of them, probes' on the admin listener left out",
-     [](Whose process) { return number(process.sum("connections_accepted")); }},
+     [](Whose process, Audit& audit) {
+       return number(audit, process.sum("connections_accepted"));
+     }},
     {"accepted_in_window", "of these: between the signal and the listener's end",
-     [](Whose process) { return number(process.sum("accepted_in_window")); }},
+     [](Whose process, Audit& audit) { return number(audit, process.sum("accepted_in_window")); }},
     {"accepted_after_unlisten", "of these: handshakes that had begun before the listener's end",
-     [](Whose process) { return number(process.sum("accepted_after_unlisten")); }},
+     [](Whose process, Audit& audit) {
+       return number(audit, process.sum("accepted_after_unlisten"));
+     }},
     {"accepted_in_sweep", "of these: taken from the queue when the accept had ended",
-     [](Whose process) { return number(process.sum("accepted_in_sweep")); }},
+     [](Whose process, Audit& audit) { return number(audit, process.sum("accepted_in_sweep")); }},
     {"last_arrival_ms",
      "last new connection, from the signal: near the window is too near; below 0: none came since; "
      "left out: none ever came",
      last_arrival},
     {"requests_received", "complete requests",
-     [](Whose process) { return number(process.sum("requests_received")); }},
+     [](Whose process, Audit& audit) { return number(audit, process.sum("requests_received")); }},
     {"probes_received", "of these: from probes and scrapers",
-     [](Whose process) { return number(process.sum("probes_received")); }},
+     [](Whose process, Audit& audit) { return number(audit, process.sum("probes_received")); }},
     {"requests_answered", "sent in full. Less than received, nothing cut: clients hung up",
-     [](Whose process) {
-       return number(process.sum("requests_answered") - process.sum("answers_unread"));
+     [](Whose process, Audit& audit) {
+       return number(audit, process.sum("requests_answered") - process.sum("answers_unread"));
      }},
     {"requests_undelivered", "the client had gone before its answer; not ours",
-     [](Whose process) { return number(process.sum("requests_undelivered")); }},
+     [](Whose process, Audit& audit) {
+       return number(audit, process.sum("requests_undelivered"));
+     }},
     {"requests_cut",
      "**lost**: complete, but at the deadline not answered, or the answer not read to its end",
-     [](Whose process) { return number(process.sum("requests_cut")); }},
+     [](Whose process, Audit& audit) {
+       return number(audit, with_what_ends(process, "requests_cut", "requests_in_flight"));
+     }},
     {"requests_rejected", "malformed or beyond a bound: answered so, and no loss",
-     [](Whose process) { return number(process.sum("requests_rejected")); }},
+     [](Whose process, Audit& audit) { return number(audit, process.sum("requests_rejected")); }},
     {"answers_denied", "handled, but `--memory` had no room for the answer: the client got 500",
-     [](Whose process) { return number(process.sum("answers_denied")); }},
+     [](Whose process, Audit& audit) { return number(audit, process.sum("answers_denied")); }},
     {"partial_cut", "clients that had sent half a request when the time was over",
-     [](Whose process) { return number(process.sum("partial_cut")); }},
+     [](Whose process, Audit& audit) { return number(audit, process.sum("partial_cut")); }},
     {"queue_lost", "**lost**: connected, and never accepted",
-     [](Whose process) { return number(process.sum("queue_lost")); }},
+     [](Whose process, Audit& audit) { return number(audit, process.sum("queue_lost")); }},
     {"handshakes_abandoned",
      "half-way when the listener closed: such a client may have seen a reset",
-     [](Whose process) { return number(process.sum("handshakes_abandoned")); }},
+     [](Whose process, Audit& audit) {
+       return number(audit, process.sum("handshakes_abandoned"));
+     }},
     {"closes_announced", "how many clients were told to go by an answer",
-     [](Whose process) { return number(process.sum("closes_announced")); }},
+     [](Whose process, Audit& audit) { return number(audit, process.sum("closes_announced")); }},
     {"idle_closed", "how many were told by a FIN, being silent",
-     [](Whose process) { return number(process.sum("idle_closed")); }},
+     [](Whose process, Audit& audit) { return number(audit, process.sum("idle_closed")); }},
     {"late_bytes",
      "bytes after our close; behind one that nothing announced also `lost_after_fin`, else the "
      "client may send them again",
-     [](Whose process) { return number(process.sum("late_bytes")); }},
+     [](Whose process, Audit& audit) { return number(audit, process.sum("late_bytes")); }},
     {"lost_after_fin", "clients that spoke after we had closed them as silent",
-     [](Whose process) { return number(process.sum("lost_after_fin")); }},
+     [](Whose process, Audit& audit) { return number(audit, process.sum("lost_after_fin")); }},
     {"lost_in_drain", "**lost**: these of them that we had closed in the drain",
-     [](Whose process) { return number(process.sum("lost_in_drain")); }},
+     [](Whose process, Audit& audit) { return number(audit, process.sum("lost_in_drain")); }},
     {"forced_closes", "connections that the deadline closed, but for those already half-closed",
-     [](Whose process) { return number(process.sum("forced_closes")); }},
+     [](Whose process, Audit& audit) { return number(audit, process.sum("forced_closes")); }},
     {"jobs_started", "background work, all of it",
-     [](Whose process) { return number(process.sum("jobs_started")); }},
+     [](Whose process, Audit& audit) { return number(audit, process.sum("jobs_started")); }},
     {"jobs_failed", "**promised and not done**: an exception, see the log",
-     [](Whose process) { return number(process.sum("jobs_failed")); }},
+     [](Whose process, Audit& audit) { return number(audit, process.sum("jobs_failed")); }},
     {"jobs_unfinished", "**promised and not done** at the deadline",
-     [](Whose process) { return number(process.sum("jobs_unfinished")); }},
+     [](Whose process, Audit& audit) {
+       return number(audit, with_what_ends(process, "jobs_unfinished", "jobs_running"));
+     }},
     {"unfinished", "these by name: how many, and the age of the oldest", unfinished},
     {"operations_outstanding",
      "begun and not ended, of any kind: always 0, or the process would not have ended by itself",
-     [](Whose process) { return number(process.operations_left.load()); }},
+     [](Whose process, Audit& audit) { return number(audit, process.operations_left.load()); }},
     {"log_dropped", "lines that are missing in the log, since nobody read stderr",
-     [](Whose) { return number(log::dropped()); }},
+     [](Whose, Audit& audit) { return number(audit, log::dropped()); }},
 };
 
 }  // namespace
 
 int exit_code(const Process& process) {
+  if (process.ended_abruptly != 0) return process.ended_abruptly;
   const std::uint64_t cut = process.sum("requests_cut") + process.sum("queue_lost") +
                             process.sum("lost_in_drain") + process.sum("jobs_unfinished") +
                             process.sum("jobs_failed");
@@ -166,16 +202,19 @@ int exit_code(const Process& process) {
 
 std::span<const AuditField> audit_fields() { return fields; }
 
-Audit make_audit(const Process& process) {
-  Audit audit{.text = "audit:", .json = {}};
+void make_audit(const Process& process, Audit& audit) {
+  audit.plain.clear();
+  audit.json.clear();
+  fmt::format_to(std::back_inserter(audit.plain), "audit:");
   for (const AuditField& field : fields) {
-    const Value value = field.value(process);
-    if (!value) continue;
-    fmt::format_to(std::back_inserter(audit.text), " {}={}", field.name, value->text);
-    fmt::format_to(std::back_inserter(audit.json), "{}\"{}\":{}", audit.json.empty() ? "" : ",",
-                   field.name, value->json);
+    const std::size_t plain = audit.plain.size();
+    const std::size_t json = audit.json.size();
+    fmt::format_to(std::back_inserter(audit.plain), " {}=", field.name);
+    fmt::format_to(std::back_inserter(audit.json), "{}\"{}\":", json == 0 ? "" : ",", field.name);
+    if (field.write(process, audit)) continue;
+    audit.plain.resize(plain);
+    audit.json.resize(json);
   }
-  return audit;
 }
 
 }  // namespace lastcall

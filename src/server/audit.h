@@ -1,10 +1,9 @@
 // The audit: one line at the end that tells what the drain did, and the exit code that follows.
 #pragma once
 
-#include <cstdint>
-#include <optional>
+#include <fmt/format.h>
+
 #include <span>
-#include <string>
 #include <string_view>
 
 #include "server/process.h"
@@ -14,24 +13,27 @@ namespace lastcall {
 // One of lastcall/exit_code.h: something was cut or lost, or all is finished.
 [[nodiscard]] int exit_code(const Process& process);
 
+// Its memory is its own: one that stands somewhere already can be filled in a signal's handler.
 struct Audit {
-  std::string text;  // for people: `audit: exit=0 signal=SIGTERM …`
-  std::string json;  // the same members, without braces
+  using Text = fmt::basic_memory_buffer<char, 8192>;
+
+  [[nodiscard]] std::string_view plain_text() const { return {plain.data(), plain.size()}; }
+  [[nodiscard]] std::string_view json_text() const { return {json.data(), json.size()}; }
+
+  Text plain;  // for people: `audit: exit=0 signal=SIGTERM …`
+  Text json;   // the same members, without braces
 };
-// After all workers have stopped.
-[[nodiscard]] Audit make_audit(const Process& process);
+// When all workers have stopped; or of what they have counted so far, if the process has
+// `ended_abruptly`.
+void make_audit(const Process& process, Audit& audit);
 
 // A field of the audit is one row; the rows stand in the order of the line. The manual's table is
 // made of them (tests/reference).
 struct AuditField {
-  struct Value {
-    std::string text;
-    std::string json;
-  };
-
   std::string_view name;
   std::string_view meaning;
-  std::optional<Value> (*value)(const Process& process);  // nothing: the field is left out
+  // Appends the value to both. False: the field is left out.
+  bool (*write)(const Process& process, Audit& audit);
 };
 [[nodiscard]] std::span<const AuditField> audit_fields();
 

@@ -1,6 +1,6 @@
-// The order of a request: consume -> handle -> respond -> flush -> on_send, and again. How its
-// bytes come: connection_receive.cc; its end: connection_close.cc; its deadlines:
-// connection_time.cc.
+// The order of a request: on_recv -> on_bytes -> consume -> handle -> respond -> flush -> on_send,
+// and again. Answers that no handler made: connection_refusals.cc; its end: connection_close.cc;
+// its deadlines: connection_time.cc.
 #include "server/connection.h"
 
 #include <algorithm>
@@ -43,6 +43,120 @@ void Connection::open(int fd, Door& door) {
   accepted_at_ = last_activity_at_ = request_started_at_ = worker_.now();
   parser_.reset();
   proceed();
+}
+
+// ---- receive
+
+void Connection::arm_recv() {
+  DCHECK(receive_ == Receive::off && !eof_);
+  receive_ = Receive::armed;
+  worker_.io().submit_recv(fd_, ticket(Kind::recv), worker_.tight());
+}
+
+// A receive that goes on may bring all that there are buffers for, before it can be stopped.
+void Connection::recall_receive() {
+  if (receive_ != Receive::armed || state_ == State::closing) return;
+  cancel_recv();
+}
+
+void Connection::cancel_recv() {
+  receive_ = Receive::canceling;
+  cancel_old_ = false;
+  worker_.io().submit_cancel(fd_, ticket(Kind::recv));
+}
+
+void Connection::pause_recv() {
+  DCHECK(receive_ != Receive::canceling && receive_ != Receive::paused);
+  worker_.metrics().add("receive_paused");
+  if (receive_ != Receive::armed) {
+    receive_ = Receive::paused;
+    return;
+  }
+  cancel_recv();
+}
+
+// Its last completion has come.
+void Connection::end_recv() {
+  DCHECK(receiving());
+  const bool full = receive_ == Receive::canceling && spill_.size() >= spill_bytes_max() / 2;
+  receive_ = full ? Receive::paused : Receive::off;
+}
+
+void Connection::on_recv(const Completion& completion) noexcept {
+  DCHECK(in_use() && receiving());
+  if (!completion.more) end_recv();
+  if (completion.has_buffer) {
+    if (completion.result > 0) {
+      on_bytes(worker_.io().lent(completion.buffer, static_cast<std::size_t>(completion.result)));
+    }
+    worker_.io().give_back(completion.buffer);
+  }
+  if (completion.result == 0) {
+    on_eof();
+  } else if (completion.result < 0) {
+    switch (-completion.result) {
+      case ENOBUFS:
+        worker_.metrics().add("receive_starved");
+        if (receive_ != Receive::off) break;
+        receive_ = Receive::parked;
+        worker_.park(*this);
+        break;
+      case ECANCELED:  // paused, or closing
+      case EINTR:
+      case EAGAIN: break;
+      default: on_broken();
+    }
+  }
+  proceed();
+}
+
+bool Connection::resume_receive() noexcept {
+  if (receive_ != Receive::parked) return false;
+  receive_ = Receive::off;
+  const bool wanted = state_ != State::closing && !eof_;
+  if (wanted) arm_recv();
+  return wanted;
+}
+
+void Connection::on_bytes(std::string_view bytes) {
+  DCHECK(in_use() && !bytes.empty());
+  received_ += bytes.size();
+  if (state_ != State::lingering) last_activity_at_ = worker_.now();
+  if (said_ == Said::nothing) said_ = Said::something;
+  switch (state_) {
+    case State::open:
+      if (send_in_flight_ || !spill_.empty()) {
+        spill(bytes);
+      } else {
+        const std::string_view rest = consume(bytes);
+        flush();
+        keep(rest);
+      }
+      return;
+    case State::handling:
+    case State::handled: spill(bytes); return;
+    case State::finishing:
+    case State::lingering: on_late_bytes(bytes); return;
+    case State::closing:
+      if (cut_ != Cut::no) cut_bytes(bytes);
+      return;
+  }
+}
+
+void Connection::on_eof() {
+  DCHECK(in_use());
+  eof_ = true;
+  switch (state_) {
+    case State::open:
+      // Half-close is legal: what is complete is answered first. The rest never will be.
+      if (!send_in_flight_ && spill_.empty()) close_after_them();
+      return;
+    case State::lingering: end_linger(); return;
+    case State::handling:
+    case State::handled:
+    case State::finishing:
+    case State::closing: return;
+  }
 }
 
 // ---- parse and handle
@@ -125,27 +239,6 @@ void Connection::handle(std::size_t buffered) {
   respond(buffered);
 }
 
-void Connection::answer_without_route() {
-  const Request& request = exchange_->request;
-  Response& response = exchange_->response;
-  const int status = status_without_route(request);
-  try {
-    response.status(status);
-    if (status != 404) response.field("Allow", routes().allowed(request.path()));
-    if (status != 204) response.body(reason_phrase(status));
-  } catch (const std::bad_alloc&) {
-    worker_.metrics().add("memory_denied");
-    answer_instead(503);
-  }
-}
-
-// OPTIONS is answered wherever there is something, and for the server itself: `*` (RFC 9110
-// section 9.3.7).
-int Connection::status_without_route(const Request& request) const {
-  if (!routes().knows(request.path())) return 404;
-  return request.method() == Method::options ? 204 : 405;
-}
-
 const Router& Connection::routes() const { return *door_->router; }
 
 void Connection::call_plain(const Route& route) {
@@ -157,39 +250,10 @@ void Connection::call_plain(const Route& route) {
   }
 }
 
-void Connection::answer_failure() {
-  worker_.failures().note(exchange_->request, worker_.now());
-  worker_.metrics().add("handler_failed");
-  answer_instead(500);
-}
-
-// No room for the answer: 500, since the handler ran, and a proxy would repeat what gets 503.
-void Connection::deny_answer() {
-  worker_.metrics().add("answers_denied");
-  answer_instead(500);
-}
-
 std::size_t Connection::content_bytes() const {
   DCHECK(exchange_ != nullptr);
   const bool head = exchange_->request.method() == Method::head;
   return content(exchange_->response, head).size();
-}
-
-// Its handler has not run.
-void Connection::refuse(Metric why, std::size_t buffered) {
-  worker_.metrics().add(why);
-  answer_instead(503);
-  respond(buffered);
-}
-
-void Connection::answer_instead(int status) {
-  exchange_->response.clear();
-  exchange_->response.status(status);
-  try {
-    exchange_->response.body(reason_phrase(status));
-  } catch (const std::bad_alloc&) {
-    // The status says it as well.
-  }
 }
 
 // A handler that waits outlives the receive buffer, and perhaps the connection: its request moves
@@ -257,41 +321,6 @@ void Connection::widen() {
   wide_ = true;
 }
 
-// Not when the answer is final already: a body that nobody wants is not asked for.
-void Connection::answer_continue() {
-  const Request& request = exchange_->request;
-  const bool routed = routes().find(request.method(), request.path()) != nullptr;
-  if (const int status = routed ? 204 : status_without_route(request); status != 204) {
-    reject(status);
-    return;
-  }
-  DCHECK(!send_in_flight_);
-  parser_.continue_sent();
-  if (!out_.append("HTTP/1.1 100 Continue\r\n\r\n")) reject(503);
-}
-
-// Whatever was complete before is in `out_` already, and goes first.
-void Connection::reject(int status) {
-  DCHECK(state_ == State::open && !send_in_flight_);
-  worker_.metrics().add("requests_rejected");
-  if (status == 503) worker_.metrics().add("body_denied");
-  const bool head = exchange_ != nullptr && exchange_->request.method() == Method::head;
-  state_ = State::finishing;
-  bool written = false;
-  try {
-    Response& response = worker_.scratch();
-    response.clear();
-    response.status(status).body(reason_phrase(status));
-    if (status == 405) response.field("Allow", routes().allowed(exchange_->request.path()));
-    written = write_response(out_, response, {.head = head, .close = true, .http_1_0 = false},
-                             worker_.date());
-  } catch (const std::bad_alloc&) {
-    // Closed without a word.
-  }
-  release_exchange();
-  if (!written && out_.empty()) on_broken();
-}
-
 void Connection::respond(std::size_t buffered) {
   DCHECK(state_ == State::open && !send_in_flight_ && exchange_ != nullptr);
   DCHECK(answers_ < answer_ends_.size());
@@ -321,18 +350,6 @@ bool Connection::write_answer(bool close) {
                          .close = close,
                          .http_1_0 = request.minor_version() == 0},
                         worker_.date());
-}
-
-// There is no memory even for a few words: those before it go out, and the connection ends.
-void Connection::lose_answer() {
-  worker_.metrics().add("requests_undelivered");
-  worker_.metrics().subtract("requests_in_flight");
-  release_exchange();
-  if (out_.empty()) {
-    on_broken();
-  } else {
-    state_ = State::finishing;
-  }
 }
 
 // Not while a further request is here already: that one's answer can say close.
@@ -371,6 +388,27 @@ void Connection::abandon_exchange() {
   }
   worker_.count_abandoned();
   std::exchange(exchange_, nullptr)->abandon();
+}
+
+void Connection::spill(std::string_view bytes) {
+  DCHECK(state_ <= State::handled);
+  if (!spill_.append(bytes)) {
+    worker_.metrics().add("input_denied");
+    if (state_ == State::open && send_in_flight_) {
+      state_ = State::finishing;  // what is answered goes out
+      release_exchange();
+      spill_.clear();
+    } else {
+      on_broken();
+    }
+    return;
+  }
+  const bool pauses = receive_ != Receive::canceling && receive_ != Receive::paused;
+  if (spill_.size() >= spill_bytes_max() && pauses) pause_recv();
+}
+
+std::size_t Connection::spill_bytes_max() const {
+  return worker_.tight() ? limits::spill_bytes_tight : limits::spill_bytes;
 }
 
 void Connection::resume_parsing() {

@@ -138,6 +138,39 @@ std::size_t Connection::recount_unread(Metric instead) {
   return unread;
 }
 
+// ---- there is no client any more
+
+void Connection::on_broken() {
+  if (state_ == State::closing) return;
+  worker_.metrics().add("connections_broken");
+  eof_ = true;
+  if (state_ == State::handling || state_ == State::handled) {
+    worker_.metrics().add("requests_undelivered");
+    worker_.metrics().subtract("requests_in_flight");
+    abandon_exchange();
+  }
+  close();
+}
+
+// Nobody is there any more who could take an answer.
+void Connection::on_gone() {
+  DCHECK(state_ != State::closing);
+  recount_unread("requests_undelivered");
+  on_broken();
+  if (receive_ == Receive::armed) cancel_recv();
+}
+
+void Connection::verify() {
+  DCHECK(in_use());
+  if (state_ != State::closing && worker_.io().gone(fd_)) {
+    worker_.metrics().add("resets_found");
+    on_gone();
+  } else if (receive_ == Receive::canceling && std::exchange(cancel_old_, true)) {
+    cancel_recv();
+  }
+  proceed();
+}
+
 // ---- close(2)
 
 void Connection::close() {

@@ -123,19 +123,28 @@ Ms Process::last_arrival() const {
   return latest;
 }
 
-std::vector<JobSum> Process::job_sums() const {
-  std::vector<JobSum> sums;
+// What has no place any more is added to the last.
+JobSums Process::job_sums() const {
+  JobSums sums;
   for (const WorkerSlot& slot : slots) {
     for (const JobRow& row : slot.jobs) {
       const char* const literal = row.name.load(std::memory_order_acquire);
       if (literal == nullptr) break;
-      const std::string name(literal, row.name_bytes);
-      auto at = std::find_if(sums.begin(), sums.end(),
-                             [&](const JobSum& sum) { return sum.name == name; });
-      if (at == sums.end()) at = sums.insert(at, {.name = name});
-      at->running += row.running;
-      at->unfinished += row.unfinished;
-      at->oldest_ms = std::max<Ms>(at->oldest_ms, row.oldest_ms);
+      const std::string_view name(literal, row.name_bytes);
+      const auto same = [&](const JobSum& sum) { return sum.name == name; };
+      auto* const begin = sums.all.data();
+      JobSum* sum = std::find_if(begin, begin + sums.size, same);
+      if (sum == begin + sums.size) {
+        if (sums.size == sums.all.size()) {
+          --sum;
+        } else {
+          ++sums.size;
+          sum->name = name;
+        }
+      }
+      sum->running += row.running;
+      sum->unfinished += row.unfinished;
+      sum->oldest_ms = std::max<Ms>(sum->oldest_ms, row.oldest_ms);
     }
   }
   return sums;

@@ -63,7 +63,7 @@ class Process {
   [[nodiscard]] std::uint64_t sum(Metric metric) const { return sum_at(metric.row()); }
   [[nodiscard]] std::uint64_t sum_at(std::size_t row) const;
   [[nodiscard]] Ms last_arrival() const;
-  [[nodiscard]] std::vector<JobSum> job_sums() const;  // by name, over all workers
+  [[nodiscard]] JobSums job_sums() const;  // by name, over all workers
 
   const Budget budget;
   std::vector<WorkerSlot> slots;
@@ -77,6 +77,8 @@ class Process {
 
   std::atomic<std::size_t> workers_ready{0};  // whose accept is armed
   std::atomic<std::size_t> workers_stopped{0};
+  std::atomic<int> ended_abruptly{
+      0};  // with that exit code, or signal and 128; 0: not yet, or by its loop
   std::atomic<unsigned> cut_lines{0};  // in the log, of what the deadline has cut
   std::atomic<Ms> serving_at{never};
   std::atomic<Ms> close_began_at{never};  // un-listened then, where the kernel can

@@ -28,6 +28,7 @@
 #include "io/uring.h"
 #include "server/audit.h"
 #include "server/health.h"
+#include "server/last_words.h"
 #include "server/memory_plan.h"
 #include "server/signals.h"
 #include "server/worker.h"
@@ -115,10 +116,10 @@ std::string why_not_listening(const std::string& address, int error) {
   }
 }
 
-void write_termination_log(const std::string& path, const std::string& json) {
+void write_termination_log(const std::string& path, std::string_view json) {
   const int fd = open(path.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return;  // not in a pod
-  const std::string text = "{" + json + "}\n";
+  const std::string text = fmt::format("{{{}}}\n", json);
   (void)!write(fd, text.data(), text.size());
   close(fd);
 }
@@ -245,6 +246,7 @@ int Server::run() {
     return exit_finished.code;
   }
   tell_how_long(options);
+  prepare_last_words(process, options.termination_log);
   start_signal_watch(self.signal_fd, process);
   self.go = Impl::serve;
   self.go.notify_all();
@@ -464,6 +466,7 @@ bool Server::Impl::open_admin_listener(std::string& why) {
 
 void Server::Impl::serve_on(unsigned index, Io& io) {
   ask_for_short_slices();
+  const LastStack stack;
   Worker worker(io, configs[index], *process, index);
   const bool leader = index == 0;
   worker.start(listeners[index], leader ? admin_fd : -1, leader ? signal_fd : -1,
@@ -472,10 +475,13 @@ void Server::Impl::serve_on(unsigned index, Io& io) {
 }
 
 int Server::Impl::finish() {
-  const Audit audit = make_audit(*process);
-  write_termination_log(options.termination_log, audit.json);
-  log::write_last(audit.text, audit.json);
+  Audit audit;
+  make_audit(*process, audit);
+  write_termination_log(options.termination_log, audit.json_text());
+  log::write_last(audit.plain_text(), audit.json_text());
   log::flush(limits::log_flush_ms);
+  forget_last_words();
+  disarm_watchdog();
   return exit_code(*process);
 }
 

@@ -21,6 +21,7 @@
 
 #include "base/check.h"
 #include "io/sockets.h"
+#include "server/last_words.h"
 #include "server/process.h"
 
 namespace lastcall {
@@ -106,6 +107,7 @@ void on_watchdog(int, siginfo_t* info, void*) {
       if (watched != nullptr) name_jobs();
       write_error(line);
     }
+    say_last_words("ended by its watchdog", watchdog_exit_code);
   }
   _exit(watchdog_exit_code);
 }
@@ -179,6 +181,11 @@ void arm_watchdog(Ms at, int exit_code) {
   constexpr long tick_ns = 250'000'000;
   const itimerspec when{{0, tick_ns}, {at / 1000, at % 1000 * 1'000'000}};
   CHECK(timer_settime(watchdog, TIMER_ABSTIME, &when, nullptr) == 0);
+}
+
+void disarm_watchdog() {
+  const itimerspec disarmed{};
+  CHECK(timer_settime(watchdog, 0, &disarmed, nullptr) == 0);
 }
 
 void start_signal_watch(int signal_fd, Process& process) {

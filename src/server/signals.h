@@ -23,6 +23,7 @@ class Process;
 // doing: a handler that blocks, a full stderr. Background jobs that have not ended are then named
 // on stderr, with their number. A later call moves it.
 void arm_watchdog(Ms at, int exit_code);
+void disarm_watchdog();  // the drain is over: the program may go on
 
 // A thread that reads the signal itself, and wakes the workers, when the leader has not done so
 // within limits::signal_unread_ms: its loop is stuck in a handler.

@@ -4,12 +4,23 @@
 //
 //   run-twice      runs a second time when the first is over
 //   route-late     adds a route from the hook of the drain
+//   returns        goes on for two seconds and a half when run has returned
 //   none           serves, and its handlers make theirs:
+//     /crash       writes where there is no memory
+//     /overflow    calls itself until its stack is used up
+//     /abort       gives up
+//     /terminate   as by an exception that nobody may catch
+//     /exit        calls exit(7)
+//     /slow        answers after a minute: to be under way meanwhile
 //     /latch       two waiters of one latch: the second is wrong
 //     /fine        none
 #include <chrono>
+#include <cstdlib>
+#include <exception>
 #include <memory>
+#include <string>
 #include <string_view>
+#include <thread>
 
 #include <lastcall/latch.h>
 #include <lastcall/log.h>
@@ -37,6 +48,32 @@ lastcall::Task<> latch(lastcall::Request&, lastcall::Response&, void*) {
   }
 }
 
+lastcall::Task<> slow(lastcall::Request&, lastcall::Response&, void*) {
+  co_await lastcall::sleep(std::chrono::minutes(1));
+}
+
+void crash(lastcall::Request&, lastcall::Response&, void*) {
+  static volatile int* volatile nowhere = nullptr;
+  *nowhere = 1;
+}
+
+// NOLINTNEXTLINE(misc-no-recursion): that is the mistake
+int deeper(int depth) {
+  volatile char page[4096];
+  page[0] = static_cast<char>(depth);
+  return depth < 0 ? 0 : deeper(depth + 1) + page[0];
+}
+
+void overflow(lastcall::Request&, lastcall::Response& response, void*) {
+  response.body(std::to_string(deeper(1)));
+}
+
+void give_up(lastcall::Request&, lastcall::Response&, void*) { std::abort(); }
+
+void terminate(lastcall::Request&, lastcall::Response&, void*) { std::terminate(); }
+
+void leave(lastcall::Request&, lastcall::Response&, void*) { std::exit(7); }
+
 void route_late(void* server) {
   static_cast<lastcall::Server*>(server)->route(lastcall::Method::get, "/late", fine);
 }
@@ -52,11 +89,19 @@ int main(int argc, char** argv) {
   options.listen = argv[1];
   options.workers = 1;
   options.drain_window = std::chrono::milliseconds(0);
+  if (mistake == "returns") options.shutdown_timeout = std::chrono::milliseconds(500);
   options.termination_log = "";
   lastcall::Server server(options);
   server.route(lastcall::Method::get, "/latch", latch);
   server.route(lastcall::Method::get, "/fine", fine);
   if (mistake == "route-late") server.on_drain(route_late, &server);
+  server.route(lastcall::Method::get, "/slow", slow);
+  server.route(lastcall::Method::get, "/crash", crash);
+  server.route(lastcall::Method::get, "/overflow", overflow);
+  server.route(lastcall::Method::get, "/abort", give_up);
+  server.route(lastcall::Method::get, "/terminate", terminate);
+  server.route(lastcall::Method::get, "/exit", leave);
   const int code = server.run();
+  if (mistake == "returns") std::this_thread::sleep_for(std::chrono::milliseconds(2500));
   return mistake == "run-twice" ? server.run() : code;
 }

@@ -221,7 +221,9 @@ class Schedule {
     verdict_.swept = process_.sum("accepted_in_sweep");
     verdict_.after_unlisten = process_.sum("accepted_after_unlisten");
     unsigned losers = 0;
-    log::debug("{}", make_audit(process_).text);
+    Audit audit;
+    make_audit(process_, audit);
+    log::debug("{}", audit.plain_text());
     for (const auto& client : clients_) {
       verdict_.answered += client->answered();
       verdict_.refused += client->refused();

@@ -83,6 +83,15 @@ TEST_CASE("the smallest limit of all cgroups above counts, v2 or v1; without one
   CHECK(v1.limit("3:cpu:/mine") == 0);
 }
 
+TEST_CASE("a machine says what it has, or is taken for a small one") {
+  const Folder folder;
+  folder.write("meminfo", "MemTotal:       24684056 kB\nMemFree:        19869000 kB");
+  CHECK(machine_memory((folder.path + "/meminfo").c_str()) == 24684056 * KiB);
+  folder.write("other", "MemFree:        19869000 kB");
+  CHECK(machine_memory((folder.path + "/other").c_str()) == limits::memory_unknown);
+  CHECK(machine_memory((folder.path + "/none").c_str()) == limits::memory_unknown);
+}
+
 TEST_CASE("what may be used is something, and no more than the machine has") {
   CHECK(usable_memory() > 16 * KiB * KiB);
 }

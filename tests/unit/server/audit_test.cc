@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <csignal>
+#include <string_view>
 
 using namespace lastcall;
 
@@ -23,9 +24,32 @@ TEST_CASE("the audit says the same to people and to machines") {
   Process process(1, {.window = 10, .timeout = 10, .lead = 0});
   (void)process.on_signal(SIGTERM, 50);
   process.slots[0].metrics.add("requests_cut", 7);
-  const Audit audit = make_audit(process);
-  CHECK(audit.text.find("audit: exit=3 signal=SIGTERM") == 0);
-  CHECK(audit.text.find(" requests_cut=7 ") != std::string::npos);
-  CHECK(audit.json.find("\"exit\":3,\"signal\":\"SIGTERM\"") == 0);
-  CHECK(audit.json.find("\"requests_cut\":7,") != std::string::npos);
+  Audit audit;
+  make_audit(process, audit);
+  const std::string_view text = audit.plain_text();
+  const std::string_view json = audit.json_text();
+  CHECK(text.find("audit: exit=3 signal=SIGTERM") == 0);
+  CHECK(text.find(" requests_cut=7 ") != std::string_view::npos);
+  CHECK(json.find("\"exit\":3,\"signal\":\"SIGTERM\"") == 0);
+  CHECK(json.find("\"requests_cut\":7,") != std::string_view::npos);
+}
+
+TEST_CASE("of a process that ends otherwise than by its loop, what is under way is lost") {
+  Process process(2, {});
+  process.slots[0].metrics.add("requests_in_flight", 3);
+  process.slots[1].metrics.add("requests_cut", 1);
+  process.slots[1].metrics.add("jobs_running", 2);
+  JobRow& row = process.slots[1].jobs[0];
+  row.name_bytes = 4;
+  row.name = "mail";
+  row.running = 2;
+  CHECK(exit_code(process) == 3);
+  process.ended_abruptly = 139;
+  Audit audit;
+  make_audit(process, audit);
+  const std::string_view text = audit.plain_text();
+  CHECK(exit_code(process) == 139);
+  CHECK(text.find("audit: exit=139 signal=SIGNONE") == 0);
+  CHECK(text.find(" requests_cut=4 ") != std::string_view::npos);
+  CHECK(text.find(" jobs_unfinished=2 unfinished=mail:2:0s ") != std::string_view::npos);
 }

@@ -1,0 +1,111 @@
+// Answers that no handler has made: there is none, it has failed, the request is wrong, or there is
+// no room.
+#include <new>
+
+#include "base/check.h"
+#include "http/router.h"
+#include "http/writer.h"
+#include "server/connection.h"
+#include "server/door.h"
+#include "server/worker.h"
+
+namespace lastcall {
+
+void Connection::answer_without_route() {
+  const Request& request = exchange_->request;
+  Response& response = exchange_->response;
+  const int status = status_without_route(request);
+  try {
+    response.status(status);
+    if (status != 404) response.field("Allow", routes().allowed(request.path()));
+    if (status != 204) response.body(reason_phrase(status));
+  } catch (const std::bad_alloc&) {
+    worker_.metrics().add("memory_denied");
+    answer_instead(503);
+  }
+}
+
+// OPTIONS is answered wherever there is something, and for the server itself: `*` (RFC 9110
+// section 9.3.7).
+int Connection::status_without_route(const Request& request) const {
+  if (!routes().knows(request.path())) return 404;
+  return request.method() == Method::options ? 204 : 405;
+}
+
+void Connection::answer_failure() {
+  worker_.failures().note(exchange_->request, worker_.now());
+  worker_.metrics().add("handler_failed");
+  answer_instead(500);
+}
+
+// No room for the answer: 500, since the handler ran, and a proxy would repeat what gets 503.
+void Connection::deny_answer() {
+  worker_.metrics().add("answers_denied");
+  answer_instead(500);
+}
+
+// Its handler has not run.
+void Connection::refuse(Metric why, std::size_t buffered) {
+  worker_.metrics().add(why);
+  answer_instead(503);
+  respond(buffered);
+}
+
+void Connection::answer_instead(int status) {
+  exchange_->response.clear();
+  exchange_->response.status(status);
+  try {
+    exchange_->response.body(reason_phrase(status));
+  } catch (const std::bad_alloc&) {
+    // The status says it as well.
+  }
+}
+
+// Not when the answer is final already: a body that nobody wants is not asked for.
+void Connection::answer_continue() {
+  const Request& request = exchange_->request;
+  const bool routed = routes().find(request.method(), request.path()) != nullptr;
+  if (const int status = routed ? 204 : status_without_route(request); status != 204) {
+    reject(status);
+    return;
+  }
+  DCHECK(!send_in_flight_);
+  parser_.continue_sent();
+  if (!out_.append("HTTP/1.1 100 Continue\r\n\r\n")) reject(503);
+}
+
+// Whatever was complete before is in `out_` already, and goes first.
+void Connection::reject(int status) {
+  DCHECK(state_ == State::open && !send_in_flight_);
+  worker_.metrics().add("requests_rejected");
+  if (status == 503) worker_.metrics().add("body_denied");
+  const bool head = exchange_ != nullptr && exchange_->request.method() == Method::head;
+  state_ = State::finishing;
+  bool written = false;
+  try {
+    Response& response = worker_.scratch();
+    response.clear();
+    response.status(status).body(reason_phrase(status));
+    if (status == 405) response.field("Allow", routes().allowed(exchange_->request.path()));
+    written = write_response(out_, response, {.head = head, .close = true, .http_1_0 = false},
+                             worker_.date());
+  } catch (const std::bad_alloc&) {
+    // Closed without a word.
+  }
+  release_exchange();
+  if (!written && out_.empty()) on_broken();
+}
+
+// There is no memory even for a few words: those before it go out, and the connection ends.
+void Connection::lose_answer() {
+  worker_.metrics().add("requests_undelivered");
+  worker_.metrics().subtract("requests_in_flight");
+  release_exchange();
+  if (out_.empty()) {
+    on_broken();
+  } else {
+    state_ = State::finishing;
+  }
+}
+
+}  // namespace lastcall

@@ -1,0 +1,36 @@
+// What a process says that does not end by its loop: by a fatal signal (a failed CHECK, a crash,
+// std::terminate), by exit() in a handler, by its watchdog. The same audit as at an ordinary end,
+// from what the workers have counted, what was under way counted as cut; then it ends as it would
+// have. SIGKILL, the kernel's out-of-memory killer's too, leaves no time for a word.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace lastcall {
+
+class Process;
+
+// Once in the process, before serving. Signals that somebody else handles already stay theirs.
+// `termination_log`: where the audit goes as JSON if the file exists.
+void prepare_last_words(Process& process, const std::string& termination_log);
+// `run` returns: what ends the process from here on is not ours to tell.
+void forget_last_words();
+
+// On stderr, if that can take them at once; once. Async-signal-safe (signal-safety(7)).
+void say_last_words(std::string_view why, int exit) noexcept;
+
+// Memory for a handler of this thread, whose own stack may be what is used up (sigaltstack(2)).
+class LastStack {
+ public:
+  LastStack();
+  LastStack(const LastStack&) = delete;
+  LastStack& operator=(const LastStack&) = delete;
+  ~LastStack();
+
+ private:
+  std::unique_ptr<char[]> memory_;  // null: it has another already
+};
+
+}  // namespace lastcall
