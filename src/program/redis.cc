@@ -85,8 +85,8 @@ bool format(const std::vector<std::string>& arguments, std::string& command) {
   const auto size = redisFormatCommandArgv(&formatted, static_cast<int>(starts.size()),
                                            starts.data(), sizes.data());
   if (size < 0) return false;
+  const std::unique_ptr<char, void (*)(char*)> owned(formatted, redisFreeCommand);
   command.assign(formatted, static_cast<std::size_t>(size));
-  redisFreeCommand(formatted);
   return true;
 }
 

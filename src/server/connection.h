@@ -179,6 +179,7 @@ class Connection {
   void name_cut();  // the request being handled, in the log
   [[nodiscard]] Ticket ticket(Kind kind) const { return {kind, index_, generation_}; }
 
+  // Of each request, close together.
   Worker& worker_;
   const std::uint32_t index_;
   std::uint32_t generation_ = 0;
@@ -193,32 +194,34 @@ class Connection {
   bool wide_ = false;        // it has room in the kernel for a large body
   bool eof_ = false;         // their FIN has come, or the connection is broken
   Door* door_ = nullptr;
-  bool cut_unnamed_ = false;        // some of what was cut has no line in the log
-  std::uint32_t cut_requests_ = 0;  // of those behind the one that was handled
-  float close_draw_ = 0;            // where in the ramp this connection is told to close
-  Ms accepted_at_ = 0;
-  Ms last_activity_at_ = 0;
-  Ms reading_at_ = 0;          // when it was last seen to read an answer, while silent in a drain
-  Ms request_started_at_ = 0;  // of one that has said nothing yet: when that was last looked at
-  Ms body_started_at_ = 0;     // when its head was known
-  Ms write_deadline_ = 0;
-  Ms linger_deadline_ = 0;        // of the linger; after a cut, of the last ACKs
-  Ms linger_end_ = 0;             // for one that uploads on
-  std::size_t linger_bytes_ = 0;  // that came meanwhile
-  Ms silent_ms_ = 0;              // before our FIN
-  Ms timer_at_ = 0;
-  std::uint64_t received_ = 0;    // bytes
-  std::uint64_t close_at_ = 0;    // of them, when its door was first seen to close; 0: not yet
-  std::uint64_t acked_ = 0;       // at the last look at a slow reader
   Exchange* exchange_ = nullptr;  // of the request being received or handled
+  Ms last_activity_at_ = 0;
+  Ms request_started_at_ = 0;  // of one that has said nothing yet: when that was last looked at
+  Ms write_deadline_ = 0;
+  Ms timer_at_ = 0;
+  std::uint64_t received_ = 0;  // bytes
   OutBuffer out_;
   std::size_t out_sent_ = 0;  // bytes of it, by sends that have completed
-  std::array<std::size_t, limits::batch_answers_max> answer_ends_{};  // in `out_`, of each answer
-  std::size_t answers_ = 0;                                           // how many
-  SentAnswers sent_;
+  std::size_t answers_ = 0;   // in it
   HeldBytes spill_;
   Timer timer_;
   Parser parser_;
+  SentAnswers sent_;
+  std::array<std::size_t, limits::batch_answers_max> answer_ends_{};  // in `out_`, of each answer
+
+  // Of few.
+  Ms accepted_at_ = 0;
+  Ms body_started_at_ = 0;  // when its head was known
+  Ms reading_at_ = 0;       // when it was last seen to read an answer, while silent in a drain
+  Ms linger_deadline_ = 0;  // of the linger; after a cut, of the last ACKs
+  Ms linger_end_ = 0;       // for one that uploads on
+  std::size_t linger_bytes_ = 0;  // that came meanwhile
+  Ms silent_ms_ = 0;              // before our FIN
+  std::uint64_t close_at_ = 0;  // of `received_`, when its door was first seen to close; 0: not yet
+  std::uint64_t acked_ = 0;     // at the last look at a slow reader
+  std::uint32_t cut_requests_ = 0;  // of those behind the one that was handled
+  bool cut_unnamed_ = false;        // some of what was cut has no line in the log
+  float close_draw_ = 0;            // where in the ramp this connection is told to close
 };
 
 }  // namespace lastcall

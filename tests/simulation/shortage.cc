@@ -45,8 +45,15 @@ void* __wrap_realloc(void* memory, std::size_t bytes) {
 }
 }
 
+// Each form by itself: a sanitizer has its own of those that are left out.
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+  return lastcall::sim::fails() ? nullptr : __real_malloc(bytes == 0 ? 1 : bytes);
+}
+void* operator new[](std::size_t bytes, const std::nothrow_t& nothrow) noexcept {
+  return operator new(bytes, nothrow);
+}
 void* operator new(std::size_t bytes) {
-  void* const memory = lastcall::sim::fails() ? nullptr : __real_malloc(bytes == 0 ? 1 : bytes);
+  void* const memory = operator new(bytes, std::nothrow);
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
