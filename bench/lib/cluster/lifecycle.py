@@ -25,11 +25,12 @@ from harness.processes import LIBC, HarnessError, Interrupted, uninterrupted
 
 from . import places
 from .commands import CONTAINED, output
-from .node import import_argv
+from .node import CONTAINERD, import_argv
 from .places import NODES
 from .room import door
 
 START_SECONDS_MAX = 90
+CONTAINERD_SECONDS_MAX = 30
 READY_SECONDS_MAX = 90
 ROUTED_SECONDS_MAX = 60
 END_SECONDS_MAX = 20
@@ -280,7 +281,17 @@ def pid_of(program: str) -> int:
 
 def import_image(archive: Path) -> None:
     for node in NODES:
+        _await_containerd(node.number)
         output(enter_node(node.number, import_argv(archive)))
+
+
+def _await_containerd(number: int) -> None:
+    """It makes its socket when it is ready, which a busy machine delays."""
+    listens = enter_node(number, ["test", "-S", CONTAINERD])
+    for _ in polls(CONTAINERD_SECONDS_MAX, 0.2):
+        if subprocess.run(listens, stdin=subprocess.DEVNULL, check=False).returncode == 0:
+            return
+    raise HarnessError(f"containerd of node {number} is not there: see its log")
 
 
 def write_tools() -> None:
