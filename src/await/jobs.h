@@ -39,7 +39,7 @@ struct JobSum {  // over all workers
   std::uint64_t unfinished = 0;
   Ms oldest_ms = 0;
 };
-// Some of them, without a memory of its own to fill.
+// All of them, in place: a handler of a signal, which may not allocate, asks for them, too.
 struct JobSums {
   [[nodiscard]] const JobSum* begin() const { return all.data(); }
   [[nodiscard]] const JobSum* end() const { return all.data() + size; }

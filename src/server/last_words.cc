@@ -43,15 +43,6 @@ void write_to(int fd, std::string_view text) {
   }
 }
 
-void write_file(const char* path, std::string_view json) {
-  const int fd = ::open(path, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return;
-  write_to(fd, "{");
-  write_to(fd, json);
-  write_to(fd, "}\n");
-  ::close(fd);
-}
-
 bool takes_at_once(int fd) {
   pollfd out{fd, POLLOUT, 0};
   return ::poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) != 0;
@@ -75,6 +66,15 @@ void on_exit_called(int status, void*) {
 
 }  // namespace
 
+void write_termination_log(const char* path, std::string_view json) noexcept {
+  const int fd = ::open(path, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return;  // not in a pod
+  write_to(fd, "{");
+  write_to(fd, json);
+  write_to(fd, "}\n");
+  ::close(fd);
+}
+
 void say_last_words(std::string_view why, int exit) noexcept {
   if (!may_be_said.exchange(false)) return;
   Words& all = words();
@@ -91,7 +91,7 @@ void say_last_words(std::string_view why, int exit) noexcept {
     write_to(STDERR_FILENO, json ? all.audit.json_text() : all.audit.plain_text());
     write_to(STDERR_FILENO, json ? "}\n" : "\n");
   }
-  write_file(all.termination_log.data(), all.audit.json_text());
+  write_termination_log(all.termination_log.data(), all.audit.json_text());
 }
 
 void prepare_last_words(Process& process, const std::string& termination_log) {

@@ -21,6 +21,9 @@ void forget_last_words();
 // On stderr, if that can take them at once; once. Async-signal-safe (signal-safety(7)).
 void say_last_words(std::string_view why, int exit) noexcept;
 
+// The audit as JSON, where that file exists. Async-signal-safe, too.
+void write_termination_log(const char* path, std::string_view json) noexcept;
+
 // Memory for a handler of this thread, whose own stack may be what is used up (sigaltstack(2)).
 class LastStack {
  public:

@@ -11,14 +11,15 @@ MemoryPlan MemoryPlan::of(const Options& options, unsigned workers, std::size_t 
   // Who asks for many connections gets them, with small buffers.
   const std::size_t of_socket =
       options.max_connections == 0 ? limits::roomy_socket_bytes : limits::narrow_socket_bytes;
-  const std::size_t places =
-      std::min(ours / limits::place_bytes, (kernels - kernels / 4) / of_socket);
+  const std::size_t of_wide = kernels / 4;
+  const std::size_t of_all = kernels - of_wide;
+  const std::size_t places = std::min(ours / limits::place_bytes, of_all / of_socket);
   MemoryPlan plan;
   plan.each.all = ours / workers;
   plan.each.bodies = std::min(options.body_memory / workers, plan.each.all / 2);
   plan.connections = std::max<std::size_t>(workers, std::min(connections, places));
-  plan.narrow = (kernels - kernels / 4) / plan.connections < limits::roomy_socket_bytes;
-  plan.wide_sockets = kernels / 4 / limits::wide_socket_bytes / workers;
+  plan.narrow = of_all / plan.connections < limits::roomy_socket_bytes;
+  plan.wide_sockets = of_wide / limits::wide_socket_bytes / workers;
   return plan;
 }
 

@@ -1,6 +1,5 @@
 #include <lastcall/server.h>
 
-#include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -114,14 +113,6 @@ std::string why_not_listening(const std::string& address, int error) {
     case EADDRNOTAVAIL: return because("this machine does not have that address");
     default: return because(std::strerror(error));
   }
-}
-
-void write_termination_log(const std::string& path, std::string_view json) {
-  const int fd = open(path.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return;  // not in a pod
-  const std::string text = fmt::format("{{{}}}\n", json);
-  (void)!write(fd, text.data(), text.size());
-  close(fd);
 }
 
 }  // namespace
@@ -477,7 +468,7 @@ void Server::Impl::serve_on(unsigned index, Io& io) {
 int Server::Impl::finish() {
   Audit audit;
   make_audit(*process, audit);
-  write_termination_log(options.termination_log, audit.json_text());
+  write_termination_log(options.termination_log.c_str(), audit.json_text());
   log::write_last(audit.plain_text(), audit.json_text());
   log::flush(limits::log_flush_ms);
   forget_last_words();
