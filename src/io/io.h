@@ -145,6 +145,9 @@ class Io {
   virtual unsigned accept_queue_length(int listener) = 0;  // TCP_INFO tcpi_unacked of a listener
   // Handshakes half-way on `port`, which are in no accept queue yet; -1: cannot be known.
   virtual int handshakes_half_way(std::uint16_t port) = 0;
+  // SYN cookies sent so far in this network namespace (`SyncookiesSent` of proc(5) net/netstat):
+  // handshakes that leave no trace until their last ACK. -1: cannot be known.
+  virtual std::int64_t syn_cookies_sent() = 0;
   virtual void wake(int eventfd) = 0;        // another worker's
   virtual std::string peer(int socket) = 0;  // "address:port", for the log
 };

@@ -30,19 +30,46 @@ int Kernel::make_event() {
   return next_fd++;
 }
 
-std::optional<int> Kernel::connect() {
+// Null: nobody listens.
+ListenSocket* Kernel::one_that_listens() {
   std::vector<ListenSocket*> group;
   for (auto& [fd, listener] : listeners) {
     if (!listener.closed && !listener.unlistened) group.push_back(&listener);
   }
-  if (group.empty()) return std::nullopt;
+  return group.empty() ? nullptr : group[random.below(group.size())];
+}
+
+std::optional<int> Kernel::connect() {
+  ListenSocket* const listener = one_that_listens();
+  if (listener == nullptr) return std::nullopt;
   const int socket = next_fd++;
   sockets[socket] = {};
-  group[random.below(group.size())]->half_way.push_back(socket);
+  if (syn_cookies) {
+    ++cookies_sent;
+    by_cookie.insert(socket);
+  } else {
+    listener->half_way.push_back(socket);
+  }
   return socket;
 }
 
+bool Kernel::spoof_syn() {
+  ListenSocket* const listener = one_that_listens();
+  if (listener == nullptr) return false;
+  listener->half_way.push_back(next_fd++);
+  return true;
+}
+
 bool Kernel::finish_handshake(int socket) {
+  if (by_cookie.erase(socket) > 0) {
+    ListenSocket* const listener = one_that_listens();
+    if (listener != nullptr) {
+      listener->queue.push_back(socket);
+    } else {
+      ++cookies_refused;
+    }
+    return listener != nullptr;
+  }
   for (auto& [fd, listener] : listeners) {
     const auto at = std::find(listener.half_way.begin(), listener.half_way.end(), socket);
     if (at == listener.half_way.end()) continue;
@@ -58,6 +85,7 @@ bool Kernel::finish_handshake(int socket) {
 }
 
 bool Kernel::connected(int socket) const {
+  if (by_cookie.contains(socket)) return false;
   for (const auto& [fd, listener] : listeners) {
     if (std::find(listener.half_way.begin(), listener.half_way.end(), socket) !=
         listener.half_way.end())

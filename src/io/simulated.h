@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -124,6 +125,8 @@ class Kernel {
   int make_event();
   // A SYN: the new socket, or nothing when it is refused.
   std::optional<int> connect();
+  // A SYN that nobody stands behind: the handshake stays half-way. False: it is refused.
+  bool spoof_syn();
   // The client's ACK. False: the listener has gone meanwhile, and answers it with RST.
   bool finish_handshake(int socket);
   [[nodiscard]] bool connected(int socket) const;
@@ -136,6 +139,7 @@ class Kernel {
   Canary canary = Canary::none;
   std::map<int, Socket> sockets;
   std::map<int, ListenSocket> listeners;
+  std::set<int> by_cookie;  // sockets whose handshake is half-way, by a SYN cookie
   std::map<int, std::uint64_t> events;
   std::map<int, std::string> files;  // by descriptor
   Upstream* upstream = nullptr;      // where each outbound connect goes
@@ -143,7 +147,13 @@ class Kernel {
   int signal_fd = 3;
   int next_fd = 10;
   std::size_t abandoned_handshakes = 0;
+  bool syn_cookies = false;  // handshakes are kept nowhere until they are finished
+  std::int64_t cookies_sent = 0;
+  std::size_t cookies_refused = 0;  // finished when no listener was there any more
   std::size_t looks = 0;  // at how many bytes wait in a socket, in or out
+
+ private:
+  [[nodiscard]] ListenSocket* one_that_listens();
 };
 
 class SimIo final : public Io {
@@ -191,6 +201,7 @@ class SimIo final : public Io {
   int unlisten(int listener) override;
   unsigned accept_queue_length(int listener) override;
   int handshakes_half_way(std::uint16_t port) override;
+  std::int64_t syn_cookies_sent() override { return kernel_.cookies_sent; }
   void wake(int eventfd) override {
     const Outside outside;
     ++kernel_.events[eventfd];

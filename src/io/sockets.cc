@@ -14,11 +14,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <memory>
 
 #include "base/check.h"
 
@@ -310,6 +313,27 @@ int SocketIo::handshakes_half_way(std::uint16_t port) {
   if (v4 < 0) return -1;
   const int v6 = count_syn_received("/proc/net/tcp6", port);  // absent where IPv6 is off
   return v4 + (v6 < 0 ? 0 : v6);
+}
+
+// Pairs of lines: names, and their values.
+std::int64_t SocketIo::syn_cookies_sent() {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen("/proc/net/netstat", "re"),
+                                                             std::fclose);
+  std::array<char, 8192> names;
+  std::array<char, 8192> values;
+  while (file != nullptr && std::fgets(names.data(), names.size(), file.get()) != nullptr &&
+         std::fgets(values.data(), values.size(), file.get()) != nullptr) {
+    char* names_left = nullptr;
+    char* values_left = nullptr;
+    const char* name = strtok_r(names.data(), " \n", &names_left);
+    const char* value = strtok_r(values.data(), " \n", &values_left);
+    while (name != nullptr && value != nullptr) {
+      if (std::strcmp(name, "SyncookiesSent") == 0) return std::strtoll(value, nullptr, 10);
+      name = strtok_r(nullptr, " \n", &names_left);
+      value = strtok_r(nullptr, " \n", &values_left);
+    }
+  }
+  return -1;
 }
 
 void wake_event(int eventfd) {

@@ -155,9 +155,16 @@ constexpr AuditField fields[] = {
     {"queue_lost", "**lost**: connected, and never accepted",
      [](Whose process, Audit& audit) { return number(audit, process.sum("queue_lost")); }},
     {"handshakes_abandoned",
-     "half-way when the listener closed: such a client may have seen a reset",
+     "half-way when the listener closed, and no loss: packets are lost, or it was a spoofed SYN",
      [](Whose process, Audit& audit) {
        return number(audit, process.sum("handshakes_abandoned"));
+     }},
+    {"syn_cookies",
+     "sent in our network namespace since the signal, up to the listener's end: who connects by one "
+     "is nowhere to be seen, and could be reset. Left out: none, or not known",
+     [](Whose process, Audit& audit) {
+       const std::int64_t sent = process.syn_cookies;
+       return sent > 0 && number(audit, sent);
      }},
     {"closes_announced", "how many clients were told to go by an answer",
      [](Whose process, Audit& audit) { return number(audit, process.sum("closes_announced")); }},

@@ -83,6 +83,7 @@ class Process {
   std::atomic<Ms> serving_at{never};
   std::atomic<Ms> close_began_at{never};  // un-listened then, where the kernel can
   std::atomic<Ms> settled_at{never};
+  std::atomic<std::int64_t> syn_cookies{0};  // sent between the signal and then; -1: not known
   std::atomic<Ms> stopped_at{never};
   std::atomic<bool> unlisten_worked{false};
   std::atomic<std::size_t> operations_left{0};  // over all workers, when they stopped: 0

@@ -70,6 +70,7 @@ void Worker::start(int listener, int admin_listener, int signal_fd, int wake_fd)
     io_.submit_read(wake_fd_, wake_buffer_, {Kind::wake, 0, 0});
   }
   date_.update(io_.wall_seconds());
+  if (leader()) syn_cookies_.begin(io_.syn_cookies_sent());
   on_heartbeat(this);
   tend_listeners();
   // Hands the accepts over before we call ourselves ready; some may carry a connection already.
@@ -169,7 +170,10 @@ void Worker::on_heartbeat(void* self) noexcept {
   worker.report_denied();
   worker.give_memory_back();
   worker.verify();
-  if (worker.leader() && worker.phase() > Phase::serving) worker.report_progress();
+  if (!worker.leader() || worker.phase() <= Phase::serving) return;
+  if (worker.phase() == Phase::draining)
+    worker.syn_cookies_.look(worker.io_.syn_cookies_sent(), worker.now_);
+  worker.report_progress();
 }
 
 // Once a second at most: it may be every answer.

@@ -42,6 +42,7 @@
 #include "server/drain.h"
 #include "server/failures.h"
 #include "server/process.h"
+#include "server/syn_cookies.h"
 
 namespace lastcall {
 
@@ -156,9 +157,12 @@ class Worker {
   [[nodiscard]] Remaining remaining() const;
   void announce();
   void close_listener();
+  void unlisten_in_time();
   void unlisten_all();
   void settle();
   [[nodiscard]] bool settled() const;
+  [[nodiscard]] bool waits_for_work() const;
+  void count_half_way();
   void close_silent_batch();
   void cut();
   void close_admin();
@@ -221,6 +225,9 @@ class Worker {
   bool reads_released_ = false;
   bool cut_ = false;     // the deadline has passed
   bool forced_ = false;  // a second interrupt has been seen
+  SynCookies syn_cookies_;  // leader's
+  bool postponed_ = false;  // un-listening, for their sake
+  Ms cookies_poll_at_ = 0;
   Ms settle_poll_at_ = 0;
   Ms close_poll_at_ = 0;
   Ms admin_cut_at_ = never;

@@ -1,5 +1,5 @@
 // The way down of a SIGTERM, top to bottom: on_signal -> observe_signal -> step_drain -> announce
-// -> close_listener, unlisten_all -> settle -> (listener.cc: cancel, last completion, sweep, close)
+// -> close_listener, unlisten_in_time -> settle -> (listener.cc: cancel, last completion, sweep, close)
 // -> close_silent_batch -> cut -> close_admin -> release_reads -> stop.
 #include <sys/signalfd.h>
 
@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <lastcall/duration.h>
 #include <lastcall/log.h>
 
 #include "base/check.h"
@@ -57,12 +58,13 @@ void Worker::step_drain(Event event, Ms at) {
   if (actions.announce) announce();
   // Un-listened before anything is cut: a listener that still listens is never closed.
   if (actions.close_listener) close_listener();
+  if (leader() && phase() == Phase::closing && process_.close_began_at == never) unlisten_in_time();
   if (actions.cut) cut();
+  if (phase() == Phase::closing && process_.close_began_at != never) settle();
   if (cut_ && process_.close_began_at != never) main_.listener.cut();
   if (actions.close_admin) close_admin();
   if (actions.release) release_reads();
   if (phase() != Phase::closing) return;
-  settle();
   close_silent_batch();
   if (now_ >= admin_cut_at_) cut_admin();  // each turn: one more may have been accepted
 }
@@ -70,6 +72,7 @@ void Worker::step_drain(Event event, Ms at) {
 void Worker::announce() {
   DCHECK(!context_.draining);
   context_.draining = true;
+  if (leader()) syn_cookies_.look(io_.syn_cookies_sent(), now_);
   if (!leader() || config_.on_drain == nullptr) return;
   try {
     config_.on_drain(config_.on_drain_state);
@@ -98,12 +101,34 @@ float Worker::draw() {
   return static_cast<float>(random_ >> 40) / static_cast<float>(1 << 24);
 }
 
-// The window is over. The leader un-listens for all; each worker then ends its own accept, once
-// handshakes under way have been waited for (`settle`).
+// The window is over: each answer says close from here on. The leader un-listens for all; each
+// worker then ends its own accept, once handshakes under way have been waited for (`settle`).
 void Worker::close_listener() {
   DCHECK(!main_.closing);
   main_.closing = true;
-  if (leader()) unlisten_all();
+}
+
+// A handshake by SYN cookie is nowhere to be seen until its last ACK comes, which only a listener
+// takes: while cookies are sent it is kept, for half of the time that is left.
+void Worker::unlisten_in_time() {
+  const Deadlines deadlines = process_.deadlines();
+  const Ms latest = deadlines.window_end + (deadlines.deadline - deadlines.window_end) / 2;
+  if (now_ < cookies_poll_at_ && now_ < latest) return;
+  cookies_poll_at_ = now_ + limits::cookies_poll_ms;
+  syn_cookies_.look(io_.syn_cookies_sent(), now_);
+  const bool quiet = syn_cookies_.quiet(now_);
+  if (!quiet && now_ < latest && !process_.forced()) {
+    if (!std::exchange(postponed_, true))
+      log::info("SYN cookies are being sent: the listener stays for at most {}",
+                format_duration(latest - now_));
+    return;
+  }
+  process_.syn_cookies = syn_cookies_.in_doubt(now_);
+  if (!quiet)
+    log::warning(
+        "SYN cookies are still being sent, {} so far: who connects by one may be reset",
+        syn_cookies_.in_doubt(now_));
+  unlisten_all();
 }
 
 // One loop, and nothing between the calls: a group with a live member swallows the SYNs of the
@@ -124,45 +149,65 @@ void Worker::unlisten_all() {
 
 // Polls until handshakes under way are over (leader); then each worker begins its own close.
 void Worker::settle() {
-  DCHECK(phase() == Phase::closing);
-  if (leader() && process_.settled_at == never && now_ >= settle_poll_at_) {
+  DCHECK(phase() == Phase::closing && process_.close_began_at != never);
+  if (leader() && process_.settled_at == never && (cut_ || now_ >= settle_poll_at_)) {
     if (settled()) {
       process_.settled_at = io_.now();
-      const int half_way = std::max(0, io_.handshakes_half_way(process_.port));
-      metrics().add("handshakes_abandoned", static_cast<std::uint64_t>(half_way));
+      count_half_way();
       wake_all();
     }
     // Counting them may take long where there are many sockets: never more than a quarter of the
     // time.
     const Ms took = io_.now() - now_;
-    settle_poll_at_ = now_ + std::max(limits::settle_poll_ms, 4 * took);
+    const bool patient = now_ - process_.close_began_at < process_.settle_max;
+    settle_poll_at_ =
+        now_ + std::max(patient ? limits::settle_poll_ms : limits::settle_kept_poll_ms, 4 * took);
   }
   if (process_.settled_at != never) main_.listener.begin_close();
-  CHECK(process_.settled_at == never || process_.close_began_at != never);
 }
 
 bool Worker::settled() const {
-  CHECK(process_.close_began_at != never);
-  if (cut_) return true;  // other workers' listeners may be gone
+  if (cut_ || process_.forced()) return true;  // other workers' listeners may be gone
   const Ms elapsed = now_ - process_.close_began_at;
-  if (process_.forced() || elapsed >= process_.settle_max) return true;
   if (elapsed < limits::settle_ms_min) return false;
+  const bool long_enough = elapsed >= process_.settle_max;
   for (const WorkerSlot& slot : process_.slots) {
-    if (io_.accept_queue_length(slot.listener) > 0) return false;
+    if (!long_enough && io_.accept_queue_length(slot.listener) > 0) return false;
   }
   const int half_way = io_.handshakes_half_way(process_.port);
-  return half_way == 0 || (half_way < 0 && elapsed >= limits::settle_blind_ms);
+  if (half_way == 0) return true;
+  if (half_way < 0) return long_enough || (elapsed >= limits::settle_blind_ms && !waits_for_work());
+  // A SYN whose sender is gone, or was never there, stays half-way for a minute: the listener is
+  // kept for it as long as there is work to be waited for anyway. (One that takes new SYNs is not.)
+  return long_enough && !(process_.unlisten_worked && waits_for_work());
+}
+
+bool Worker::waits_for_work() const {
+  return process_.sum("connections_open") + process_.sum("handlers_waiting") +
+             process_.sum("jobs_running") >
+         0;
+}
+
+void Worker::count_half_way() {
+  const int half_way = io_.handshakes_half_way(process_.port);
+  if (half_way <= 0) return;
+  metrics().add("handshakes_abandoned", static_cast<std::uint64_t>(half_way));
+  log::info(
+      "{} handshakes were half-way when the listener closed: clients that have not answered for "
+      "{}, or spoofed ones",
+      half_way, format_duration(now_ - process_.close_began_at));
 }
 
 // The longest silent first, a batch at a time: not all clients learn it in the same instant.
 void Worker::close_silent_batch() {
-  if (process_.settled_at == never || now_ < close_poll_at_) return;
+  const Ms closed_at = process_.close_began_at;
+  if (closed_at == never || now_ < std::max(closed_at + limits::settle_ms_min, close_poll_at_))
+    return;
   close_poll_at_ = now_ + limits::closing_poll_ms;
-  const Ms settled_at = process_.settled_at;
   std::vector<Connection*>& silent = silent_since(now_, main_);
   // Nobody knows yet what a fresh connection will say: it has until its first-byte deadline.
   std::erase_if(silent, [&](const Connection* each) {
-    const Ms since = std::max(each->accepted_at(), settled_at);
+    const Ms since = std::max(each->accepted_at(), closed_at);
     return each->fresh() && now_ < since + limits::first_byte_ms;
   });
   constexpr std::size_t batches = 16;

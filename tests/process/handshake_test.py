@@ -56,9 +56,9 @@ class HalfWayHandshakes(TestCase):
     def let_acks_through(self):
         subprocess.run([NFT, "flush", "ruleset"], check=True)
 
-    def connect_half_way(self, port):
+    def connect_half_way(self, port, count=CLIENTS):
         clients = []
-        for number in range(CLIENTS):
+        for number in range(count):
             client = socket.socket()
             self.addCleanup(client.close)
             client.settimeout(patience(5))
@@ -67,11 +67,13 @@ class HalfWayHandshakes(TestCase):
                         b"%02d" % number)
             client.setblocking(False)
             clients.append(client)
+        return clients
+
+    def assert_half_way(self, port, count):
         rows = pathlib.Path("/proc/thread-self/net/tcp").read_text().splitlines()[1:]
         half_way = sum(row.split()[1].endswith(f":{port:04X}") and row.split()[3] == SYN_RECV
                        for row in rows)
-        self.assertEqual(half_way, CLIENTS, "the rule drops the last ACK of each handshake")
-        return clients
+        self.assertEqual(half_way, count, "the rule drops the last ACK of each handshake")
 
     def served(self, clients, seconds):
         """How many got the answer to their own request; the rest were reset or heard nothing."""
@@ -97,6 +99,7 @@ class HalfWayHandshakes(TestCase):
                             "15s")
         self.drop_acks(server.port)
         clients = self.connect_half_way(server.port)
+        self.assert_half_way(server.port, CLIENTS)
         server.terminate()
         server.wait_for("closing: no new connection")
         self.let_acks_through()
@@ -115,10 +118,48 @@ class HalfWayHandshakes(TestCase):
         server = self.start("--hard")
         self.drop_acks(server.port)
         clients = self.connect_half_way(server.port)
+        self.assert_half_way(server.port, CLIENTS)
         server.terminate()
         self.assertEqual(server.wait(), 143)
         self.let_acks_through()
         self.assertEqual(self.served(clients, 10), 0)
+
+    def test_100_handshakes_that_never_end_stretch_no_drain_and_change_no_exit_code(self):
+        server = self.start("--drain-window", "0s", "--shutdown-timeout", "15s")
+        self.drop_acks(server.port)
+        self.connect_half_way(server.port, 100)
+        self.assert_half_way(server.port, 100)
+        server.terminate()
+        audit = self.assert_ends(server, 0, 5)
+        self.assertEqual(audit["handshakes_abandoned"], 100)
+        self.assertGreaterEqual(audit["settling_ms"], 3200)
+
+    def test_with_syn_cookies_the_listener_stays_until_their_clients_have_come(self):
+        # Each handshake by a cookie, which leaves no trace here.
+        pathlib.Path("/proc/sys/net/ipv4/tcp_syncookies").write_text("2")
+        server = self.start("--drain-window", "0s", "--shutdown-timeout", "15s")
+        self.drop_acks(server.port)
+        clients = self.connect_half_way(server.port)
+        self.assert_half_way(server.port, 0)
+        server.terminate()
+        server.wait_for("SYN cookies are being sent: the listener stays")
+        self.let_acks_through()
+        self.assertEqual(self.served(clients, 15), CLIENTS, server.story())
+        audit = self.assert_ends(server, 0, 20)
+        self.assertEqual(audit["requests_answered"], CLIENTS)
+
+    def test_with_syn_cookies_to_the_end_the_audit_says_so(self):
+        pathlib.Path("/proc/sys/net/ipv4/tcp_syncookies").write_text("2")
+        server = self.start("--drain-window", "500ms", "--shutdown-timeout", "4s")
+        server.terminate()
+        with self.assertRaises(ConnectionRefusedError):
+            for _ in range(400):
+                with socket.create_connection(("127.0.0.1", server.port), patience(5)):
+                    time.sleep(0.02)
+        audit = self.assert_ends(server, 0, 20)
+        self.assertGreater(audit["syn_cookies"], 20)
+        self.assertGreaterEqual(audit["draining_ms"], 2000)
+        self.assertIn("SYN cookies are still being sent", server.story())
 
 
 if __name__ == "__main__":

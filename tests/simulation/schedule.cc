@@ -76,6 +76,8 @@ struct Plan {
     budget.timeout = ample ? 60'000 : random.between(0, 800);
     budget.lead = budget.window / 2;
     unlistens = random.chance(0.8);
+    syn_cookies = random.chance(0.1);
+    spoofed_syns = random.chance(0.1) ? random.between(1, 100) : 0;
     clients = static_cast<unsigned>(random.between(1, 30));
     signal_at = random.between(0, 2500);
     repeats = random.chance(0.2);
@@ -89,6 +91,8 @@ struct Plan {
   Budget budget;
   bool ample;
   bool unlistens;  // else: a kernel that cannot
+  bool syn_cookies;
+  std::int64_t spoofed_syns;  // at the signal
   unsigned clients;
   Ms signal_at;
   bool repeats;
@@ -109,6 +113,7 @@ class Schedule {
         counter_(redis_address(plan_.redis_password), "counter", seed) {
     kernel_.canary = canary;
     kernel_.upstream = &redis_;
+    kernel_.syn_cookies = plan_.syn_cookies;
     redis_.password_wanted = plan_.redis_password;
     counting_ = {&counter_, plan_.job_delay};
     process_.can_unlisten = plan_.unlistens;
@@ -200,6 +205,7 @@ class Schedule {
   void raise_signals(Ms elapsed) {
     if (!raised_ && elapsed >= plan_.signal_at) {
       raised_ = true;
+      for (std::int64_t i = 0; i < plan_.spoofed_syns; ++i) (void)kernel_.spoof_syn();
       kernel_.raise(plan_.forces ? SIGINT : SIGTERM);
     }
     if (raised_ && kernel_.random.chance(0.01)) {
@@ -247,12 +253,16 @@ class Schedule {
       fail(fmt::format("{} requests lost, and exit code 0", verdict_.lost));
     if (ample()) {
       // With time enough only a request that met an unannounced FIN can be lost, and is counted.
-      if (plan_.unlistens && kernel_.abandoned_handshakes > 0)
+      if (plan_.unlistens && kernel_.abandoned_handshakes + kernel_.cookies_refused > 0)
         fail("a handshake half-way was abandoned");
       if (verdict_.cut > 0) fail(fmt::format("{} cut before the deadline", verdict_.cut));
       if (losers > verdict_.late)
         fail(fmt::format("{} clients lost requests, {} are accounted for", losers, verdict_.late));
     }
+    if (kernel_.cookies_refused > 0 && process_.syn_cookies <= 0)
+      fail("SYN cookies were in use at the listener's end, and nothing says so");
+    if (process_.sum("handshakes_abandoned") < static_cast<std::uint64_t>(plan_.spoofed_syns))
+      fail("not each handshake half-way is counted");
     const auto received = process_.sum("requests_received");
     const auto ended = process_.sum("requests_answered") + process_.sum("requests_undelivered") +
                        process_.sum("requests_cut") - process_.sum("answers_unread");
