@@ -111,6 +111,7 @@ void Jobs::finish(Ms now) {
       job->task.result();
       metrics_.add("jobs_finished");
     } catch (const Canceled&) {
+      count_unfinished(*job, now);
       if (!job->named) unfinished_.push_back(job);
     } catch (const std::exception& error) {
       metrics_.add("jobs_failed");
@@ -144,25 +145,33 @@ void Jobs::on_deadline(Ms now) {
 }
 
 // What half a second later still runs awaits nothing that can be cancelled, or a disk that is slow:
-// if it goes on the watchdog ends it, and the process. Where the loop turns, each is named here;
-// where it does not, the watchdog itself says how many there are of each name.
+// if it goes on the watchdog ends it, and the process.
 void Jobs::on_overdue(void* self) noexcept {
   auto& jobs = *static_cast<Jobs*>(self);
   for (const auto& job : jobs.all_) {
-    if (!std::exchange(job->named, true)) jobs.unfinished_.push_back(job.get());
+    job->named = true;
+    jobs.unfinished_.push_back(job.get());
+    job->row->note_age(jobs.overdue_at_ - job->since);
   }
-  jobs.name_unfinished(jobs.overdue_at_, "unfinished, and cannot be cancelled");
+  jobs.name_unfinished(jobs.overdue_at_, "still running, and cannot be cancelled");
 }
 
-// Many jobs a line: the log's queue is bounded, and each of them has to be in it.
+void Jobs::count_unfinished(const Job& job, Ms now) {
+  metrics_.add("jobs_unfinished");
+  job.row->unfinished.fetch_add(1, std::memory_order_relaxed);
+  job.row->note_age(now - job.since);
+}
+
+// Many jobs a line, and so many lines: the log's queue is bounded, and what is said must be in it.
 void Jobs::name_unfinished(Ms now, std::string_view how) {
   for (std::size_t begin = 0; begin < unfinished_.size(); begin += limits::jobs_named_per_line) {
     const std::size_t end = std::min(begin + limits::jobs_named_per_line, unfinished_.size());
-    for (std::size_t i = begin; i < end; ++i) {
-      const Job& job = *unfinished_[i];
-      job.row->unfinished.fetch_add(1, std::memory_order_relaxed);
-      if (now - job.since > job.row->oldest_ms) job.row->oldest_ms = now - job.since;
+    if (lines_ == limits::job_lines) {
+      for (std::size_t i = begin; i < end; ++i)
+        ++unnamed_[static_cast<std::size_t>(unfinished_[i]->row - table_.data())];
+      continue;
     }
+    ++lines_;
     try {
       std::string names;
       for (std::size_t i = begin; i < end; ++i) {
@@ -175,8 +184,21 @@ void Jobs::name_unfinished(Ms now, std::string_view how) {
       log::warning("{} jobs {}", end - begin, how);
     }
   }
-  metrics_.add("jobs_unfinished", unfinished_.size());
   unfinished_.clear();
+}
+
+void Jobs::say_rest() noexcept {
+  for (std::size_t row = 0; row < unnamed_.size(); ++row) {
+    if (unnamed_[row] == 0) continue;
+    const std::string_view name(table_[row].name.load(), table_[row].name_bytes);
+    try {
+      log::warning("{} more jobs unfinished at the deadline: {} (the oldest of all {} old)",
+                   unnamed_[row], name, format_duration(table_[row].oldest_ms));
+    } catch (const std::bad_alloc&) {
+      log::count_dropped();
+    }
+  }
+  unnamed_ = {};
 }
 
 }  // namespace lastcall

@@ -2,7 +2,8 @@
 //
 // Invariants
 //  1. A job is counted from `start` until `finish` has taken its end; the drain waits for 0.
-//  2. Each job that the deadline leaves unfinished is named once in the log and once in the table.
+//  2. Each job that the deadline leaves unfinished stands once in the log, named or in a sum, and
+//     once in the table.
 //  3. JobTable is written by its worker alone and read by whoever asks.
 #pragma once
 
@@ -30,6 +31,9 @@ struct JobRow {
   std::atomic<std::uint64_t> running{0};
   std::atomic<std::uint64_t> unfinished{0};  // at the deadline
   std::atomic<Ms> oldest_ms{0};              // age of the oldest of those
+  void note_age(Ms age) {
+    if (age > oldest_ms) oldest_ms = age;
+  }
 };
 using JobTable = std::array<JobRow, limits::job_names_max>;
 
@@ -61,6 +65,7 @@ class Jobs {
   // No new ones from here on. The worker, which calls this, cancels what jobs await; one that still
   // runs limits::job_overdue_ms later is named.
   void on_deadline(Ms now);
+  void say_rest() noexcept;  // what was unfinished beyond the lines of the log, summed by name
   [[nodiscard]] std::size_t running() const { return all_.size(); }
   [[nodiscard]] bool waits_for_turn() const { return !new_.empty() || !ended_.empty(); }
 
@@ -72,7 +77,7 @@ class Jobs {
     Ms since = 0;
     Task<> task;
     std::size_t at = 0;  // in all_
-    bool named = false;  // as unfinished
+    bool named = false;  // as overdue
   };
 
   static void on_done(void* job) noexcept;
@@ -80,6 +85,7 @@ class Jobs {
   void make_room_for_one();
   JobRow& row_of(std::string_view name);
   void remove(Job& job);
+  void count_unfinished(const Job& job, Ms now);
   void name_unfinished(Ms now, std::string_view how);
 
   TimerWheel& timers_;
@@ -92,6 +98,8 @@ class Jobs {
   std::vector<Job*> ended_;
   std::vector<Job*> finishing_;  // likewise
   std::vector<Job*> unfinished_;
+  std::size_t lines_ = 0;  // in the log, of unfinished ones
+  std::array<std::uint64_t, limits::job_names_max> unnamed_{};  // by row
   bool canceled_ = false;
   Ms overdue_at_ = 0;
   Timer overdue_;

@@ -111,6 +111,8 @@ inline constexpr Ms last_look_ms = 50;  // at the deadline, for what has come an
 inline constexpr std::uint32_t cut_named = 8;  // of the requests that one client had sent by then
 inline constexpr unsigned cut_lines = 100;     // in the log; the rest is summed, by route
 inline constexpr std::size_t cut_routes = 16;
+inline constexpr std::size_t routes_told = 32;  // one by one, of a process that ends abruptly
+inline constexpr std::size_t route_bytes_told = 64;
 inline constexpr Ms last_ack_ms = 200;  // for answers in the kernel's hands at the deadline
 inline constexpr Ms unread_poll_ms =
     50;  // until a socket is looked at again: input not read, answers not acknowledged
@@ -133,12 +135,14 @@ inline constexpr std::size_t idle_close_batch = 64;  // idle connections closed 
 inline constexpr Ms impatient_stop_ms = 10'000;      // between SIGTERM and SIGKILL, of docker stop
 inline constexpr Ms budget_margin_ms = 3000;  // pre-stop + window + timeout + this <= grace period
 inline constexpr Ms watchdog_ms = 1000;       // past the deadline, the timer ends the process
+inline constexpr Ms last_words_ms = 750;      // that it gives last words, at most
 inline constexpr Ms signal_unread_ms = 500;   // then the watch thread reads it for a stuck loop
 
 // Background work and outbound connections.
 inline constexpr std::size_t jobs_max = 1 << 24;        // of --max-jobs, all workers together
 inline constexpr std::size_t job_names_max = 32;        // listed one by one; more are "other"
-inline constexpr std::size_t jobs_named_per_line = 32;  // of what is unfinished, in the log
+inline constexpr std::size_t jobs_named_per_line = 32;  // of what is unfinished, in the log,
+inline constexpr std::size_t job_lines = 32;            // of each worker; the rest is summed
 inline constexpr Ms job_overdue_ms = 500;               // a cancelled job that goes on is named
 inline constexpr std::size_t stream_receive_bytes = 16 * 1024;
 inline constexpr std::size_t addresses_max = 16;  // tried of one name
@@ -148,7 +152,8 @@ inline constexpr int resolver_tries = 3;
 
 // Logs.
 inline constexpr std::size_t log_queue_bytes = 256 * 1024;
-inline constexpr Ms log_flush_ms = 1000;
+inline constexpr Ms log_flush_ms = 1000;         // of what is said before serving
+inline constexpr Ms log_flush_margin_ms = 500;  // of the grace period, which the last flush leaves
 inline constexpr Ms failure_log_ms = 1000;  // between two lines about handlers that throw the same
 inline constexpr std::size_t failure_kinds = 8;
 

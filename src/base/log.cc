@@ -3,10 +3,12 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <condition_variable>
-#include <ctime>
+#include <iterator>
 #include <mutex>
 #include <string>
 #include <system_error>
@@ -33,6 +35,7 @@ Queue& queue() {
 std::atomic<Format> chosen_format{Format::text};
 std::atomic<Level> chosen_level{Level::info};
 std::atomic<std::uint64_t> dropped_lines{0};
+std::atomic<bool> silenced{false};
 
 constexpr struct {
   Level level;
@@ -59,7 +62,10 @@ void write_all(std::string_view bytes) {
       (void)::poll(&room, 1, -1);
       continue;
     }
-    if (written <= 0) return;  // stderr is gone: there is nobody to tell
+    if (written <= 0) {  // stderr is gone, or full: there is nobody to tell
+      dropped_lines += static_cast<std::uint64_t>(std::count(bytes.begin(), bytes.end(), '\n'));
+      return;
+    }
     bytes.remove_prefix(static_cast<std::size_t>(written));
   }
 }
@@ -72,7 +78,7 @@ void carry() {
     q.carried.swap(q.lines);
     q.writing = true;
     lock.unlock();
-    write_all(q.carried);
+    if (!silenced) write_all(q.carried);
     q.carried.clear();
     lock.lock();
     q.writing = false;
@@ -80,14 +86,25 @@ void carry() {
   }
 }
 
+// RFC 3339. By arithmetic alone, since gmtime_r(3) takes a lock.
+template <class Out>
+Out put_timestamp(Out out) {
+  using namespace std::chrono;
+  const auto now = floor<milliseconds>(system_clock::now());
+  const auto day = floor<days>(now);
+  const year_month_day date{day};
+  const hh_mm_ss time{now - day};
+  return fmt::format_to(out, "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
+                        static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+                        static_cast<unsigned>(date.day()), time.hours().count(),
+                        time.minutes().count(), time.seconds().count(),
+                        time.subseconds().count());
+}
+
 std::string timestamp() {
-  std::timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  std::tm utc{};
-  gmtime_r(&now.tv_sec, &utc);
-  char text[32];
-  const std::size_t size = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
-  return fmt::format("{}.{:03}Z", std::string_view(text, size), now.tv_nsec / 1'000'000);
+  std::string text;
+  put_timestamp(std::back_inserter(text));
+  return text;
 }
 
 // A line is one line, and nothing in it speaks to a terminal: much of it is other people's text.
@@ -189,6 +206,21 @@ std::string quoted(std::string_view text) {
 void write(Level level, std::string_view message, std::string_view fields) {
   if (enabled(level)) enqueue(format_line(level, message, fields), limits::log_queue_bytes);
 }
+
+void format_last(LastLines& lines, std::string_view message, std::string_view fields) {
+  auto out = std::back_inserter(lines);
+  if (chosen_format == Format::json) {
+    out = fmt::format_to(out, "{{\"time\":\"");
+    out = put_timestamp(out);
+    fmt::format_to(out, "\",\"level\":\"error\",\"message\":\"{}\"{}{}}}\n", message,
+                   fields.empty() ? "" : ",", fields);
+  } else {
+    out = put_timestamp(out);
+    fmt::format_to(out, " error {}\n", message);
+  }
+}
+
+void silence() noexcept { silenced = true; }
 
 void write_last(std::string_view message, std::string_view fields) {
   enqueue(format_line(Level::info, message, fields), 2 * limits::log_queue_bytes);

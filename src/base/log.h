@@ -1,6 +1,8 @@
 // What the server itself needs of the log, beside its public face (lastcall/log.h).
 #pragma once
 
+#include <fmt/format.h>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -15,6 +17,13 @@ namespace lastcall::log {
 void flush(Ms limit);
 [[nodiscard]] std::uint64_t dropped();
 [[nodiscard]] Format format();  // of a line
+
+// Lines in memory that stands somewhere already. Async-signal-safe (signal-safety(7)), as what
+// follows: for the last words of a process.
+using LastLines = fmt::basic_memory_buffer<char, 40 * 1024>;
+// Appends a line of Level::error. Neither text needs an escape: they are our own.
+void format_last(LastLines& lines, std::string_view message, std::string_view fields);
+void silence() noexcept;  // from here on the log's thread writes nothing
 // As `write` with Level::info, whatever the level is set to, and not dropped: for the last line.
 void write_last(std::string_view message, std::string_view fields);
 // Text as a JSON string, quotes included.

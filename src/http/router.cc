@@ -15,6 +15,7 @@ void Router::add(Route route) {
       throw std::invalid_argument("this path is taken: " + route.path);
   }
   routes_.insert(at, std::move(route));
+  for (std::size_t i = 0; i < routes_.size(); ++i) routes_[i].number = i;
 }
 
 std::vector<Route>::const_iterator Router::first_of(std::string_view path) const {

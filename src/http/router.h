@@ -18,7 +18,8 @@ struct Route {
   Plain plain = nullptr;
   Waiting waiting = nullptr;
   void* state = nullptr;
-  bool probe = false;  // a health path: counted apart, and no arrival of work
+  bool probe = false;      // a health path: counted apart, and no arrival of work
+  std::size_t number = 0;  // where it stands among all: set by `add`
 };
 
 class Router {
@@ -28,6 +29,7 @@ class Router {
   // that is there already, for a probe's path, and for TRACE and CONNECT, which no handler gets.
   void add(Route route);
   [[nodiscard]] const Route* find(Method method, std::string_view path) const;
+  [[nodiscard]] const std::vector<Route>& all() const { return routes_; }
   // Something has this path, or it is `*`: the server itself.
   [[nodiscard]] bool knows(std::string_view path) const;
   // The value of Allow for a path that is known. OPTIONS is always answered; `Method::other` has

@@ -52,12 +52,12 @@ int main(int argc, char** argv) {
                  log::level_named(options.log_level).value_or(log::Level::info));
   if (const std::string wrong = options.invalid(); !wrong.empty())
     return refuse(options, exit_bad_option, wrong);
+  Server server(options.server);  // first: from here on a start that hangs has an end
   std::string why;
   const auto counter = make_counter(options.counter, why);
   if (counter == nullptr) return refuse(options, exit_failed, why);
   log::start();
   warn_of(options);
-  Server server(options.server);
   Service service(*counter, options.job_delay, options.served_by);
   service.add_routes(server);
   return server.run();

@@ -1,5 +1,6 @@
 #include "server/audit.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstring>
 #include <iterator>
@@ -8,6 +9,7 @@
 #include <lastcall/exit_code.h>
 
 #include "base/log.h"
+#include "http/router.h"
 
 namespace lastcall {
 namespace {
@@ -56,11 +58,11 @@ bool last_arrival(Whose process, Audit& audit) {
 
 // What is under way when the process ends otherwise than by its loop is lost.
 std::uint64_t with_what_ends(Whose process, Metric lost, Metric under_way) {
-  return process.sum(lost) + (process.ended_abruptly != 0 ? process.sum(under_way) : 0);
+  return process.sum(lost) + (process.ended_by != nullptr ? process.sum(under_way) : 0);
 }
 
 std::uint64_t unfinished_of(Whose process, const JobSum& sum) {
-  return sum.unfinished + (process.ended_abruptly != 0 ? sum.running : 0);
+  return sum.unfinished + (process.ended_by != nullptr ? sum.running : 0);
 }
 
 // By name, how many and the age of the oldest; left out when nothing is unfinished.
@@ -80,11 +82,48 @@ bool unfinished(Whose process, Audit& audit) {
   return any;
 }
 
+// Of a path: what could be mistaken for something else in either form is a question mark.
+void path(Audit::Text& text, std::string_view path) {
+  for (const char c : path.substr(0, limits::route_bytes_told))
+    text.push_back(c > ' ' && c < 0x7f && c != '"' && c != '\\' && c != ',' ? c : '?');
+}
+
+// Requests that handlers had when the process ended abruptly, by route; left out otherwise.
+bool cut_by_route(Whose process, Audit& audit) {
+  if (process.ended_by == nullptr || process.router == nullptr) return false;
+  const std::vector<Route>& routes = process.router->all();
+  bool any = false;
+  for (std::size_t row = 0; row < std::min(routes.size(), limits::routes_told); ++row) {
+    const std::uint64_t requests = process.under_way(row);
+    if (requests == 0) continue;
+    const bool shared = row + 1 == limits::routes_told && routes.size() > row + 1;
+    const std::string_view method = shared ? "" : name(routes[row].method);
+    const std::string_view where = shared ? "others" : std::string_view(routes[row].path);
+    fmt::format_to(std::back_inserter(audit.plain), "{}{}", any ? "," : "", method);
+    path(audit.plain, where);
+    fmt::format_to(std::back_inserter(audit.plain), ":{}", requests);
+    fmt::format_to(std::back_inserter(audit.json), "{}{{\"route\":\"{}{}", any ? "," : "[", method,
+                   shared ? "" : " ");
+    path(audit.json, where);
+    fmt::format_to(std::back_inserter(audit.json), "\",\"requests\":{}}}", requests);
+    any = true;
+  }
+  if (any) audit.json.push_back(']');
+  return any;
+}
+
 constexpr AuditField fields[] = {
     {"exit", "0: nothing was lost. 3: something was, see the rest. 4: likewise, forced by hand",
      [](Whose process, Audit& audit) { return number(audit, exit_code(process)); }},
     {"signal", "what asked it to go; Kubernetes sends SIGTERM",
      [](Whose process, Audit& audit) { return word(audit, signal_name(process)); }},
+    {"ended_by",
+     "what ended it otherwise than by its loop (a signal, exit(), its watchdog): what was under way "
+     "is counted as cut. Left out: nothing did",
+     [](Whose process, Audit& audit) {
+       const char* const what = process.ended_by;
+       return what != nullptr && word(audit, what);
+     }},
     {"workers", "how many loops, of a thread each",
      [](Whose process, Audit& audit) { return number(audit, process.slots.size()); }},
     {"io", "what it served by, `io_uring` or `epoll`: same promises",
@@ -146,6 +185,9 @@ constexpr AuditField fields[] = {
      [](Whose process, Audit& audit) {
        return number(audit, with_what_ends(process, "requests_cut", "requests_in_flight"));
      }},
+    {"cut_by_route",
+     "of these, where `ended_by` is set: those that handlers had. The rest were being sent",
+     cut_by_route},
     {"requests_rejected", "malformed or beyond a bound: answered so, and no loss",
      [](Whose process, Audit& audit) { return number(audit, process.sum("requests_rejected")); }},
     {"answers_denied", "handled, but `--memory` had no room for the answer: the client got 500",
@@ -199,9 +241,10 @@ constexpr AuditField fields[] = {
 }  // namespace
 
 int exit_code(const Process& process) {
-  if (process.ended_abruptly != 0) return process.ended_abruptly;
-  const std::uint64_t cut = process.sum("requests_cut") + process.sum("queue_lost") +
-                            process.sum("lost_in_drain") + process.sum("jobs_unfinished") +
+  if (process.ended_by != nullptr && process.ended_with != 0) return process.ended_with;
+  const std::uint64_t cut = with_what_ends(process, "requests_cut", "requests_in_flight") +
+                            with_what_ends(process, "jobs_unfinished", "jobs_running") +
+                            process.sum("queue_lost") + process.sum("lost_in_drain") +
                             process.sum("jobs_failed");
   if (cut == 0 && process.io_error() == 0) return exit_finished.code;
   return process.forced() ? exit_forced.code : exit_cut.code;

@@ -15,7 +15,7 @@ namespace lastcall {
 
 // Its memory is its own: one that stands somewhere already can be filled in a signal's handler.
 struct Audit {
-  using Text = fmt::basic_memory_buffer<char, 8192>;
+  using Text = fmt::basic_memory_buffer<char, 16'384>;
 
   [[nodiscard]] std::string_view plain_text() const { return {plain.data(), plain.size()}; }
   [[nodiscard]] std::string_view json_text() const { return {json.data(), json.size()}; }
@@ -24,7 +24,7 @@ struct Audit {
   Text json;   // the same members, without braces
 };
 // When all workers have stopped; or of what they have counted so far, if the process has
-// `ended_abruptly`.
+// `ended_by` something else.
 void make_audit(const Process& process, Audit& audit);
 
 // A field of the audit is one row; the rows stand in the order of the line. The manual's table is

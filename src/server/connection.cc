@@ -243,11 +243,13 @@ const Router& Connection::routes() const { return *door_->router; }
 
 void Connection::call_plain(const Route& route) {
   Exchange& exchange = *exchange_;
+  worker_.under_way().begin(route);
   try {
     route.plain(exchange.request, exchange.response, route.state);
   } catch (...) {
     answer_failure();
   }
+  worker_.under_way().end(route);
 }
 
 std::size_t Connection::content_bytes() const {
@@ -271,6 +273,8 @@ void Connection::start_waiting(const Route& route, std::size_t buffered) {
     }
     if (exchange.task && worker_.has_room_for_task()) {
       exchange.connection = this;
+      exchange.route = &route;
+      worker_.under_way().begin(route);
       state_ = State::handling;
       worker_.start_task(exchange);
       return;
@@ -285,6 +289,7 @@ void Connection::start_waiting(const Route& route, std::size_t buffered) {
 void Connection::on_handled() noexcept {
   CHECK(state_ == State::handling && exchange_ != nullptr);
   state_ = State::handled;
+  worker_.under_way().end(*exchange_->route);
   try {
     exchange_->task.result();
   } catch (...) {
@@ -387,6 +392,7 @@ void Connection::abandon_exchange() {
     return;
   }
   worker_.count_abandoned();
+  worker_.under_way().end(*exchange_->route);
   std::exchange(exchange_, nullptr)->abandon();
 }
 

@@ -20,20 +20,49 @@ namespace lastcall {
 namespace {
 
 constexpr std::size_t stack_bytes = 64 * 1024;
-constexpr int fatal_signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+
+// All that end a process by default, and that we neither block nor handle.
+constexpr struct {
+  int number;
+  const char* name;
+  std::string_view line;
+} fatal_signals[] = {
+    {SIGSEGV, "SIGSEGV", "SIGSEGV: a crash"},
+    {SIGBUS, "SIGBUS", "SIGBUS: a crash"},
+    {SIGILL, "SIGILL", "SIGILL: a crash"},
+    {SIGFPE, "SIGFPE", "SIGFPE: a crash"},
+    {SIGTRAP, "SIGTRAP", "SIGTRAP: a crash"},
+    {SIGSYS, "SIGSYS", "SIGSYS: a system call that is not allowed"},
+    {SIGABRT, "SIGABRT", "SIGABRT: given up, see above"},
+    {SIGXCPU, "SIGXCPU", "SIGXCPU: its CPU time is used up (ulimit -t)"},
+    {SIGVTALRM, "SIGVTALRM", "SIGVTALRM: ended by it"},
+    {SIGPROF, "SIGPROF", "SIGPROF: ended by it"},
+    {SIGIO, "SIGIO", "SIGIO: ended by it"},
+    {SIGPWR, "SIGPWR", "SIGPWR: ended by it"},
+    {SIGSTKFLT, "SIGSTKFLT", "SIGSTKFLT: ended by it"},
+};
 
 // All that is needed is here before: nothing may be allocated then.
 struct Words {
   Process* process = nullptr;
+  pid_t owner = 0;  // a child that was forked has nothing to tell
   std::array<char, 512> termination_log{};
   Audit audit;
+  log::LastLines lines;
 };
 Words& words() {
   static auto* const kept = new Words;
   return *kept;
 }
 
-std::atomic<bool> may_be_said{false};  // one who says them takes it
+enum State : int { none, prepared, being_said, said };
+std::atomic<int> state{none};
+std::atomic<pid_t> speaker{0};  // the thread that says them
+
+void pause_ms(long ms) {
+  const timespec moment{.tv_sec = 0, .tv_nsec = ms * 1'000'000};
+  ::nanosleep(&moment, nullptr);
+}
 
 void write_to(int fd, std::string_view text) {
   while (!text.empty()) {
@@ -48,20 +77,40 @@ bool takes_at_once(int fd) {
   return ::poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) != 0;
 }
 
-void on_fatal(int signal, siginfo_t* info, void*) {
-  switch (signal) {
-    case SIGSEGV: say_last_words("SIGSEGV: a crash", 128 + SIGSEGV); break;
-    case SIGBUS: say_last_words("SIGBUS: a crash", 128 + SIGBUS); break;
-    case SIGILL: say_last_words("SIGILL: a crash", 128 + SIGILL); break;
-    case SIGFPE: say_last_words("SIGFPE: a crash", 128 + SIGFPE); break;
-    default: say_last_words("SIGABRT: given up, see above", 128 + SIGABRT); break;
+// Whoever ends the process now would end them, too.
+void wait_for_the_speaker() {
+  constexpr long poll_ms = 5;
+  for (long waited = 0; waited < limits::last_words_ms && state == being_said; waited += poll_ms) {
+    if (speaker == ::gettid()) return;  // its own words failed
+    pause_ms(poll_ms);
   }
-  // The default action stands again: what faulted faults once more, and what was sent is.
-  if (info->si_code <= 0) (void)::raise(signal);
+}
+
+void on_fatal(int signal, siginfo_t* info, void*) {
+  const char* name = "a real-time signal";
+  std::string_view line = "a real-time signal: ended by it";
+  for (const auto& each : fatal_signals) {
+    if (each.number != signal) continue;
+    name = each.name;
+    line = each.line;
+  }
+  say_last_words(name, line, 128 + signal);
+  struct sigaction ends{};
+  ends.sa_handler = SIG_DFL;
+  (void)sigaction(signal, &ends, nullptr);
+  if (info->si_code > 0 && signal != SIGXCPU) return;  // what faulted faults once more
+  (void)::raise(signal);
+  ::_exit(128 + signal);  // PID 1 of a container, which what is sent does not end
 }
 
 void on_exit_called(int status, void*) {
-  say_last_words("exit() was called while it served", status & 0xff);
+  const int code = say_last_words("exit()", "exit() was called while it served", status & 0xff);
+  if ((status & 0xff) == 0 && code != 0) ::_exit(code);  // 0 would say that nothing was lost
+}
+
+void on_quick_exit_called() {
+  const int code = say_last_words("quick_exit()", "quick_exit() was called while it served", 0);
+  if (code != 0) ::_exit(code);
 }
 
 }  // namespace
@@ -75,44 +124,53 @@ void write_termination_log(const char* path, std::string_view json) noexcept {
   ::close(fd);
 }
 
-void say_last_words(std::string_view why, int exit) noexcept {
-  if (!may_be_said.exchange(false)) return;
+int say_last_words(const char* ended_by, std::string_view line, int exit) noexcept {
   Words& all = words();
-  all.process->ended_abruptly = exit;
-  make_audit(*all.process, all.audit);
-  // The log's thread carries on meanwhile: what was said before stands before.
-  constexpr timespec moment{.tv_sec = 0, .tv_nsec = 50'000'000};
-  ::nanosleep(&moment, nullptr);
-  if (takes_at_once(STDERR_FILENO)) {
-    const bool json = log::format() == log::Format::json;
-    write_to(STDERR_FILENO, json ? "{\"level\":\"error\",\"message\":\"" : "lastcall: ");
-    write_to(STDERR_FILENO, why);
-    write_to(STDERR_FILENO, json ? "\"," : "\nlastcall: ");
-    write_to(STDERR_FILENO, json ? all.audit.json_text() : all.audit.plain_text());
-    write_to(STDERR_FILENO, json ? "}\n" : "\n");
+  if (::getpid() != all.owner) return exit;
+  int before = prepared;
+  if (!state.compare_exchange_strong(before, being_said)) {
+    if (before == being_said) wait_for_the_speaker();
+    return exit;
   }
+  speaker = ::gettid();
+  all.process->ended_with = exit;
+  all.process->ended_by = ended_by;
+  make_audit(*all.process, all.audit);
   write_termination_log(all.termination_log.data(), all.audit.json_text());
+  // The log's thread carries on meanwhile: what was said before stands before.
+  constexpr long moment_ms = 50;
+  pause_ms(moment_ms);
+  log::silence();
+  log::format_last(all.lines, line, {});
+  log::format_last(all.lines, all.audit.plain_text(), all.audit.json_text());
+  if (takes_at_once(STDERR_FILENO)) write_to(STDERR_FILENO, {all.lines.data(), all.lines.size()});
+  state = said;
+  return exit_code(*all.process);
 }
 
 void prepare_last_words(Process& process, const std::string& termination_log) {
   Words& all = words();
   all.process = &process;
+  all.owner = ::getpid();
   const std::size_t bytes = std::min(termination_log.size(), all.termination_log.size() - 1);
   std::memcpy(all.termination_log.data(), termination_log.data(), bytes);
   struct sigaction ours{};
   ours.sa_sigaction = on_fatal;
-  ours.sa_flags = static_cast<int>(SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESETHAND);
-  for (const int signal : fatal_signals) {
+  ours.sa_flags = static_cast<int>(SA_SIGINFO | SA_ONSTACK | SA_NODEFER);
+  const auto take = [&](int signal) {
     struct sigaction before{};
-    if (sigaction(signal, nullptr, &before) != 0 || before.sa_handler != SIG_DFL) continue;
-    (void)sigaction(signal, &ours, nullptr);
-  }
-  static const bool registered = ::on_exit(on_exit_called, nullptr) == 0;
+    if (sigaction(signal, nullptr, &before) == 0 && before.sa_handler == SIG_DFL)
+      (void)sigaction(signal, &ours, nullptr);
+  };
+  for (const auto& each : fatal_signals) take(each.number);
+  for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) take(signal);
+  static const bool registered =
+      ::on_exit(on_exit_called, nullptr) == 0 && std::at_quick_exit(on_quick_exit_called) == 0;
   (void)registered;
-  may_be_said = true;
+  state = prepared;
 }
 
-void forget_last_words() { may_be_said = false; }
+void forget_last_words() { state = none; }
 
 LastStack::LastStack() {
   stack_t before{};

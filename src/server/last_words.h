@@ -1,7 +1,8 @@
 // What a process says that does not end by its loop: by a fatal signal (a failed CHECK, a crash,
-// std::terminate), by exit() in a handler, by its watchdog. The same audit as at an ordinary end,
-// from what the workers have counted, what was under way counted as cut; then it ends as it would
-// have. SIGKILL, the kernel's out-of-memory killer's too, leaves no time for a word.
+// std::terminate), by exit() or quick_exit() in a handler, by its watchdog. The same audit as at an
+// ordinary end, from what the workers have counted, what was under way counted as cut; then it ends
+// as it would have. SIGKILL, the kernel's out-of-memory killer's too, and _exit() leave no time for
+// a word.
 #pragma once
 
 #include <memory>
@@ -18,8 +19,11 @@ void prepare_last_words(Process& process, const std::string& termination_log);
 // `run` returns: what ends the process from here on is not ours to tell.
 void forget_last_words();
 
-// On stderr, if that can take them at once; once. Async-signal-safe (signal-safety(7)).
-void say_last_words(std::string_view why, int exit) noexcept;
+// On stderr, if that can take them at once, and as the termination log. Once: who comes while
+// another says them waits until they are said. `ended_by`: a word, for the audit; `exit`: the code
+// with which it is about to end, 0 if that is for the audit to say. Returns the audit's.
+// Async-signal-safe (signal-safety(7)).
+int say_last_words(const char* ended_by, std::string_view line, int exit) noexcept;
 
 // The audit as JSON, where that file exists. Async-signal-safe, too.
 void write_termination_log(const char* path, std::string_view json) noexcept;

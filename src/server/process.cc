@@ -19,6 +19,7 @@ Process::Process(unsigned workers, const Budget& given) : budget(given), slots(w
 
 Process::Heard Process::on_signal(int signal, Ms now) {
   const std::lock_guard lock(hearing_);
+  if (over_) return Heard::too_late;
   const bool interrupt = signal == SIGINT || signal == SIGQUIT;
   if (interrupt) ++interrupts_;
   if (!signaled()) {
@@ -40,6 +41,11 @@ Process::Heard Process::on_signal(int signal, Ms now) {
     arm_watchdog(deadlines().deadline + limits::watchdog_ms, exit_forced.code);
   forced_.store(true, std::memory_order_release);
   return Heard::forced;
+}
+
+void Process::end() {
+  const std::lock_guard lock(hearing_);
+  over_ = true;
 }
 
 void Process::on_broken_io(int error, Ms now) {
@@ -112,6 +118,12 @@ void Process::note_turn(Ms last, Ms now) {
 std::uint64_t Process::sum_at(std::size_t row) const {
   std::uint64_t total = 0;
   for (const WorkerSlot& slot : slots) total += slot.metrics.at(row);
+  return total;
+}
+
+std::uint64_t Process::under_way(std::size_t row) const {
+  std::uint64_t total = 0;
+  for (const WorkerSlot& slot : slots) total += slot.under_way.at(row);
   return total;
 }
 

@@ -9,6 +9,8 @@
 //     un-listened, new clients are neither refused nor answered.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <mutex>
@@ -19,15 +21,35 @@
 #include "await/jobs.h"
 #include "base/limits.h"
 #include "base/metrics.h"
+#include "http/router.h"
 #include "server/drain.h"
 
 namespace lastcall {
+
+// How many requests handlers have, by the number of their route; further routes share the last.
+class RouteTable {
+ public:
+  void begin(const Route& route) { add(route, 1); }
+  void end(const Route& route) { add(route, ~std::uint64_t{0}); }
+  [[nodiscard]] std::uint64_t at(std::size_t row) const {
+    return rows_[row].load(std::memory_order_relaxed);
+  }
+
+ private:
+  void add(const Route& route, std::uint64_t n) {  // one writer: no locked instruction
+    auto& row = rows_[std::min(route.number, rows_.size() - 1)];
+    row.store(row.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+
+  std::array<std::atomic<std::uint64_t>, limits::routes_told> rows_{};
+};
 
 struct WorkerSlot {
   Metrics metrics;
   std::atomic<Ms> heartbeat{0};
   std::atomic<Ms> last_arrival{0};  // accept time of the latest connection that was no probe
   JobTable jobs;
+  RouteTable under_way;  // requests that handlers have
   int wake_fd = -1;
   int listener =
       -1;  // of the main address; both are set before the workers start, and then only read
@@ -38,8 +60,10 @@ class Process {
   Process(unsigned workers, const Budget& budget);
 
   // ---- the signal; any thread. The caller wakes the workers.
-  enum class Heard : std::uint8_t { first, repeated, forced };
+  enum class Heard : std::uint8_t { first, repeated, forced, too_late };
   Heard on_signal(int signal, Ms now);
+  // The drain is over: signals mean nothing to us any more.
+  void end();
   // A worker's ring is broken: the drain begins by itself, unless it has. `error` is an errno.
   void on_broken_io(int error, Ms now);
   [[nodiscard]] Deadlines deadlines() const;
@@ -64,11 +88,14 @@ class Process {
   [[nodiscard]] std::uint64_t sum_at(std::size_t row) const;
   [[nodiscard]] Ms last_arrival() const;
   [[nodiscard]] JobSums job_sums() const;  // by name, over all workers
+  [[nodiscard]] std::uint64_t under_way(std::size_t row) const;  // of a RouteTable, likewise
 
   const Budget budget;
   std::vector<WorkerSlot> slots;
   std::uint16_t port = 0;  // of the main listeners
   std::string_view io;     // "io_uring" or "epoll": what all workers serve by
+  std::int64_t syn_cookies_at_start = 0;  // before anything listened; -1: not known
+  const Router* router = nullptr;         // of clients; null in tests
   bool can_unlisten = false;
   // Both are set by Server::run, and left out in tests.
   void (*end_now)(int signal) = nullptr;                 // --hard: ends the process at once
@@ -77,8 +104,9 @@ class Process {
 
   std::atomic<std::size_t> workers_ready{0};  // whose accept is armed
   std::atomic<std::size_t> workers_stopped{0};
-  std::atomic<int> ended_abruptly{
-      0};  // with that exit code, or signal and 128; 0: not yet, or by its loop
+  // Set by whatever ends the process otherwise than by its loop (last_words.h).
+  std::atomic<const char*> ended_by{nullptr};
+  std::atomic<int> ended_with{0};  // an exit code, or 128 and a signal; 0: as the audit says
   std::atomic<unsigned> cut_lines{0};  // in the log, of what the deadline has cut
   std::atomic<Ms> serving_at{never};
   std::atomic<Ms> close_began_at{never};  // un-listened then, where the kernel can
@@ -101,6 +129,7 @@ class Process {
   std::atomic<Ms> thawed_at_{0};
   std::mutex hearing_;  // two threads may read a signal each
   unsigned interrupts_ = 0;
+  bool over_ = false;
   std::atomic<bool> forced_{false};
 };
 

@@ -124,6 +124,9 @@ struct Server::Impl {
     health.draining_status = options.draining_status;
     add_health_routes(router, health);
     add_health_routes(admin_router, health);
+    signal_fd = open_signalfd();
+    const Ms patience = options.shutdown_timeout.count() + limits::watchdog_ms;
+    if (signal_fd >= 0) start_signal_watch(signal_fd, patience, options.termination_log);
   }
 
   int refuse(const ExitCode& exit, const std::string& why) const {
@@ -210,10 +213,11 @@ int Server::run() {
   self.process = make_process_for_ever(workers, budget_of(options));
   Process& process = *self.process;
   self.health.process = &process;
+  process.router = &self.router;
   process.can_unlisten = can_unlisten();
   process.arm_watchdog = arm_watchdog;
   if (options.hard) process.end_now = end_hard;
-  self.signal_fd = open_signalfd();
+  if (self.signal_fd < 0) self.signal_fd = open_signalfd();
   if (self.signal_fd < 0)
     return self.refuse(exit_failed, fmt::format("no signalfd: {}", std::strerror(errno)));
   if (!make_watchdog()) {
@@ -238,7 +242,7 @@ int Server::run() {
   }
   tell_how_long(options);
   prepare_last_words(process, options.termination_log);
-  start_signal_watch(self.signal_fd, process);
+  watch_over(process);
   self.go = Impl::serve;
   self.go.notify_all();
   self.serve_on(0, *self.main_io);
@@ -405,6 +409,7 @@ Descriptor Server::Impl::open_first(const std::string& where, Address& address) 
 }
 
 bool Server::Impl::open_main_listeners(std::string& why) {
+  process->syn_cookies_at_start = main_io->syn_cookies_sent();
   Address address;
   const Descriptor first = open_first(options.listen, address);
   if (first.error != 0) {
@@ -466,14 +471,19 @@ void Server::Impl::serve_on(unsigned index, Io& io) {
 }
 
 int Server::Impl::finish() {
+  process->end();
   Audit audit;
   make_audit(*process, audit);
+  const int code = exit_code(*process);
   write_termination_log(options.termination_log.c_str(), audit.json_text());
-  log::write_last(audit.plain_text(), audit.json_text());
-  log::flush(limits::log_flush_ms);
   forget_last_words();
   disarm_watchdog();
-  return exit_code(*process);
+  log::write_last(audit.plain_text(), audit.json_text());
+  // Whoever reads stderr slowly has until the grace period is nearly over.
+  const Ms asked_at = process->deadlines().signaled_at - options.pre_stop.count();
+  const Ms until = asked_at + options.grace_period.count() - limits::log_flush_margin_ms;
+  log::flush(std::max(limits::log_flush_ms, until - monotonic_ms()));
+  return code;
 }
 
 }  // namespace lastcall

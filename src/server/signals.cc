@@ -5,15 +5,17 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
-#include <cstdint>
 #include <cstring>
 #include <ctime>
-#include <string_view>
-#include <system_error>
+#include <exception>
+#include <string>
 #include <thread>
+#include <utility>
 
 #include <lastcall/exit_code.h>
 #include <lastcall/log.h>
@@ -57,57 +59,33 @@ void open_missing_standard_descriptors() {
 
 timer_t watchdog{};               // of the process, made before serving
 constexpr int watchdog_mark = 1;  // in its signal; somebody else's has none
+constexpr long watchdog_tick_ms = 250;
 std::atomic<int> watchdog_exit_code{exit_cut.code};
-std::atomic<bool> watchdog_fired{false};  // its next tick may come on another thread
-static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free,
+std::atomic<Ms> watchdog_at{never};  // when its first tick is due
+std::atomic<int> watchdog_ticks{0};  // the next one may come on another thread
+std::atomic<bool> was_stopped{false};
+static_assert(std::atomic<int>::is_always_lock_free && std::atomic<Ms>::is_always_lock_free,
               "a signal handler uses them");
 
-const Process* watched = nullptr;  // set before the watchdog can be armed
+std::atomic<Process*> watched{nullptr};  // null: it has not come to serve yet
 
-void write_error(std::string_view text) { (void)!::write(STDERR_FILENO, text.data(), text.size()); }
-
-void write_error(std::uint64_t number) {
-  char digits[20];
-  std::size_t at = sizeof digits;
-  do digits[--at] = static_cast<char>('0' + number % 10);
-  while ((number /= 10) > 0);
-  write_error({digits + at, sizeof digits - at});
-}
-
-// The jobs of loops that turn have been named one by one; these are of one that does not.
-void name_jobs() {
-  bool first = true;
-  for (const WorkerSlot& slot : watched->slots) {
-    for (const JobRow& row : slot.jobs) {
-      const char* const name = row.name.load(std::memory_order_acquire);
-      if (name == nullptr) break;
-      const std::uint64_t running = row.running;
-      if (running == 0) continue;
-      write_error(first ? "lastcall: jobs unfinished: " : ", ");
-      write_error({name, row.name_bytes});
-      write_error(": ");
-      write_error(running);
-      first = false;
-    }
-  }
-  if (!first) write_error("\n");
-}
-
-// Async-signal-safe only (signal-safety(7)): poll, write, _exit. The write is made only where it
-// cannot block; should it block all the same, the timer's next tick ends the process.
+// Async-signal-safe only (signal-safety(7)).
 void on_watchdog(int, siginfo_t* info, void*) {
   if (info->si_code != SI_TIMER || info->si_value.sival_int != watchdog_mark)
     return;  // not our timer's
-  if (!watchdog_fired.exchange(true)) {
-    constexpr std::string_view line =
-        "lastcall: the deadline has passed and the process does not end by itself (a handler "
-        "blocks?): ended by its watchdog\n";
-    pollfd out{STDERR_FILENO, POLLOUT, 0};
-    if (poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) != 0) {
-      if (watched != nullptr) name_jobs();
-      write_error(line);
-    }
-    say_last_words("ended by its watchdog", watchdog_exit_code);
+  const int tick = watchdog_ticks++;
+  // Late: all of the process was stopped (a freezer, a suspended machine). Its loops have not seen
+  // the deadline yet, and have two ticks to come to their own end.
+  if (tick == 0) was_stopped = monotonic_ms() - watchdog_at >= watchdog_tick_ms;
+  const int last_turn = was_stopped ? 2 : 0;
+  if (tick < last_turn) return;
+  if (tick == last_turn) {
+    say_last_words("watchdog",
+                   "the deadline has passed and the process does not end by itself (a handler "
+                   "blocks?): ended by its watchdog",
+                   watchdog_exit_code);
+  } else if (watchdog_tick_ms * (tick - last_turn) < limits::last_words_ms) {
+    return;  // they are being said
   }
   _exit(watchdog_exit_code);
 }
@@ -116,15 +94,31 @@ void wake_workers(const Process& process) {
   for (const WorkerSlot& slot : process.slots) wake_event(slot.wake_fd);
 }
 
+// The signal has come, and nobody comes to read it: a file or a look-up of the start blocks.
+[[noreturn]] void end_hung_start(const std::string& termination_log) {
+  prepare_last_words(*new Process(1, {}), termination_log);
+  say_last_words("watchdog",
+                 "a signal asks it to end, and its start does not come to an end (a file that "
+                 "blocks?): ended by its watchdog",
+                 exit_failed.code);
+  _exit(exit_failed.code);
+}
+
 // Polls and never reads but when the signal has lain unread: then one non-blocking read, which the
 // leader's own read may win.
-void watch(int signal_fd, Process& process) {
-  for (;;) {
+void watch(int signal_fd, Ms patience, const std::string& termination_log) {
+  for (Ms first_at = never;;) {
     pollfd readable{signal_fd, POLLIN, 0};
     if (poll(&readable, 1, -1) != 1) continue;
     const Ms arrived = monotonic_ms();
     std::this_thread::sleep_for(std::chrono::milliseconds(limits::signal_unread_ms));
     if (!signal_pending(signal_fd)) continue;
+    Process* const process = watched;
+    if (process == nullptr) {
+      first_at = std::min(first_at, arrived);
+      if (arrived - first_at >= patience) end_hung_start(termination_log);
+      continue;
+    }
     const sigset_t set = draining_set();
     const std::timespec at_once{};
     const int signal = sigtimedwait(&set, nullptr, &at_once);
@@ -133,9 +127,9 @@ void watch(int signal_fd, Process& process) {
         log::error("the signal cannot be read beside a stuck loop: {}", std::strerror(errno));
       continue;
     }
+    if (process->on_signal(signal, arrived) == Process::Heard::too_late) continue;
     log::warning("a worker's loop is stuck: the signal was read beside it");
-    process.on_signal(signal, arrived);
-    wake_workers(process);
+    wake_workers(*process);
   }
 }
 
@@ -144,7 +138,7 @@ void watch(int signal_fd, Process& process) {
 void block_signals() {
   open_missing_standard_descriptors();
   sigset_t set = draining_set();
-  for (const int signal : {SIGPIPE, SIGUSR1, SIGUSR2}) sigaddset(&set, signal);
+  for (const int signal : {SIGPIPE, SIGXFSZ, SIGUSR1, SIGUSR2, SIGALRM}) sigaddset(&set, signal);
   CHECK(sigprocmask(SIG_BLOCK, &set, nullptr) == 0);
 }
 
@@ -178,8 +172,9 @@ bool make_watchdog() {
 
 void arm_watchdog(Ms at, int exit_code) {
   watchdog_exit_code = exit_code;
-  constexpr long tick_ns = 250'000'000;
-  const itimerspec when{{0, tick_ns}, {at / 1000, at % 1000 * 1'000'000}};
+  watchdog_at = at;
+  watchdog_ticks = 0;
+  const itimerspec when{{0, watchdog_tick_ms * 1'000'000}, {at / 1000, at % 1000 * 1'000'000}};
   CHECK(timer_settime(watchdog, TIMER_ABSTIME, &when, nullptr) == 0);
 }
 
@@ -188,13 +183,19 @@ void disarm_watchdog() {
   CHECK(timer_settime(watchdog, 0, &disarmed, nullptr) == 0);
 }
 
-void start_signal_watch(int signal_fd, Process& process) {
-  watched = &process;
+void start_signal_watch(int signal_fd, Ms patience, std::string termination_log) {
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);  // of the thread: no signal is for it
   try {
-    std::thread(watch, signal_fd, std::ref(process)).detach();
-  } catch (const std::system_error& error) {
+    std::thread(watch, signal_fd, patience, std::move(termination_log)).detach();
+  } catch (const std::exception& error) {
     log::warning("no thread to watch the signal beside worker 0: {}", error.what());
   }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
+
+void watch_over(Process& process) { watched = &process; }
 
 }  // namespace lastcall

@@ -1,9 +1,11 @@
 // Signals: blocked first (`block_signals`, lastcall/server.h), read from a signalfd, and a way out
 // that needs no loop (signal(7)).
 //
-// SIGTERM, SIGINT, SIGQUIT and SIGHUP drain. SIGPIPE, SIGUSR1 and SIGUSR2 are blocked and ignored,
-// never deadly. SIGALRM is the watchdog's.
+// SIGTERM, SIGINT, SIGQUIT and SIGHUP drain. SIGPIPE, SIGXFSZ, SIGUSR1 and SIGUSR2 are blocked and
+// ignored, never deadly. SIGALRM is the watchdog's.
 #pragma once
+
+#include <string>
 
 #include "base/limits.h"
 
@@ -20,13 +22,17 @@ class Process;
 // RLIMIT_SIGPENDING, which all processes of a user share).
 [[nodiscard]] bool make_watchdog();
 // At that instant a POSIX timer ends the process with that exit code, whatever its threads are
-// doing: a handler that blocks, a full stderr. Background jobs that have not ended are then named
-// on stderr, with their number. A later call moves it.
+// doing: a handler that blocks, a full stderr. It leaves the audit, with what was under way by route
+// and by job. Loops that have not seen their deadline since the whole process was stopped have
+// half a second for it first. A later call moves the instant.
 void arm_watchdog(Ms at, int exit_code);
 void disarm_watchdog();  // the drain is over: the program may go on
 
-// A thread that reads the signal itself, and wakes the workers, when the leader has not done so
-// within limits::signal_unread_ms: its loop is stuck in a handler.
-void start_signal_watch(int signal_fd, Process& process);
+// A thread that watches the signal from the server's construction on. Before `watch_over`: one that
+// `patience` ms later has not been heard ends the process, whose start hangs. After: the thread
+// reads it itself, and wakes the workers, when the leader has not done so within
+// limits::signal_unread_ms, its loop being stuck in a handler.
+void start_signal_watch(int signal_fd, Ms patience, std::string termination_log);
+void watch_over(Process& process);
 
 }  // namespace lastcall

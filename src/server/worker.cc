@@ -70,7 +70,7 @@ void Worker::start(int listener, int admin_listener, int signal_fd, int wake_fd)
     io_.submit_read(wake_fd_, wake_buffer_, {Kind::wake, 0, 0});
   }
   date_.update(io_.wall_seconds());
-  if (leader()) syn_cookies_.begin(io_.syn_cookies_sent());
+  if (leader()) syn_cookies_.begin(process_.syn_cookies_at_start);
   on_heartbeat(this);
   tend_listeners();
   // Hands the accepts over before we call ourselves ready; some may carry a connection already.

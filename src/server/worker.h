@@ -87,6 +87,7 @@ class Worker {
   [[nodiscard]] SlabPool& slabs() { return slabs_; }
   [[nodiscard]] ExchangePool& exchanges() { return exchanges_; }
   [[nodiscard]] Metrics& metrics() { return slot_.metrics; }
+  [[nodiscard]] RouteTable& under_way() { return slot_.under_way; }
   [[nodiscard]] const WorkerConfig& config() const { return config_; }
   [[nodiscard]] const DateCache& date() const { return date_; }
   [[nodiscard]] Response& scratch() { return scratch_; }

@@ -305,6 +305,7 @@ void Worker::stop() {
   timers_.disarm(heartbeat_);
   open_streams_.close_all();
   cut_report_.say_rest();
+  jobs_.say_rest();
   check_nothing_left();
   slot_.heartbeat = 0;
   process_.operations_left += io_.operations();

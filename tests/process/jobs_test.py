@@ -209,7 +209,7 @@ class Unfinished(JobsTestCase):
         self.assert_unfinished(server, audit, "incr", 6)
         self.assertEqual(file_value(self.file), 0)
 
-    def test_3000_of_them_are_all_named_and_it_ends_in_time(self):
+    def test_3000_of_them_are_all_named_or_summed_and_it_ends_in_time(self):
         server = self.start_jobs("1m", "--workers", "2", "--drain-window", "0s",
                                  "--shutdown-timeout", "1s")
         for _ in range(6):
@@ -221,6 +221,7 @@ class Unfinished(JobsTestCase):
         self.assertLess(server.ended_at - signaled_at, patience(2))
         self.assertEqual(audit["jobs_started"], 3000)
         self.assert_unfinished(server, audit, "incr", 3000)
+        self.assertTrue(server.find("more jobs unfinished"), "1,024 of each worker have a name")
         self.assertEqual(file_value(self.file), 0)
 
     def test_an_increment_asked_for_in_vain_after_the_deadline_is_no_promise(self):
@@ -250,17 +251,19 @@ class OfOtherKinds(CountingTestCase):
         self.assertEqual(server.wait(), 3)
         self.assertLess(server.ended_at - signaled_at, patience(0.5 + 2))
         self.assertTrue(server.find("ended by its watchdog"), server.story())
-        lines = server.find("unfinished, and cannot be cancelled: ")
+        lines = server.find("still running, and cannot be cancelled: ")
         named = sum(line["message"].count("forever (") for line in lines)
         self.assertEqual(named, 3, server.story())
+        audit = server.audit()
+        self.assertEqual((audit["ended_by"], audit["jobs_unfinished"]), ("watchdog", 3))
 
     def test_those_of_a_worker_that_one_of_them_blocks_are_named_by_the_watchdog(self):
         server = self.start_other(300)
         self.assertEqual(get(server.port, "/blocks").status, 200)
         server.terminate()
         self.assertEqual(server.wait(), 3)
-        named = server.wait_for("lastcall: jobs unfinished: ")
-        self.assertTrue(named["message"].endswith(": blocks: 1, behind it: 1"), named)
+        named = {each["name"]: each["jobs"] for each in server.audit()["unfinished"]}
+        self.assertEqual(named, {"blocks": 1, "behind it": 1})
 
     def test_one_that_fails_by_itself_is_named_and_is_work_that_was_not_done(self):
         server = self.start_other(5000)

@@ -5,15 +5,22 @@
 //   run-twice      runs a second time when the first is over
 //   route-late     adds a route from the hook of the drain
 //   returns        goes on for two seconds and a half when run has returned
+//   two            as none, with two workers
 //   none           serves, and its handlers make theirs:
 //     /crash       writes where there is no memory
 //     /overflow    calls itself until its stack is used up
 //     /abort       gives up
 //     /terminate   as by an exception that nobody may catch
 //     /exit        calls exit(7)
+//     /exit-0      calls exit(0)
+//     /quick-exit  calls quick_exit(0)
+//     /fork-exit   forks a child, which calls exit(5)
 //     /slow        answers after a minute: to be under way meanwhile
 //     /latch       two waiters of one latch: the second is wrong
 //     /fine        none
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <chrono>
 #include <cstdlib>
 #include <exception>
@@ -74,6 +81,18 @@ void terminate(lastcall::Request&, lastcall::Response&, void*) { std::terminate(
 
 void leave(lastcall::Request&, lastcall::Response&, void*) { std::exit(7); }
 
+void leave_well(lastcall::Request&, lastcall::Response&, void*) { std::exit(0); }
+
+void leave_quickly(lastcall::Request&, lastcall::Response&, void*) { std::quick_exit(0); }
+
+void leave_a_child(lastcall::Request&, lastcall::Response& response, void*) {
+  const pid_t child = fork();
+  if (child == 0) std::exit(5);
+  int status = 0;
+  waitpid(child, &status, 0);
+  response.body(std::to_string(WEXITSTATUS(status)));
+}
+
 void route_late(void* server) {
   static_cast<lastcall::Server*>(server)->route(lastcall::Method::get, "/late", fine);
 }
@@ -87,7 +106,7 @@ int main(int argc, char** argv) {
   lastcall::log::configure(lastcall::log::Format::json, lastcall::log::Level::info);
   lastcall::Options options;
   options.listen = argv[1];
-  options.workers = 1;
+  options.workers = mistake == "two" ? 2 : 1;
   options.drain_window = std::chrono::milliseconds(0);
   if (mistake == "returns") options.shutdown_timeout = std::chrono::milliseconds(500);
   options.termination_log = "";
@@ -101,6 +120,9 @@ int main(int argc, char** argv) {
   server.route(lastcall::Method::get, "/abort", give_up);
   server.route(lastcall::Method::get, "/terminate", terminate);
   server.route(lastcall::Method::get, "/exit", leave);
+  server.route(lastcall::Method::get, "/exit-0", leave_well);
+  server.route(lastcall::Method::get, "/quick-exit", leave_quickly);
+  server.route(lastcall::Method::get, "/fork-exit", leave_a_child);
   const int code = server.run();
   if (mistake == "returns") std::this_thread::sleep_for(std::chrono::milliseconds(2500));
   return mistake == "run-twice" ? server.run() : code;

@@ -6,7 +6,7 @@ import subprocess
 import unittest
 
 from harness import (BUILD, TestCase, clean_environment, die_with_parent, is_sanitized, patience,
-                     wait_until)
+                     rounds, wait_until)
 
 MISUSE = os.environ.get("LASTCALL_MISUSE") or str(BUILD / "misuse")
 
@@ -59,11 +59,17 @@ class LastWordsTest(TestCase):
     def assert_told(self, path, code, exit_code, why):
         server, ended = self.end_by(path)
         self.assertEqual(ended, code, server.story())
-        last = server.find(why)
-        self.assertEqual(len(last), 1, server.story())
-        self.assertEqual(last[0]["exit"], exit_code)
-        self.assertEqual(last[0]["requests_cut"], 4, "three, and the one that did it")
-        self.assertEqual(last[0]["signal"], "SIGNONE")
+        self.assertEqual(len(server.find("audit:")), 1, server.story())
+        audit = server.audit()
+        self.assertEqual((audit["exit"], audit["ended_by"]), (exit_code, why))
+        self.assertEqual(audit["requests_cut"], 4, "three, and the one that did it")
+        self.assertCountEqual(audit["cut_by_route"],
+                              [{"route": f"GET {path}", "requests": 1},
+                               {"route": "GET /slow", "requests": 3}])
+        self.assertEqual(audit["signal"], "SIGNONE")
+        for line in server.lines:
+            self.assertTrue("time" in line or "end" in line or "CHECK" in line["message"] or
+                            "terminate called" in line["message"], line)
 
     @unittest.skipIf(is_sanitized(), "a sanitizer handles these signals itself")
     def test_a_crash_an_abort_and_a_terminate_are_told_and_end_as_they_would(self):
@@ -73,7 +79,59 @@ class LastWordsTest(TestCase):
                 self.assert_told(path, -number, 128 + number, number.name)
 
     def test_exit_in_a_handler_is_told(self):
-        self.assert_told("/exit", 7, 7, "exit() was called while it served")
+        self.assert_told("/exit", 7, 7, "exit()")
+
+    def test_an_exit_with_0_that_loses_requests_is_none(self):
+        self.assert_told("/exit-0", 3, 3, "exit()")
+        self.assert_told("/quick-exit", 3, 3, "quick_exit()")
+
+    def test_a_child_that_a_handler_forks_ends_without_a_word_of_ours(self):
+        server = self.start(command=[MISUSE, "127.0.0.1:0", "none"])
+        self.assertEqual(self.client(server.port).get("/fork-exit").body, b"5")
+        server.terminate()
+        self.assertNotIn("ended_by", self.assert_ends(server, 0))
+
+    @unittest.skipIf(is_sanitized(), "a sanitizer handles these signals itself")
+    def test_of_two_that_crash_together_one_is_told(self):
+        for _ in range(rounds(3)):
+            server = self.start(command=[MISUSE, "127.0.0.1:0", "two"])
+            clients = [self.client(server.port) for _ in range(16)]
+            for client in clients:
+                self.assertEqual(client.get("/fine").status, 200)
+            for client in clients:
+                client.ask("/crash")
+            self.assertEqual(server.wait(), -signal.SIGSEGV, server.story())
+            self.assertEqual(len(server.find("audit:")), 1, server.story())
+
+    def test_a_signal_that_somebody_sends_is_told(self):
+        for number in (signal.SIGXCPU, signal.SIGTRAP, signal.SIGVTALRM):
+            server = self.start(command=[MISUSE, "127.0.0.1:0", "none"])
+            server.signal(number)
+            self.assertEqual(server.wait(), -number, server.story())
+            self.assertEqual(server.audit()["ended_by"], number.name)
+
+    @unittest.skipUnless(os.geteuid() == 0, "not root: a PID namespace needs CAP_SYS_ADMIN")
+    def test_sent_to_pid_1_it_ends_that_as_well(self):
+        # The kernel ends PID 1 of a namespace by nothing that is sent from within.
+        server = self.start(command=["unshare", "--pid", "--fork", "--kill-child", MISUSE,
+                                     "127.0.0.1:0", "none"])
+        waiting = self.client(server.port)
+        waiting.ask("/slow")
+        wait_until(lambda: server.metrics()["handlers_waiting"] == 1, 5, "one under way")
+        self.client(server.port).ask("/abort")
+        server.wait()
+        self.assertEqual(len(server.find("audit:")), 1, server.story())
+        self.assertEqual((server.audit()["exit"], server.audit()["requests_cut"]), (134, 2))
+
+    def test_a_signal_when_run_has_returned_ends_nothing(self):
+        server = self.start(command=[MISUSE, "127.0.0.1:0", "returns"])
+        server.signal(signal.SIGINT)
+        server.wait_for("audit:")
+        server.signal(signal.SIGINT)
+        server.signal(signal.SIGTERM)
+        self.assertEqual(server.wait(), 0, server.story())
+        self.assertFalse(server.find("stuck"), server.story())
+        self.assertFalse(server.find("again"), server.story())
 
     def test_once_run_has_returned_the_program_may_go_on(self):
         server = self.start(command=[MISUSE, "127.0.0.1:0", "returns"])

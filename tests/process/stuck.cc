@@ -5,6 +5,7 @@
 //   /block      never returns, and blocks its worker's thread for ever; it is called "blocked" then
 //   /who        "PROCESS THREAD": which worker answered (the leader's thread is the process's)
 //   /wait       answers after 300 ms, and blocks nobody
+//   /for-ever   after an hour
 #include <pthread.h>
 #include <unistd.h>
 
@@ -33,11 +34,16 @@ lastcall::Task<> wait(lastcall::Request&, lastcall::Response& response, void*) {
   response.body("waited");
 }
 
+lastcall::Task<> for_ever(lastcall::Request&, lastcall::Response&, void*) {
+  co_await lastcall::sleep(std::chrono::hours(1));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   lastcall::block_signals();
   if (argc != 5) return 2;
+  lastcall::log::configure(lastcall::log::Format::json, lastcall::log::Level::info);
   lastcall::log::start();
   lastcall::Options options;
   options.listen = argv[1];
@@ -49,5 +55,6 @@ int main(int argc, char** argv) {
   server.route(lastcall::Method::get, "/block", block);
   server.route(lastcall::Method::get, "/who", who);
   server.route(lastcall::Method::get, "/wait", wait);
+  server.route(lastcall::Method::get, "/for-ever", for_ever);
   return server.run();
 }

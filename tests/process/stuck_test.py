@@ -3,9 +3,10 @@
 import fcntl
 import os
 import signal
+import time
 import unittest
 
-from harness import (BINARY, BUILD, Client, TestCase, free_port, patience,
+from harness import (BINARY, BUILD, Client, TestCase, free_port, patience, rounds,
                      wait_until)
 
 STUCK = os.environ.get("LASTCALL_STUCK") or str(BUILD / "stuck")
@@ -131,6 +132,45 @@ class OneBlockedWorker(StuckTestCase):
                 self.assert_ends_in_time(server, signaled_at)
 
 
+    def test_what_was_under_way_is_told_by_route(self):
+        server = self.start_stuck(2)
+        self.block_one_worker(server, leader=True).ask("/for-ever")
+        server.terminate()
+        self.assertEqual(server.wait(), 3, server.story())
+        audit = server.audit()
+        self.assertEqual((audit["exit"], audit["ended_by"]), (3, "watchdog"))
+        self.assertEqual(audit["requests_cut"], 2)
+        told = {each["route"]: each["requests"] for each in audit["cut_by_route"]}
+        # What the loop that turns has cut itself is counted and named by that.
+        self.assertEqual(told, {"GET /block": 1})
+        self.assertTrue(server.find("cut: GET /for-ever"), server.story())
+
+
+class StoppedAcrossItsDeadline(StuckTestCase):
+    window = 0.2
+
+    def test_its_loops_have_a_last_turn_in_which_they_answer_and_name(self):
+        for _ in range(rounds(3)):
+            server = self.start_stuck(2)
+            waits = self.client(server.port)
+            waits.ask("/for-ever")
+            clients = [self.client(server.port) for _ in range(6)]
+            for client in clients:
+                self.assertEqual(client.get("/who").status, 200)
+            server.terminate()
+            server.signal(signal.SIGSTOP)
+            wait_until(lambda: server.state() == "T", 5, "the stop")
+            for client in clients:
+                client.ask("/who")
+            time.sleep(self.window + TIMEOUT + 1.6)  # past the watchdog's instant
+            server.signal(signal.SIGCONT)
+            self.assertEqual([client.answer().status for client in clients], [200] * 6)
+            audit = self.assert_ends(server, 3)
+            self.assertNotIn("ended_by", audit)
+            self.assertEqual(audit["requests_cut"], 1)
+            self.assertTrue(server.find("cut: GET /for-ever"), server.story())
+
+
 class OneOfTwoWorkersBlocked(StuckTestCase):
     # The signal is read half a second late: so long a window that no answer says close by then.
     window = 4.0
@@ -163,7 +203,8 @@ class StderrThatNobodyReads(StuckTestCase):
         port = free_port()
         server = self.start(
             command=[BINARY, "--listen", f"127.0.0.1:{port}", "--workers", "2", "--drain-window",
-                     "300ms", "--shutdown-timeout", "2s", "--termination-log", "/dev/null/none"],
+                     "300ms", "--shutdown-timeout", "2s", "--grace-period", "6s",
+                     "--termination-log", "/dev/null/none"],
             serving=False, stderr=self.full_pipe())
         server.port = port
         self.wait_until_it_answers(server)
@@ -174,7 +215,9 @@ class StderrThatNobodyReads(StuckTestCase):
         self.assertEqual(client.answer().status, 200)
         client.close()
         self.assertEqual(server.wait(), 0)
-        self.assertLess(server.ended_at - signaled_at, patience(2.3))
+        took = server.ended_at - signaled_at
+        self.assertGreater(took, 5.4, "whoever reads the last lines has the grace period for it")
+        self.assertLess(took, patience(6))
 
     def test_a_stderr_that_is_closed_kills_nobody(self):
         reader, writer = os.pipe()

@@ -27,8 +27,9 @@ struct Root {
 };
 
 struct Stage {
-  explicit Stage(const sim::Faults& faults = sim::Faults::none(), std::uint64_t seed = 1)
-      : kernel(seed, faults) {
+  explicit Stage(const sim::Faults& faults = sim::Faults::none(), std::uint64_t seed = 1,
+                 std::size_t jobs_max = 3)
+      : kernel(seed, faults), jobs(wheel, metrics, table, jobs_max) {
     Context::enter(&context);
   }
   ~Stage() {
@@ -74,7 +75,7 @@ struct Stage {
   Resolver resolver{operations, wheel};
   Metrics metrics;
   JobTable table{};
-  Jobs jobs{wheel, metrics, table, 3};
+  Jobs jobs;
   Context context{.io = io,
                   .timers = wheel,
                   .metrics = metrics,
