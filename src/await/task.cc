@@ -74,6 +74,28 @@ void frame_free(void* frame, std::size_t bytes) noexcept {
   ++pool.counts[index];
 }
 
+PromiseBase::Ended PromiseBase::keep_exception(std::exception_ptr& error) noexcept {
+  try {
+    throw;
+  } catch (const Canceled&) {
+    return Ended::canceled;
+  } catch (const std::bad_alloc&) {
+    return Ended::without_memory;
+  } catch (...) {
+    error = std::current_exception();
+    return Ended::by_error;
+  }
+}
+
+void PromiseBase::rethrow() const {
+  switch (ended) {
+    case Ended::well: return;
+    case Ended::by_error: std::rethrow_exception(error);
+    case Ended::canceled: throw Canceled();
+    case Ended::without_memory: throw std::bad_alloc();
+  }
+}
+
 void check_frame(bool usable) noexcept {
   CHECK(usable &&
         "a task is started once, where it has a frame, and asked for its result when done");

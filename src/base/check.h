@@ -7,15 +7,9 @@
 // values, events with a counter, or messages.
 #pragma once
 
-#include <cstdio>
-#include <cstdlib>
-
 namespace lastcall {
 
-[[noreturn]] inline void check_failed(const char* what, const char* file, int line) {
-  std::fprintf(stderr, "lastcall: CHECK failed: %s (%s:%d)\n", what, file, line);
-  std::abort();
-}
+[[noreturn]] void check_failed(const char* what, const char* file, int line);
 
 }  // namespace lastcall
 

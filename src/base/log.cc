@@ -8,10 +8,11 @@
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
+#include <exception>
 #include <iterator>
 #include <mutex>
+#include <new>
 #include <string>
-#include <system_error>
 #include <thread>
 
 namespace lastcall::log {
@@ -67,6 +68,16 @@ void write_all(std::string_view bytes) {
       return;
     }
     bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+// Never blocks, but where another writes to the same pipe in between.
+void write_if_taken(std::string_view bytes) {
+  pollfd room{STDERR_FILENO, POLLOUT, 0};
+  if (::poll(&room, 1, 0) == 1 && (room.revents & POLLOUT) != 0) {
+    write_all(bytes);
+  } else {
+    ++dropped_lines;
   }
 }
 
@@ -136,7 +147,7 @@ void enqueue(const std::string& line, std::size_t bound) {
   Queue& q = queue();
   const std::lock_guard lock(q.mutex);
   if (!q.started) {
-    write_all(line);
+    write_if_taken(line);
   } else if (q.lines.size() + line.size() > bound) {
     ++dropped_lines;
   } else {
@@ -166,8 +177,8 @@ void start() {
   try {
     std::thread(carry).detach();
     q.started = true;
-  } catch (const std::system_error&) {
-    // No thread to be had: lines are written by whoever says them.
+  } catch (const std::exception&) {
+    // No thread to be had: lines are written by whoever says them, if stderr takes them at once.
   }
 }
 
@@ -204,26 +215,36 @@ std::string quoted(std::string_view text) {
 }
 
 void write(Level level, std::string_view message, std::string_view fields) {
-  if (enabled(level)) enqueue(format_line(level, message, fields), limits::log_queue_bytes);
+  if (!enabled(level)) return;
+  // What is lost is told though much else is.
+  const std::size_t share = level >= Level::warning ? 2 : 1;
+  enqueue(format_line(level, message, fields), share * limits::log_queue_bytes);
 }
 
-void format_last(LastLines& lines, std::string_view message, std::string_view fields) {
+void format_last(LastLines& lines, Level level, std::string_view message, std::string_view fields) {
   auto out = std::back_inserter(lines);
   if (chosen_format == Format::json) {
     out = fmt::format_to(out, "{{\"time\":\"");
     out = put_timestamp(out);
-    fmt::format_to(out, "\",\"level\":\"error\",\"message\":\"{}\"{}{}}}\n", message,
+    fmt::format_to(out, "\",\"level\":\"{}\",\"message\":\"{}\"{}{}}}\n", name(level), message,
                    fields.empty() ? "" : ",", fields);
   } else {
     out = put_timestamp(out);
-    fmt::format_to(out, " error {}\n", message);
+    fmt::format_to(out, " {} {}\n", name(level), message);
   }
 }
 
 void silence() noexcept { silenced = true; }
 
-void write_last(std::string_view message, std::string_view fields) {
-  enqueue(format_line(Level::info, message, fields), 2 * limits::log_queue_bytes);
+void write_last(Level level, std::string_view message, std::string_view fields) {
+  try {
+    enqueue(format_line(level, message, fields), 3 * limits::log_queue_bytes);
+  } catch (const std::bad_alloc&) {
+    static LastLines lines;
+    format_last(lines, level, message, fields);
+    flush(limits::log_flush_ms);
+    write_if_taken({lines.data(), lines.size()});
+  }
 }
 
 }  // namespace lastcall::log

@@ -21,11 +21,12 @@ void flush(Ms limit);
 // Lines in memory that stands somewhere already. Async-signal-safe (signal-safety(7)), as what
 // follows: for the last words of a process.
 using LastLines = fmt::basic_memory_buffer<char, 40 * 1024>;
-// Appends a line of Level::error. Neither text needs an escape: they are our own.
-void format_last(LastLines& lines, std::string_view message, std::string_view fields);
+// Appends a line. Neither text needs an escape: they are our own.
+void format_last(LastLines& lines, Level level, std::string_view message, std::string_view fields);
 void silence() noexcept;  // from here on the log's thread writes nothing
-// As `write` with Level::info, whatever the level is set to, and not dropped: for the last line.
-void write_last(std::string_view message, std::string_view fields);
+// As `write`, whatever the level is set to, and not dropped: for the last line. Where there is no
+// memory for it, it is written at once, if stderr can take it.
+void write_last(Level level, std::string_view message, std::string_view fields);
 // Text as a JSON string, quotes included.
 [[nodiscard]] std::string quoted(std::string_view text);
 

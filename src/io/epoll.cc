@@ -197,6 +197,7 @@ void Epoll::reserve(std::size_t more) {
   reserve_for(taken_, completions);
   reserve_for(spare_, completions);
   reserve_for(starved_, all);
+  files_->reserve(all);
   watches_.reserve(all / 2);
   reserved_ = all;
 }

@@ -5,12 +5,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <system_error>
+#include <exception>
 #include <utility>
 
 #include <lastcall/log.h>
 
 #include "base/check.h"
+#include "base/reserve.h"
 #include "io/sockets.h"
 
 namespace lastcall {
@@ -46,7 +47,7 @@ bool FileThread::start() {
   CHECK(pthread_sigmask(SIG_SETMASK, &all, &ours) == 0);
   try {
     thread_ = std::thread(&FileThread::run, this);
-  } catch (const std::system_error& error) {
+  } catch (const std::exception& error) {  // no thread, or no memory for it
     if (!std::exchange(denied_said_, true)) {
       log::warning(
           "no thread for files: {}; they are written by the worker itself, and clients wait",
@@ -57,10 +58,17 @@ bool FileThread::start() {
   return thread_.joinable();
 }
 
+void FileThread::reserve(std::size_t all) {
+  const std::lock_guard lock(mutex_);
+  reserve_for(waiting_, all);
+  reserve_for(done_, all);
+}
+
 void FileThread::add(const Work& work) {
   const bool beside = start();
   {
     const std::lock_guard lock(mutex_);
+    DCHECK(waiting_.size() < waiting_.capacity() && done_.size() < done_.capacity());
     if (beside) {
       waiting_.push_back(work);
     } else {
@@ -109,7 +117,7 @@ void FileThread::run() {
     const int result = perform(work);
     lock.lock();
     busy_ = false;
-    waiting_.pop_front();
+    waiting_.erase(waiting_.begin());
     done_.push_back({.ticket = work.ticket, .result = result});
     wake_event(wake_fd_);
   }

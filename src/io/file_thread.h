@@ -8,7 +8,6 @@
 
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <mutex>
 #include <string_view>
@@ -34,6 +33,8 @@ class FileThread {
   FileThread& operator=(const FileThread&) = delete;
   ~FileThread();
 
+  // Memory for so many at once: `add` then needs none. Throws std::bad_alloc.
+  void reserve(std::size_t all);
   // The first starts the thread. Where none can be had the work is done at once, in the caller's.
   void add(const Work& work);
   // Not begun yet: then it never will be.
@@ -50,7 +51,7 @@ class FileThread {
   std::mutex mutex_;  // of what follows
   std::condition_variable changed_;
   bool denied_said_ = false;  // that there is no thread
-  std::deque<Work> waiting_;  // the first of them is under way where `busy_`
+  std::vector<Work> waiting_;  // the first of them is under way where `busy_`
   bool busy_ = false;
   bool ends_ = false;
   std::vector<Completion> done_;

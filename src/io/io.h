@@ -131,8 +131,8 @@ class Io {
   virtual std::size_t bytes_waiting(int socket) = 0;
   // Takes of that, without waiting; 0: nothing is there.
   virtual std::size_t receive_now(int socket, std::span<char> into) = 0;
-  // Sent, and not acknowledged by the peer yet; a FIN counts 1 (SIOCOUTQ of tcp(7)). 0
-  // when the connection was reset.
+  // Sent, and not acknowledged by the peer yet, or when it was reset; a FIN counts 1 (SIOCOUTQ of
+  // tcp(7)).
   virtual std::size_t bytes_unacked(int socket) = 0;
   virtual std::uint64_t bytes_acked(int socket) = 0;  // tcp(7) TCP_INFO tcpi_bytes_acked
   // The connection is no more: reset, or given up for dead (TCP_INFO tcpi_state, TCP_CLOSE). An

@@ -32,6 +32,7 @@ namespace {
 constexpr int no_interface = 0x7fffffff;
 constexpr unsigned state_syn_received = 3;  // TCP_SYN_RECV in the kernel's tcp_states.h
 constexpr unsigned state_closed = 7;        // TCP_CLOSE there
+constexpr unsigned state_listens = 10;      // TCP_LISTEN there
 
 template <class T>
 int set_option(int fd, int level, int option, T value) {
@@ -280,8 +281,7 @@ std::size_t SocketIo::receive_now(int socket, std::span<char> into) {
 
 std::size_t SocketIo::bytes_unacked(int socket) {
   int bytes = 0;
-  if (ioctl(socket, SIOCOUTQ, &bytes) != 0 || bytes == 0) return 0;
-  return gone(socket) ? 0 : static_cast<std::size_t>(bytes);
+  return ioctl(socket, SIOCOUTQ, &bytes) == 0 ? static_cast<std::size_t>(bytes) : 0;
 }
 
 void SocketIo::set_receive_room(int socket, std::size_t bytes) {
@@ -302,10 +302,12 @@ int SocketIo::unlisten(int listener) {
   return -set_option(listener, SOL_SOCKET, SO_BINDTOIFINDEX, no_interface);
 }
 
-unsigned SocketIo::accept_queue_length(int listener) {
+unsigned connections_queued(int listener) {
   tcp_info info{};
-  return read_tcp_info(listener, info) ? info.tcpi_unacked : 0;
+  return read_tcp_info(listener, info) && info.tcpi_state == state_listens ? info.tcpi_unacked : 0;
 }
+
+unsigned SocketIo::accept_queue_length(int listener) { return connections_queued(listener); }
 
 int SocketIo::handshakes_half_way(std::uint16_t port) {
   if (const int count = diag_half_way(port); count >= 0) return count;

@@ -45,6 +45,8 @@ struct Descriptor {  // or why there is none
 // Can a listener be un-listened here? Tried on a socket of its own.
 [[nodiscard]] bool can_unlisten();
 
+// In the accept queue of a listener. Async-signal-safe, as what follows.
+[[nodiscard]] unsigned connections_queued(int listener);
 [[nodiscard]] Ms monotonic_ms();  // CLOCK_MONOTONIC
 void wake_event(int eventfd);     // eventfd(2): whoever reads it wakes
 

@@ -222,11 +222,15 @@ Task<> FileCounter::commit(void* state, std::uint64_t sum) {
   bool written = false;
   try {
     for (;;) {
-      std::error_code error =
-          co_await write_file(slot.counter.fd_, sector_of(slot.index, sequence, value),
-                              offset_of(slot.index, sequence));
-      written |= !error;
-      if (!error) error = co_await sync_file(slot.counter.fd_);
+      std::error_code error;
+      try {
+        error = co_await write_file(slot.counter.fd_, sector_of(slot.index, sequence, value),
+                                    offset_of(slot.index, sequence));
+        written |= !error;
+        if (!error) error = co_await sync_file(slot.counter.fd_);
+      } catch (const std::bad_alloc&) {
+        error = std::make_error_code(std::errc::not_enough_memory);
+      }
       if (!error) break;
       log::error("the counter's file '{}': {}; {} increments are tried again", slot.counter.path_,
                  error.message(), sum);

@@ -3,6 +3,9 @@
 
 #include <unistd.h>
 #include <csignal>
+#include <cstdio>
+#include <new>
+#include <string>
 
 #include <lastcall/duration.h>
 #include <lastcall/log.h>
@@ -23,14 +26,13 @@ void be_a_process() {
 }
 __attribute__((section(".preinit_array"), used)) void (*const early)() = be_a_process;
 
-int refuse(const lastcall::ProgramOptions& options, const lastcall::ExitCode& exit,
-           const std::string& why) {
+int refuse(const lastcall::ProgramOptions& options, int code, const std::string& why) {
   if (options.log_format == "json" && lastcall::log::enabled(lastcall::log::Level::error)) {
     lastcall::log::error("{}", why);
   } else {
     fmt::print(stderr, "lastcall: {}\n", why);
   }
-  return exit.code;
+  return code;
 }
 
 void warn_of(const lastcall::ProgramOptions& options) {
@@ -42,23 +44,33 @@ void warn_of(const lastcall::ProgramOptions& options) {
       lastcall::format_duration(options.server.shutdown_timeout.count()));
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   using namespace lastcall;
   ProgramOptions options;
-  if (const auto code = parse_program_options(argc, argv, options)) return *code;
+  std::string why;
+  const auto code = parse_program_options(argc, argv, options, why);
   log::configure(options.log_format == "json" ? log::Format::json : log::Format::text,
                  log::level_named(options.log_level).value_or(log::Level::info));
+  if (code) return why.empty() ? *code : refuse(options, *code, why);
   if (const std::string wrong = options.invalid(); !wrong.empty())
-    return refuse(options, exit_bad_option, wrong);
+    return refuse(options, exit_bad_option.code, wrong);
   Server server(options.server);  // first: from here on a start that hangs has an end
-  std::string why;
   const auto counter = make_counter(options.counter, why);
-  if (counter == nullptr) return refuse(options, exit_failed, why);
+  if (counter == nullptr) return refuse(options, exit_failed.code, why);
   log::start();
   warn_of(options);
   Service service(*counter, options.job_delay, options.served_by);
   service.add_routes(server);
   return server.run();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::bad_alloc&) {
+    std::fputs("lastcall: there is not enough memory to start: raise its limit\n", stderr);
+    return lastcall::exit_failed.code;
+  }
 }

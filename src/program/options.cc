@@ -51,7 +51,7 @@ std::string exit_code_lines() {
 class CommandLine {
  public:
   explicit CommandLine(ProgramOptions& options);
-  [[nodiscard]] std::optional<int> parse(int argc, char** argv);
+  [[nodiscard]] std::optional<int> parse(int argc, char** argv, std::string& why);
 
  private:
   struct Entry {
@@ -63,7 +63,6 @@ class CommandLine {
 
   template <class Owner>
   void add(std::span<const OptionRow<Owner>> rows, Owner& owner);
-  [[nodiscard]] int refuse(const std::string& why) const;
 
   CLI::App app_{"An HTTP/1.1 server that never drops a request when its process is taken away.",
                 "lastcall"};
@@ -95,20 +94,29 @@ void CommandLine::add(std::span<const OptionRow<Owner>> rows, Owner& owner) {
   }
 }
 
-int CommandLine::refuse(const std::string& why) const {
-  fmt::print(stderr, "lastcall: {}; see --help\n", why);
-  return exit_bad_option.code;
+// The form of a line about a bad option, whichever that is.
+void note_log_format(int argc, char** argv, ProgramOptions& options) {
+  constexpr std::string_view name = "--log-format";
+  const char* const environment = std::getenv(environment_name(name).c_str());
+  std::string_view format = environment == nullptr ? "" : environment;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (argument == name && i + 1 < argc) format = argv[i + 1];
+    if (argument.starts_with(name) && argument.substr(name.size()).starts_with('='))
+      format = argument.substr(name.size() + 1);
+  }
+  if (format == "json") options.log_format = format;
 }
 
-std::optional<int> CommandLine::parse(int argc, char** argv) {
+std::optional<int> CommandLine::parse(int argc, char** argv, std::string& why) {
   try {
     app_.parse(argc, argv);
   } catch (const CLI::Success& success) {
     return app_.exit(success);  // --help and --version
   } catch (const CLI::ParseError& error) {
-    std::string why = error.what();
+    why = fmt::format("{}; see --help", error.what());
     std::replace(why.begin(), why.end(), '\n', ' ');
-    return refuse(why);
+    return exit_bad_option.code;
   }
   for (const auto& entry : entries_) {
     const std::string variable = environment_name(entry->name);
@@ -119,8 +127,9 @@ std::optional<int> CommandLine::parse(int argc, char** argv) {
     }
     const std::string wanted = entry->set(entry->text);
     if (wanted.empty()) continue;
-    return refuse(fmt::format("{} (or {}) is '{}': it must be {}", entry->name, variable,
-                              entry->text, wanted));
+    why = fmt::format("{} (or {}) is '{}': it must be {}; see --help", entry->name, variable,
+                      entry->text, wanted);
+    return exit_bad_option.code;
   }
   return std::nullopt;
 }
@@ -135,8 +144,11 @@ std::string ProgramOptions::invalid() const {
   return wrong.empty() ? counter.invalid() : wrong;
 }
 
-std::optional<int> parse_program_options(int argc, char** argv, ProgramOptions& options) {
-  return CommandLine(options).parse(argc, argv);
+std::optional<int> parse_program_options(int argc, char** argv, ProgramOptions& options,
+                                         std::string& why) {
+  CommandLine line(options);
+  note_log_format(argc, argv, options);
+  return line.parse(argc, argv, why);
 }
 
 }  // namespace lastcall

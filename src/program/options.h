@@ -28,9 +28,9 @@ struct ProgramOptions {
 // Those that are neither the server's nor the counter's.
 [[nodiscard]] std::span<const OptionRow<ProgramOptions>> program_option_rows();
 
-// Fills `options`; or has printed help, the version or one line about what is wrong, and returns
-// the exit code.
+// Fills `options`; or returns the exit code, and has printed help or the version, or says in `why`
+// what is wrong.
 [[nodiscard]] std::optional<int> parse_program_options(int argc, char** argv,
-                                                       ProgramOptions& options);
+                                                       ProgramOptions& options, std::string& why);
 
 }  // namespace lastcall

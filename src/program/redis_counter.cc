@@ -124,15 +124,20 @@ Task<> RedisCounter::Client::commit(void* self, std::uint64_t sum) {
   bool sent = false;      // the copy under way may be
   try {
     for (;;) {
-      {
+      try {
         const Mutex::Guard guard = co_await client.turn.lock();
         const RedisReply reply = co_await client.redis.call(client.add_command(number, sum), &sent);
         if (client.is_confirmation(reply, number)) break;
         // An error of Redis: this copy did nothing, an earlier one may have.
         in_doubt |= std::exchange(sent, false) && reply.kind != RedisReply::Kind::error;
         client.saw_failure(reply);
+      } catch (const std::bad_alloc&) {  // a while later there may be memory
+        in_doubt |= std::exchange(sent, false);
       }
-      co_await client.pause();
+      const bool drained_before = draining();
+      for (auto left = client.next_pause(); left.count() > 0 && draining() == drained_before;
+           left -= pause_step)
+        co_await sleep(std::min<std::chrono::milliseconds>(left, pause_step));
     }
   } catch (...) {  // Canceled, mostly
     if (in_doubt || sent)
@@ -168,18 +173,12 @@ bool RedisCounter::Client::is_confirmation(const RedisReply& reply, std::uint64_
 
 // Longer each time, and not the same for all: a Redis that comes back is not run over. In a
 // drain shorter ones, and the one under way ends early: what is due goes out as soon as it can.
-Task<> RedisCounter::Client::pause() {
-  constexpr std::chrono::milliseconds step{100};
+std::chrono::milliseconds RedisCounter::Client::next_pause() {
   const unsigned doubled = std::min(failures > 0 ? failures - 1 : 0, 10u);
   const auto longest = draining() ? pause_longest_draining : pause_longest;
   const auto whole = std::min<std::chrono::milliseconds>(pause_first * (1u << doubled), longest);
-  auto left =
-      whole / 2 + std::chrono::milliseconds(random() % static_cast<std::uint64_t>(whole.count()));
-  const bool drained_before = draining();
-  while (left.count() > 0 && draining() == drained_before) {
-    co_await sleep(std::min<std::chrono::milliseconds>(left, step));
-    left -= step;
-  }
+  return whole / 2 +
+         std::chrono::milliseconds(random() % static_cast<std::uint64_t>(whole.count()));
 }
 
 void RedisCounter::Client::saw_failure(const RedisReply& reply) {

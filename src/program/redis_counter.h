@@ -52,6 +52,7 @@ class RedisCounter final : public Counter {
   static constexpr std::chrono::hours remembered{7 * 24};  // a batch's number
   static constexpr std::chrono::milliseconds pause_first{50};
   static constexpr std::chrono::milliseconds pause_longest{1000};
+  static constexpr std::chrono::milliseconds pause_step{100};
   static constexpr std::chrono::milliseconds pause_longest_draining{200};
 
  private:
@@ -65,7 +66,7 @@ class RedisCounter final : public Counter {
     [[nodiscard]] std::vector<std::string> add_command(std::uint64_t number,
                                                        std::uint64_t sum) const;
     [[nodiscard]] static bool is_confirmation(const RedisReply& reply, std::uint64_t number);
-    Task<> pause();
+    [[nodiscard]] std::chrono::milliseconds next_pause();
     [[nodiscard]] std::uint64_t random();
     void saw_failure(const RedisReply& reply);
     void saw_answer();

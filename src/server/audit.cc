@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "http/router.h"
+#include "io/sockets.h"
 
 namespace lastcall {
 namespace {
@@ -59,6 +60,16 @@ bool last_arrival(Whose process, Audit& audit) {
 // What is under way when the process ends otherwise than by its loop is lost.
 std::uint64_t with_what_ends(Whose process, Metric lost, Metric under_way) {
   return process.sum(lost) + (process.ended_by != nullptr ? process.sum(under_way) : 0);
+}
+
+// What nobody will accept any more: asked of the kernel, while the listeners stand.
+std::uint64_t queue_lost(Whose process) {
+  std::uint64_t lost = process.sum("queue_lost");
+  if (process.ended_by == nullptr || process.settled_at != never) return lost;
+  for (const WorkerSlot& slot : process.slots) {
+    if (slot.listener >= 0) lost += connections_queued(slot.listener);
+  }
+  return lost;
 }
 
 std::uint64_t unfinished_of(Whose process, const JobSum& sum) {
@@ -195,7 +206,7 @@ constexpr AuditField fields[] = {
     {"partial_cut", "clients that had sent half a request when the time was over",
      [](Whose process, Audit& audit) { return number(audit, process.sum("partial_cut")); }},
     {"queue_lost", "**lost**: connected, and never accepted",
-     [](Whose process, Audit& audit) { return number(audit, process.sum("queue_lost")); }},
+     [](Whose process, Audit& audit) { return number(audit, queue_lost(process)); }},
     {"handshakes_abandoned",
      "half-way when the listener closed, and no loss: packets are lost, or it was a spoofed SYN",
      [](Whose process, Audit& audit) {
@@ -244,7 +255,7 @@ int exit_code(const Process& process) {
   if (process.ended_by != nullptr && process.ended_with != 0) return process.ended_with;
   const std::uint64_t cut = with_what_ends(process, "requests_cut", "requests_in_flight") +
                             with_what_ends(process, "jobs_unfinished", "jobs_running") +
-                            process.sum("queue_lost") + process.sum("lost_in_drain") +
+                            queue_lost(process) + process.sum("lost_in_drain") +
                             process.sum("jobs_failed");
   if (cut == 0 && process.io_error() == 0) return exit_finished.code;
   return process.forced() ? exit_forced.code : exit_cut.code;

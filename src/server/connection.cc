@@ -202,7 +202,7 @@ bool Connection::begin_request(std::string_view& bytes) {
 
 // False: there is no memory for one.
 bool Connection::take_exchange() {
-  DCHECK(exchange_ == nullptr && (state_ == State::open || cut_ == Cut::counting));
+  DCHECK(exchange_ == nullptr && (state_ == State::open || cut_ != Cut::no));
   exchange_ = worker_.exchanges().take();
   if (exchange_ == nullptr) return false;
   parser_.begin(*exchange_);
@@ -400,13 +400,8 @@ void Connection::spill(std::string_view bytes) {
   DCHECK(state_ <= State::handled);
   if (!spill_.append(bytes)) {
     worker_.metrics().add("input_denied");
-    if (state_ == State::open && send_in_flight_) {
-      state_ = State::finishing;  // what is answered goes out
-      release_exchange();
-      spill_.clear();
-    } else {
-      on_broken();
-    }
+    begin_cut();  // a loss of ours, as by the deadline
+    cut_bytes(bytes);
     return;
   }
   const bool pauses = receive_ != Receive::canceling && receive_ != Receive::paused;

@@ -17,6 +17,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "base/metrics.h"
@@ -96,6 +97,7 @@ class Connection {
   enum class Cut : std::uint8_t {
     no,
     counting,    // each complete request that it sent is a loss, and counted
+    undelivered,  // likewise, of a client that has gone (no deadline)
     discarding,  // what comes now is ignored: a close was announced, or it is a probe
   };
 
@@ -157,10 +159,12 @@ class Connection {
   void end_linger();
   void on_linger_timeout(Ms now);
   void poll_unread(Ms now);
-  [[nodiscard]] bool answer_unread() const;
+  [[nodiscard]] bool answer_unread();
+  [[nodiscard]] bool unheard() const;
   std::size_t recount_unread(Metric instead);
   void close();
   void close_join();
+  void begin_cut();
   void cut_bytes(std::string_view bytes);
   void cut_unread();
   void cut_received();
@@ -217,6 +221,7 @@ class Connection {
   Ms linger_end_ = 0;       // for one that uploads on
   std::size_t linger_bytes_ = 0;  // that came meanwhile
   Ms silent_ms_ = 0;              // before our FIN
+  std::string peer_;              // to whom we sent it unannounced
   std::uint64_t close_at_ = 0;  // of `received_`, when its door was first seen to close; 0: not yet
   std::uint64_t acked_ = 0;     // at the last look at a slow reader
   std::uint32_t cut_requests_ = 0;  // of those behind the one that was handled

@@ -2,6 +2,7 @@
 // deadline's: cut -> close -> close_join, with a moment for last acknowledgments -> end_cut.
 #include <algorithm>
 #include <array>
+#include <new>
 #include <utility>
 
 #include <lastcall/log.h>
@@ -49,6 +50,11 @@ void Connection::close_silent() {
 
 void Connection::close_idle() {
   worker_.metrics().add("idle_closed");
+  try {
+    peer_ = worker_.io().peer(fd_);  // for the log: when both have closed nobody knows it any more
+  } catch (const std::bad_alloc&) {
+    peer_.clear();
+  }
   linger(worker_.phase() > Phase::serving ? Late::lost_in_drain : Late::lost);
 }
 
@@ -62,7 +68,7 @@ void Connection::on_late_bytes(std::string_view bytes) {
   if (late_ == Late::lost_in_drain) worker_.metrics().add("lost_in_drain");
   late_ = Late::excused;
   log::warning("lost: bytes from {} after our close; it had been silent for {} ms before it",
-               worker_.io().peer(fd_), silent_ms_);
+               peer_, silent_ms_);
 }
 
 // Many clients read nothing before they have sent all: closed now, this one would find a reset in
@@ -81,7 +87,7 @@ void Connection::await_end_of_upload(std::size_t bytes) {
 // The client closed first; unless something is unacknowledged, close now.
 void Connection::close_after_them() {
   DCHECK(eof_);
-  if (worker_.io().bytes_unacked(fd_) > 0) {
+  if (answer_unread()) {
     linger(Late::excused);
   } else {
     close();
@@ -111,9 +117,20 @@ void Connection::on_linger_timeout(Ms now) {
     poll_unread(now);
     return;
   }
+  if (unheard() && now < linger_end_) {
+    linger_deadline_ = now + limits::linger_ms;
+    return;
+  }
   if (!eof_) worker_.metrics().add("linger_timeouts");
   if (unread) recount_unread("requests_undelivered");
   close();
+}
+
+// Our FIN, which nothing has announced, is not acknowledged: the client has not heard of it, and its
+// next request may be on its way. As long as others are waited for anyway, so is that.
+bool Connection::unheard() const {
+  return late_ != Late::excused && !eof_ && worker_.io().bytes_unacked(fd_) > 0 &&
+         (worker_.phase() <= Phase::serving || worker_.waits_beside_lingering());
 }
 
 // Poll less often the longer nothing moves: there may be thousands of such clients.
@@ -125,8 +142,11 @@ void Connection::poll_unread(Ms now) {
 
 // Our FIN, once it is sent, is one of what is to be acknowledged: a client that vanished when it
 // had all of its answer lacks nothing else.
-bool Connection::answer_unread() const {
-  return worker_.io().bytes_unacked(fd_) > (state_ == State::lingering ? 1 : 0);
+bool Connection::answer_unread() {
+  const bool unread = worker_.io().bytes_unacked(fd_) > (state_ == State::lingering ? 1 : 0);
+  if (!unread || !worker_.io().gone(fd_)) return unread;
+  recount_unread("requests_undelivered");  // reset: nobody is there to read it
+  return false;
 }
 
 // They were counted as answered when the kernel took them. Returns how many there are.
@@ -144,10 +164,18 @@ void Connection::on_broken() {
   if (state_ == State::closing) return;
   worker_.metrics().add("connections_broken");
   eof_ = true;
+  recount_unread("requests_undelivered");
   if (state_ == State::handling || state_ == State::handled) {
     worker_.metrics().add("requests_undelivered");
     worker_.metrics().subtract("requests_in_flight");
     abandon_exchange();
+    parser_.reset();
+  }
+  if (!spill_.empty() && state_ != State::lingering) {
+    cut_ = Cut::undelivered;
+    parser_.discard_content();
+    cut_bytes(spill_.bytes());
+    cut_ = Cut::no;
   }
   close();
 }
@@ -155,7 +183,6 @@ void Connection::on_broken() {
 // Nobody is there any more who could take an answer.
 void Connection::on_gone() {
   DCHECK(state_ != State::closing);
-  recount_unread("requests_undelivered");
   on_broken();
   if (receive_ == Receive::armed) cancel_recv();
 }
@@ -216,9 +243,14 @@ void Connection::cut() {
   if (state_ == State::closing) return;
   if (worker_.io().gone(fd_)) {
     on_gone();
-    proceed();
-    return;
+  } else {
+    begin_cut();
   }
+  proceed();
+}
+
+void Connection::begin_cut() {
+  DCHECK(state_ != State::closing);
   const bool discards = door_->admin || state_ == State::finishing || state_ == State::lingering;
   cut_ = discards ? Cut::discarding : Cut::counting;
   linger_deadline_ = worker_.now() + limits::last_ack_ms;
@@ -237,35 +269,37 @@ void Connection::cut() {
   cut_bytes(spill_.bytes());
   spill_.clear();
   close();
-  proceed();
 }
 
 // What had come in full is a loss, the first requests of it named; nothing is kept.
 void Connection::cut_bytes(std::string_view bytes) {
   DCHECK(cut_ != Cut::no);
   if (cut_ == Cut::discarding) on_late_bytes(bytes);
-  while (!bytes.empty() && cut_ == Cut::counting) {
+  const bool counts = cut_ == Cut::counting;
+  while (!bytes.empty() && (cut_ == Cut::counting || cut_ == Cut::undelivered)) {
     if (exchange_ == nullptr) {
       if (!parser_.skip_blank(bytes)) cut_ = Cut::discarding;
       if (cut_ == Cut::discarding || bytes.empty()) return;
       if (!take_exchange()) {
-        cut_unread();
+        if (counts) cut_unread();
         return;
       }
     }
     switch (parser_.feed(bytes)) {
       case Parser::Result::incomplete: return;
       case Parser::Result::failed:
-        if (parser_.status() == 503) cut_unread();
+        if (counts && parser_.status() == 503) cut_unread();
         cut_ = Cut::discarding;
         release_exchange();
         return;
       case Parser::Result::complete: break;
     }
     worker_.metrics().add("requests_received");
-    worker_.metrics().add("requests_cut");
-    ++cut_requests_;
-    name_cut();
+    worker_.metrics().add(counts ? Metric("requests_cut") : Metric("requests_undelivered"));
+    if (counts) {
+      ++cut_requests_;
+      name_cut();
+    }
     if (!parser_.keep_alive()) cut_ = Cut::discarding;  // nobody would have read on
     release_exchange();
   }

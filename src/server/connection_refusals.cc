@@ -98,7 +98,7 @@ void Connection::reject(int status) {
 
 // There is no memory even for a few words: those before it go out, and the connection ends.
 void Connection::lose_answer() {
-  worker_.metrics().add("requests_undelivered");
+  worker_.metrics().add("requests_cut");
   worker_.metrics().subtract("requests_in_flight");
   release_exchange();
   if (out_.empty()) {

@@ -7,10 +7,12 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <climits>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <exception>
 #include <new>
 
 #include "base/log.h"
@@ -46,7 +48,7 @@ constexpr struct {
 struct Words {
   Process* process = nullptr;
   pid_t owner = 0;  // a child that was forked has nothing to tell
-  std::array<char, 512> termination_log{};
+  std::array<char, PATH_MAX> termination_log{};
   Audit audit;
   log::LastLines lines;
 };
@@ -103,6 +105,27 @@ void on_fatal(int signal, siginfo_t* info, void*) {
   ::_exit(128 + signal);  // PID 1 of a container, which what is sent does not end
 }
 
+// As libstdc++'s own, whose line is written to a stderr that may block.
+[[noreturn]] void on_terminate() {
+  static char line[256];
+  const char* what = "";
+  try {
+    if (std::current_exception() != nullptr) throw;
+  } catch (const std::exception& error) {
+    what = error.what();
+  } catch (...) {
+    what = "of another kind than std::exception";
+  }
+  const auto end = fmt::format_to_n(line, sizeof line - 1, "std::terminate: an exception left {}{}",
+                                    "where none may, or a thread was not joined: ", what);
+  const std::size_t size = std::min(end.size, sizeof line - 1);
+  for (std::size_t i = 0; i < size; ++i) {
+    if (line[i] < ' ' || line[i] > '~' || line[i] == '"' || line[i] == '\\') line[i] = '?';
+  }
+  say_last_words("std::terminate", {line, size}, 128 + SIGABRT);
+  std::abort();
+}
+
 void on_exit_called(int status, void*) {
   const int code = say_last_words("exit()", "exit() was called while it served", status & 0xff);
   if ((status & 0xff) == 0 && code != 0) ::_exit(code);  // 0 would say that nothing was lost
@@ -137,12 +160,15 @@ int say_last_words(const char* ended_by, std::string_view line, int exit) noexce
   all.process->ended_by = ended_by;
   make_audit(*all.process, all.audit);
   write_termination_log(all.termination_log.data(), all.audit.json_text());
-  // The log's thread carries on meanwhile: what was said before stands before.
+  // The log's thread carries on meanwhile: what was said before stands before. So do the other
+  // workers: what they have received by then is in the audit as well.
   constexpr long moment_ms = 50;
   pause_ms(moment_ms);
   log::silence();
-  log::format_last(all.lines, line, {});
-  log::format_last(all.lines, all.audit.plain_text(), all.audit.json_text());
+  make_audit(*all.process, all.audit);
+  write_termination_log(all.termination_log.data(), all.audit.json_text());
+  log::format_last(all.lines, log::Level::error, line, {});
+  log::format_last(all.lines, log::Level::error, all.audit.plain_text(), all.audit.json_text());
   if (takes_at_once(STDERR_FILENO)) write_to(STDERR_FILENO, {all.lines.data(), all.lines.size()});
   state = said;
   return exit_code(*all.process);
@@ -157,9 +183,11 @@ void prepare_last_words(Process& process, const std::string& termination_log) {
   struct sigaction ours{};
   ours.sa_sigaction = on_fatal;
   ours.sa_flags = static_cast<int>(SA_SIGINFO | SA_ONSTACK | SA_NODEFER);
+  // What was ignored when we were started is a crash all the same.
   const auto take = [&](int signal) {
     struct sigaction before{};
-    if (sigaction(signal, nullptr, &before) == 0 && before.sa_handler == SIG_DFL)
+    if (sigaction(signal, nullptr, &before) != 0) return;
+    if (before.sa_handler == SIG_DFL || before.sa_handler == SIG_IGN)
       (void)sigaction(signal, &ours, nullptr);
   };
   for (const auto& each : fatal_signals) take(each.number);
@@ -167,7 +195,16 @@ void prepare_last_words(Process& process, const std::string& termination_log) {
   static const bool registered =
       ::on_exit(on_exit_called, nullptr) == 0 && std::at_quick_exit(on_quick_exit_called) == 0;
   (void)registered;
+  if (std::get_terminate() == &__gnu_cxx::__verbose_terminate_handler)
+    std::set_terminate(on_terminate);
   state = prepared;
+}
+
+void unblock_fatal_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const auto& each : fatal_signals) sigaddset(&set, each.number);
+  (void)pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 
 void forget_last_words() { state = none; }

@@ -16,6 +16,8 @@ class Process;
 // Once in the process, before serving. Signals that somebody else handles already stay theirs.
 // `termination_log`: where the audit goes as JSON if the file exists.
 void prepare_last_words(Process& process, const std::string& termination_log);
+// Before the first thread: whoever started us may have left them blocked.
+void unblock_fatal_signals();
 // `run` returns: what ends the process from here on is not ours to tell.
 void forget_last_words();
 

@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstring>
 #include <mutex>
+#include <new>
+#include <optional>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -102,6 +104,16 @@ Process* make_process_for_ever(unsigned workers, const Budget& budget) {
 
 void end_hard(int signal) { _exit(128 + signal); }
 
+// Before anybody is served.
+[[noreturn]] void end_without_memory() {
+  log::write_last(log::Level::error,
+                  "there is not enough memory to start: raise its limit (memory.max, ulimit -v), or "
+                  "lower --workers",
+                  {});
+  log::flush(limits::log_flush_ms);
+  _exit(exit_failed.code);
+}
+
 std::string why_not_listening(const std::string& address, int error) {
   const auto because = [&](std::string_view what) {
     return fmt::format("cannot listen on {}: {}", address, what);
@@ -130,11 +142,12 @@ struct Server::Impl {
   }
 
   int refuse(const ExitCode& exit, const std::string& why) const {
-    log::error("{}", why);
+    log::write_last(log::Level::error, why, {});  // whatever --log-level is
     log::flush(limits::log_flush_ms);
     return exit.code;
   }
 
+  std::optional<int> start();
   Descriptor open_patiently(const Address& address) const;
   Descriptor open_first(const std::string& where, Address& address) const;
   bool open_main_listeners(std::string& why);
@@ -195,62 +208,70 @@ void Server::on_drain(void (*hook)(void*), void* state) {
 }
 
 int Server::run() {
-  Impl& self = *impl_;
   static std::atomic<bool> one_has_run{false};
   CHECK(!one_has_run.exchange(true) && "a server runs, and once in a process");
-  self.has_run = true;
-  const Options& options = self.options;
+  impl_->has_run = true;
+  try {
+    if (const std::optional<int> code = impl_->start()) return *code;
+  } catch (const std::bad_alloc&) {
+    end_without_memory();
+  }
+  impl_->serve_on(0, *impl_->main_io);
+  for (std::thread& thread : impl_->threads) thread.join();
+  return impl_->finish();
+}
+
+// ---- the parts of `run`, in its order
+
+// All that can fail. Nothing: it serves.
+std::optional<int> Server::Impl::start() {
   block_signals();
   log::start();
   if (const std::string wrong = options.invalid(); !wrong.empty())
-    return self.refuse(exit_bad_option, wrong);
+    return refuse(exit_bad_option, wrong);
   const unsigned workers = workers_for(options);
   CHECK(workers >= 1 && workers <= workers_max);
-  if (const std::string wrong = self.bound_connections(workers); !wrong.empty())
-    return self.refuse(exit_bad_option, wrong);
+  if (const std::string wrong = bound_connections(workers); !wrong.empty())
+    return refuse(exit_bad_option, wrong);
 
-  warn_of(options, self.plan, workers);
-  self.process = make_process_for_ever(workers, budget_of(options));
-  Process& process = *self.process;
-  self.health.process = &process;
-  process.router = &self.router;
-  process.can_unlisten = can_unlisten();
-  process.arm_watchdog = arm_watchdog;
-  if (options.hard) process.end_now = end_hard;
-  if (self.signal_fd < 0) self.signal_fd = open_signalfd();
-  if (self.signal_fd < 0)
-    return self.refuse(exit_failed, fmt::format("no signalfd: {}", std::strerror(errno)));
+  warn_of(options, plan, workers);
+  process = make_process_for_ever(workers, budget_of(options));
+  health.process = process;
+  process->router = &router;
+  process->can_unlisten = can_unlisten();
+  process->arm_watchdog = arm_watchdog;
+  if (options.hard) process->end_now = end_hard;
+  if (signal_fd < 0) signal_fd = open_signalfd();
+  if (signal_fd < 0)
+    return refuse(exit_failed, fmt::format("no signalfd: {}", std::strerror(errno)));
   if (!make_watchdog()) {
-    return self.refuse(exit_failed,
+    return refuse(exit_failed,
                        fmt::format("no timer for the watchdog: {}; EAGAIN means RLIMIT_SIGPENDING "
                                    "(ulimit -i), which all processes of this user share",
                                    std::strerror(errno)));
   }
 
-  self.configs = self.worker_configs();
+  unblock_fatal_signals();
+  configs = worker_configs();
   std::string why;
-  const bool opened = self.open_engines(why) && !signal_pending(self.signal_fd) &&
-                      self.open_admin_listener(why) && self.open_main_listeners(why);
+  const bool opened = open_engines(why) && !signal_pending(signal_fd) &&
+                      open_admin_listener(why) && open_main_listeners(why);
   if (!opened) {
-    self.go = Impl::give_up;
-    self.go.notify_all();
-    for (std::thread& thread : self.threads) thread.join();
-    if (!why.empty() && !signal_pending(self.signal_fd)) return self.refuse(exit_failed, why);
+    go = give_up;
+    go.notify_all();
+    for (std::thread& thread : threads) thread.join();
+    if (!why.empty() && !signal_pending(signal_fd)) return refuse(exit_failed, why);
     log::info("the signal came before serving had begun");
     log::flush(limits::log_flush_ms);
     return exit_finished.code;
   }
   tell_how_long(options);
-  prepare_last_words(process, options.termination_log);
-  watch_over(process);
-  self.go = Impl::serve;
-  self.go.notify_all();
-  self.serve_on(0, *self.main_io);
-  for (std::thread& thread : self.threads) thread.join();
-  return self.finish();
+  prepare_last_words(*process, options.termination_log);
+  watch_over(*process);
+  go = serve;
+  go.notify_all();
+  return std::nullopt;
 }
-
-// ---- the parts of `run`, in its order
 
 std::string Server::Impl::bound_connections(unsigned workers) {
   const std::size_t have = descriptors();
@@ -329,7 +350,12 @@ bool Server::Impl::open_engines(std::string& why) {
 // Null, and the reason noted, where it cannot be had.
 std::unique_ptr<Io> Server::Impl::open_engine() {
   std::string failed;
-  auto io = process->io == "epoll" ? make_epoll(failed) : make_uring(failed);
+  std::unique_ptr<Io> io;
+  try {
+    io = process->io == "epoll" ? make_epoll(failed) : make_uring(failed);
+  } catch (const std::bad_alloc&) {
+    end_without_memory();
+  }
   if (io == nullptr) {
     const std::lock_guard lock(engine_failing);
     if (engine_failed.empty()) engine_failed = failed;
@@ -353,8 +379,8 @@ bool Server::Impl::start_threads(std::string& why) {
       threads.emplace_back(&Impl::worker_thread, this, index);
     } catch (const std::system_error& error) {
       why = fmt::format(
-          "no thread for a worker: {}; lower --workers, or raise the limit of "
-          "processes (ulimit -u, pids.max)",
+          "no thread for a worker: {}; lower --workers, or raise the limit of processes "
+          "(ulimit -u, pids.max) or of memory, which its stack takes (ulimit -v)",
           error.what());
       return false;
     }
@@ -463,11 +489,16 @@ bool Server::Impl::open_admin_listener(std::string& why) {
 void Server::Impl::serve_on(unsigned index, Io& io) {
   ask_for_short_slices();
   const LastStack stack;
-  Worker worker(io, configs[index], *process, index);
   const bool leader = index == 0;
-  worker.start(listeners[index], leader ? admin_fd : -1, leader ? signal_fd : -1,
-               process->slots[index].wake_fd);
-  worker.run();
+  std::optional<Worker> worker;
+  try {
+    worker.emplace(io, configs[index], *process, index);
+    worker->start(listeners[index], leader ? admin_fd : -1, leader ? signal_fd : -1,
+                  process->slots[index].wake_fd);
+  } catch (const std::bad_alloc&) {
+    end_without_memory();
+  }
+  worker->run();
 }
 
 int Server::Impl::finish() {
@@ -478,7 +509,7 @@ int Server::Impl::finish() {
   write_termination_log(options.termination_log.c_str(), audit.json_text());
   forget_last_words();
   disarm_watchdog();
-  log::write_last(audit.plain_text(), audit.json_text());
+  log::write_last(log::Level::info, audit.plain_text(), audit.json_text());
   // Whoever reads stderr slowly has until the grace period is nearly over.
   const Ms asked_at = process->deadlines().signaled_at - options.pre_stop.count();
   const Ms until = asked_at + options.grace_period.count() - limits::log_flush_margin_ms;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -39,20 +40,25 @@ bool heeded(int signal) {
          action.sa_handler != SIG_IGN;
 }
 
-sigset_t draining_set() {
-  sigset_t set;
-  sigemptyset(&set);
-  for (const int signal : drain_signals) {
-    if (heeded(signal)) sigaddset(&set, signal);
-  }
-  return set;
+// As it is when first asked for, by `block_signals`: later system(3) may ignore some for a while.
+const sigset_t& draining_set() {
+  static const sigset_t kept = [] {
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int signal : drain_signals) {
+      if (heeded(signal)) sigaddset(&set, signal);
+    }
+    return set;
+  }();
+  return kept;
 }
 
 // Else a file or a socket of ours would get its number, and the log would be written into it.
 void open_missing_standard_descriptors() {
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
     if (fcntl(fd, F_GETFD) >= 0) continue;
-    const int opened = open("/dev/null", O_RDWR);  // the lowest number that is free: this one
+    int opened = open("/dev/null", O_RDWR);  // the lowest number that is free: this one
+    if (opened < 0) opened = eventfd(0, 0);  // where there is no /dev: it takes no text either
     if (opened >= 0 && opened != fd) close(opened);
   }
 }
@@ -109,7 +115,9 @@ void wake_workers(const Process& process) {
 void watch(int signal_fd, Ms patience, const std::string& termination_log) {
   for (Ms first_at = never;;) {
     pollfd readable{signal_fd, POLLIN, 0};
-    if (poll(&readable, 1, -1) != 1) continue;
+    if (poll(&readable, 1, -1) != 1) {  // denied?
+      std::this_thread::sleep_for(std::chrono::milliseconds(limits::signal_unread_ms));
+    }
     const Ms arrived = monotonic_ms();
     std::this_thread::sleep_for(std::chrono::milliseconds(limits::signal_unread_ms));
     if (!signal_pending(signal_fd)) continue;
@@ -119,7 +127,7 @@ void watch(int signal_fd, Ms patience, const std::string& termination_log) {
       if (arrived - first_at >= patience) end_hung_start(termination_log);
       continue;
     }
-    const sigset_t set = draining_set();
+    const sigset_t& set = draining_set();
     const std::timespec at_once{};
     const int signal = sigtimedwait(&set, nullptr, &at_once);
     if (signal < 0) {
@@ -143,8 +151,7 @@ void block_signals() {
 }
 
 int open_signalfd() {
-  const sigset_t set = draining_set();
-  return signalfd(-1, &set, SFD_CLOEXEC);
+  return signalfd(-1, &draining_set(), SFD_CLOEXEC);
 }
 
 bool signal_pending(int signal_fd) {

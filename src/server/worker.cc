@@ -178,6 +178,9 @@ void Worker::on_heartbeat(void* self) noexcept {
 
 // Once a second at most: it may be every answer.
 void Worker::report_denied() {
+  const std::uint64_t lost = metrics().get("accept_denied") + metrics().get("input_denied");
+  if (lost != std::exchange(lost_reported_, lost))
+    log::warning("memory is out: {} connections were closed for want of it so far", lost);
   const std::uint64_t denied = metrics().get("answers_denied");
   if (denied == denied_reported_) return;
   log::warning(
@@ -306,10 +309,10 @@ Connection* Worker::free_slot() {
   return &connection;
 }
 
-// Its client sees a reset; in a drain that is a connection lost.
+// Its client sees a reset.
 void Worker::deny(int fd, const Door& door) {
   metrics().add("accept_denied");
-  if (!door.admin && process_.signaled()) metrics().add("queue_lost");
+  if (!door.admin) metrics().add("queue_lost");
   io_.close(fd);
 }
 

@@ -122,6 +122,10 @@ class Worker {
     return true;
   }
   void give_wide_socket() { --wide_sockets_; }
+  // Is there more to wait for than clients that have had our FIN?
+  [[nodiscard]] bool waits_beside_lingering() const {
+    return main_.open > main_.lingering || waiting_ + jobs_.running() > 0;
+  }
   void count_abandoned() { ++abandoned_; }  // nobody waits for it, it runs on
   static void on_task_done(void* exchange) noexcept;
 
@@ -218,6 +222,7 @@ class Worker {
   std::size_t verified_ = 0;     // the slot to look at next
   std::size_t memory_high_ = 0;  // since memory was last given back
   std::uint64_t denied_reported_ = 0;
+  std::uint64_t lost_reported_ = 0;
   std::uint64_t random_;
   int signal_fd_ = -1;
   int wake_fd_ = -1;

@@ -41,6 +41,10 @@ struct PromiseBase {
   bool runs_within = false;                   // its caller's await, which looks when it returns
   void (*on_done)(void*) noexcept = nullptr;  // a root task has this instead
   void* on_done_argument = nullptr;
+  // What it ended by. Of these two no exception is kept: where memory is short there are but a few
+  // hundred, and thousands of coroutines may end in one turn.
+  enum class Ended : unsigned char { well, by_error, canceled, without_memory };
+  Ended ended = Ended::well;
   std::exception_ptr error;
 
   static void* operator new(std::size_t bytes) noexcept { return frame_allocate(bytes); }
@@ -60,7 +64,9 @@ struct PromiseBase {
 
   [[nodiscard]] std::suspend_always initial_suspend() const noexcept { return {}; }
   [[nodiscard]] Final final_suspend() const noexcept { return {}; }
-  void unhandled_exception() noexcept { error = std::current_exception(); }
+  void unhandled_exception() noexcept { ended = keep_exception(error); }
+  static Ended keep_exception(std::exception_ptr& error) noexcept;
+  void rethrow() const;  // unless it ended well
 };
 
 template <class T>
@@ -71,7 +77,7 @@ struct Promise : PromiseBase {
     value.emplace(std::forward<U>(result));
   }
   T take() {
-    if (error) std::rethrow_exception(error);
+    rethrow();
     return std::move(*value);
   }
 };
@@ -79,9 +85,7 @@ struct Promise : PromiseBase {
 template <>
 struct Promise<void> : PromiseBase {
   void return_void() const noexcept {}
-  void take() const {
-    if (error) std::rethrow_exception(error);
-  }
+  void take() const { rethrow(); }
 };
 
 }  // namespace detail
