@@ -201,4 +201,17 @@ void Jobs::say_rest() noexcept {
   unnamed_ = {};
 }
 
+std::size_t Jobs::bytes() const {
+  const std::size_t listed = all_.capacity() + new_.capacity() + starting_.capacity() +
+                             ended_.capacity() + finishing_.capacity() + unfinished_.capacity();
+  return all_.size() * sizeof(Job) + listed * sizeof(Job*);
+}
+
+void Jobs::trim() {
+  for (auto* list : {&new_, &starting_, &ended_, &finishing_, &unfinished_}) {
+    if (all_.empty() && list->empty()) std::vector<Job*>().swap(*list);
+  }
+  if (all_.empty()) std::vector<std::unique_ptr<Job>>().swap(all_);
+}
+
 }  // namespace lastcall

@@ -67,6 +67,8 @@ class Jobs {
   void on_deadline(Ms now);
   void say_rest() noexcept;  // what was unfinished beyond the lines of the log, summed by name
   [[nodiscard]] std::size_t running() const { return all_.size(); }
+  [[nodiscard]] std::size_t bytes() const;  // what they are kept in, frames not included
+  void trim();                              // what is free goes back to the system
   [[nodiscard]] bool waits_for_turn() const { return !new_.empty() || !ended_.empty(); }
 
  private:

@@ -15,8 +15,9 @@ Ticket Operations::begin(int fd, Done done, void* owner, Ms deadline, std::share
     CHECK(index < Ticket::indices);
     reserve_for(slots_, index + 1);
     reserve_for(free_, index + 1);  // a completion takes no memory
-    io_.reserve(2);                 // it, and its cancel
-    slots_.push_back(std::make_unique<Slot>(*this, index));
+    auto slot = std::make_unique<Slot>(*this, index);
+    io_.reserve(2);  // it, and its cancel; last, since it is not taken back
+    slots_.push_back(std::move(slot));
     free_.push_back(index);
   }
   Slot& slot = *slots_[free_.back()];

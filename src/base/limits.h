@@ -51,6 +51,8 @@ inline constexpr std::size_t held_bytes_min = 128;
 inline constexpr std::size_t exchanges_kept = 256;
 inline constexpr std::size_t exchange_kept_bytes = 16 * 1024;  // of the answer's body
 inline constexpr std::size_t trimmed_bytes_min = 8 << 20;  // left by a burst: goes to the system
+inline constexpr Ms trim_interval_ms = 10'000;  // of what no account knows
+inline constexpr std::size_t slots_kept = 64;
 
 // Bytes received while a handler runs or an answer is on its way, per connection. Beyond it the
 // receive is cancelled and TCP's own window holds the client back.

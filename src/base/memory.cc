@@ -1,6 +1,11 @@
 #include "base/memory.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
 #include <cstdint>
+#include <cstdio>
 #include <fstream>
 #include <string>
 
@@ -34,6 +39,19 @@ std::size_t usable_memory() {
   const std::size_t machine = machine_memory("/proc/meminfo");
   const std::size_t limit = memory_limit("/sys/fs/cgroup", "/proc/self/cgroup");
   return limit == 0 ? machine : std::min(machine, limit);
+}
+
+// Two numbers of pages: of the whole address space, and of what is resident. Without streams: it is
+// asked where memory may be short.
+std::size_t resident_bytes() {
+  const int fd = ::open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  std::array<char, 128> text{};
+  const ssize_t size = ::read(fd, text.data(), text.size() - 1);
+  ::close(fd);
+  unsigned long resident = 0;
+  if (size <= 0 || std::sscanf(text.data(), "%*u %lu", &resident) != 1) return 0;
+  return resident * static_cast<std::size_t>(::getpagesize());
 }
 
 }  // namespace lastcall

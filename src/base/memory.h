@@ -2,7 +2,7 @@
 // process may have.
 //
 // Charged: places of connections, heads, bodies, what waits to be parsed, answers, coroutine
-// frames. Not charged, and why --memory is half of what there is: the kernel's buffers of sockets,
+// frames and jobs. Not charged, and why --memory is half of what there is: the kernel's buffers of sockets,
 // rings, stacks, what handlers hold, and what malloc(3) rounds up.
 #pragma once
 
@@ -28,6 +28,7 @@ class Memory {
 
   [[nodiscard]] std::size_t used() const { return charged_ + frames_; }
   [[nodiscard]] std::size_t charged() const { return charged_; }  // without frames
+  [[nodiscard]] std::size_t frames() const { return frames_; }
   [[nodiscard]] std::size_t peak() const { return peak_; }        // since `restart_peak`
   void restart_peak() { peak_ = used(); }
 
@@ -64,7 +65,7 @@ class Memory {
     bodies_ -= bytes;
     release(bytes);
   }
-  // Frames are counted where they are made (lastcall/task.h), and told once a turn.
+  // Of coroutines and background jobs: counted where they are made, and told once a turn.
   void set_frames(std::size_t bytes) { frames_ = bytes; }
 
  private:
@@ -83,6 +84,9 @@ class Memory {
 // The smallest of the machine's memory and the limits of all cgroups that this process is in, v2
 // (memory.max) or v1 (memory.limit_in_bytes).
 [[nodiscard]] std::size_t usable_memory();
+
+// What of the process is in memory (proc(5) statm); 0: not known.
+[[nodiscard]] std::size_t resident_bytes();
 
 // The machine's part alone, of a file as proc(5) has /proc/meminfo; limits::memory_unknown where it
 // does not say.

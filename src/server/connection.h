@@ -167,6 +167,7 @@ class Connection {
   void begin_cut();
   void cut_bytes(std::string_view bytes);
   void cut_unread();
+  void count_unseen();  // one request at least, for which there was no memory
   void cut_received();
   void end_cut();
   // Ends each event: arms the receive and the timer, or takes the next step of the close. (Sends:

@@ -165,13 +165,14 @@ void Connection::on_broken() {
   worker_.metrics().add("connections_broken");
   eof_ = true;
   recount_unread("requests_undelivered");
-  if (state_ == State::handling || state_ == State::handled) {
+  const bool handled = state_ == State::handling || state_ == State::handled;
+  if (handled) {
     worker_.metrics().add("requests_undelivered");
     worker_.metrics().subtract("requests_in_flight");
     abandon_exchange();
     parser_.reset();
   }
-  if (!spill_.empty() && state_ != State::lingering) {
+  if (handled || (state_ == State::open && send_in_flight_)) {  // else it is being parsed
     cut_ = Cut::undelivered;
     parser_.discard_content();
     cut_bytes(spill_.bytes());
@@ -307,9 +308,13 @@ void Connection::cut_bytes(std::string_view bytes) {
 
 // There is no memory to look: it may have been a request.
 void Connection::cut_unread() {
+  count_unseen();
+  cut_ = Cut::discarding;
+}
+
+void Connection::count_unseen() {
   worker_.metrics().add("requests_received");
   worker_.metrics().add("requests_cut");
-  cut_ = Cut::discarding;
 }
 
 // Where no buffer was free for what had arrived. Once the socket is shut nothing is added to it.

@@ -93,7 +93,9 @@ void Connection::reject(int status) {
     // Closed without a word.
   }
   release_exchange();
-  if (!written && out_.empty()) on_broken();
+  if (written) return;
+  if (status == 503) count_unseen();
+  if (out_.empty()) on_broken();
 }
 
 // There is no memory even for a few words: those before it go out, and the connection ends.

@@ -158,18 +158,16 @@ int say_last_words(const char* ended_by, std::string_view line, int exit) noexce
   speaker = ::gettid();
   all.process->ended_with = exit;
   all.process->ended_by = ended_by;
-  make_audit(*all.process, all.audit);
-  write_termination_log(all.termination_log.data(), all.audit.json_text());
   // The log's thread carries on meanwhile: what was said before stands before. So do the other
   // workers: what they have received by then is in the audit as well.
   constexpr long moment_ms = 50;
   pause_ms(moment_ms);
   log::silence();
   make_audit(*all.process, all.audit);
-  write_termination_log(all.termination_log.data(), all.audit.json_text());
   log::format_last(all.lines, log::Level::error, line, {});
   log::format_last(all.lines, log::Level::error, all.audit.plain_text(), all.audit.json_text());
   if (takes_at_once(STDERR_FILENO)) write_to(STDERR_FILENO, {all.lines.data(), all.lines.size()});
+  write_termination_log(all.termination_log.data(), all.audit.json_text());  // its disk may hang
   state = said;
   return exit_code(*all.process);
 }

@@ -107,6 +107,7 @@ class Process {
   // Set by whatever ends the process otherwise than by its loop (last_words.h).
   std::atomic<const char*> ended_by{nullptr};
   std::atomic<int> ended_with{0};  // an exit code, or 128 and a signal; 0: as the audit says
+  std::atomic<unsigned> trims{0};      // how often all workers were asked to give memory back
   std::atomic<unsigned> cut_lines{0};  // in the log, of what the deadline has cut
   std::atomic<Ms> serving_at{never};
   std::atomic<Ms> close_began_at{never};  // un-listened then, where the kernel can

@@ -312,6 +312,7 @@ std::vector<WorkerConfig> Server::Impl::worker_configs() const {
     config.memory = plan.each;
     config.narrow = plan.narrow;
     config.wide_sockets = plan.wide_sockets;
+    config.watches_resident = true;
     config.jobs_max = std::max<std::size_t>(1, (options.max_jobs + workers - 1 - i) / workers);
     config.evict_silent = options.evict_silent;
     config.header_timeout = options.header_timeout.count();
@@ -506,10 +507,11 @@ int Server::Impl::finish() {
   Audit audit;
   make_audit(*process, audit);
   const int code = exit_code(*process);
-  write_termination_log(options.termination_log.c_str(), audit.json_text());
   forget_last_words();
-  disarm_watchdog();
+  change_watchdog_code(code);  // should that file's disk hang
   log::write_last(log::Level::info, audit.plain_text(), audit.json_text());
+  write_termination_log(options.termination_log.c_str(), audit.json_text());
+  disarm_watchdog();
   // Whoever reads stderr slowly has until the grace period is nearly over.
   const Ms asked_at = process->deadlines().signaled_at - options.pre_stop.count();
   const Ms until = asked_at + options.grace_period.count() - limits::log_flush_margin_ms;

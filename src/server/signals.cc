@@ -73,6 +73,8 @@ std::atomic<bool> was_stopped{false};
 static_assert(std::atomic<int>::is_always_lock_free && std::atomic<Ms>::is_always_lock_free,
               "a signal handler uses them");
 
+std::atomic<pid_t> watcher{0};  // the thread of `watch`; 0: there is none, or not yet
+
 std::atomic<Process*> watched{nullptr};  // null: it has not come to serve yet
 
 // Async-signal-safe only (signal-safety(7)).
@@ -110,9 +112,19 @@ void wake_workers(const Process& process) {
   _exit(exit_failed.code);
 }
 
+void unblock_alarm() {
+  sigset_t alarm;
+  sigemptyset(&alarm);
+  sigaddset(&alarm, SIGALRM);
+  pthread_sigmask(SIG_UNBLOCK, &alarm, nullptr);
+}
+
 // Polls and never reads but when the signal has lain unread: then one non-blocking read, which the
 // leader's own read may win.
 void watch(int signal_fd, Ms patience, const std::string& termination_log) {
+  unblock_alarm();
+  watcher = ::gettid();
+  watcher.notify_all();
   for (Ms first_at = never;;) {
     pollfd readable{signal_fd, POLLIN, 0};
     if (poll(&readable, 1, -1) != 1) {  // denied?
@@ -163,12 +175,14 @@ bool make_watchdog() {
   struct sigaction action{};
   action.sa_sigaction = on_watchdog;
   action.sa_flags = SA_SIGINFO | SA_NODEFER | SA_RESTART;  // a second tick may find a stuck first
-  sigset_t alarm;
-  sigemptyset(&alarm);
-  sigaddset(&alarm, SIGALRM);
-  pthread_sigmask(SIG_UNBLOCK, &alarm, nullptr);
   sigevent event{};
   event.sigev_notify = SIGEV_SIGNAL;
+  if (watcher != 0) {
+    event.sigev_notify = SIGEV_THREAD_ID;
+    event._sigev_un._tid = watcher;  // sigev_notify_thread_id of timer_create(2)
+  } else {
+    unblock_alarm();
+  }
   event.sigev_signo = SIGALRM;
   event.sigev_value.sival_int = watchdog_mark;
   const itimerspec disarmed{};  // tried now: at the signal it must not fail
@@ -185,6 +199,8 @@ void arm_watchdog(Ms at, int exit_code) {
   CHECK(timer_settime(watchdog, TIMER_ABSTIME, &when, nullptr) == 0);
 }
 
+void change_watchdog_code(int exit_code) { watchdog_exit_code = exit_code; }
+
 void disarm_watchdog() {
   const itimerspec disarmed{};
   CHECK(timer_settime(watchdog, 0, &disarmed, nullptr) == 0);
@@ -197,6 +213,7 @@ void start_signal_watch(int signal_fd, Ms patience, std::string termination_log)
   pthread_sigmask(SIG_SETMASK, &all, &before);  // of the thread: no signal is for it
   try {
     std::thread(watch, signal_fd, patience, std::move(termination_log)).detach();
+    watcher.wait(0);
   } catch (const std::exception& error) {
     log::warning("no thread to watch the signal beside worker 0: {}", error.what());
   }

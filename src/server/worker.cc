@@ -93,7 +93,7 @@ void Worker::turn() {
   now_ = io_.now();
   Context::enter(&context_);
   context_.now = now_;
-  if (waiting_ + jobs_.running() > 0) memory_.set_frames(detail::frame_bytes_live());
+  if (waiting_ + jobs_.running() + memory_.frames() > 0) count_frames();
   note_batches();
   date_.update(io_.wall_seconds());
   process_.note_turn(slot_.heartbeat.load(std::memory_order_relaxed), now_);
@@ -190,24 +190,55 @@ void Worker::report_denied() {
   denied_reported_ = denied;
 }
 
+void Worker::count_frames() { memory_.set_frames(detail::frame_bytes_live() + jobs_.bytes()); }
+
 // When a burst has been over for a second: pools and malloc keep what it needed.
 void Worker::give_memory_back() {
-  memory_.set_frames(detail::frame_bytes_live());
+  count_frames();
   metrics().set("memory_bytes", memory_.used());
   const std::size_t recently = memory_.peak();
   memory_.restart_peak();
-  if (memory_high_ < recently + limits::trimmed_bytes_min) {
-    memory_high_ = std::max(memory_high_, recently);
-    return;
+  const std::size_t least = std::min(limits::trimmed_bytes_min, config_.memory.all / 8);
+  const bool fell = memory_high_ >= recently + least;
+  memory_high_ = fell ? recently : std::max(memory_high_, recently);
+  const bool asked = process_.trims != std::exchange(trims_seen_, process_.trims);
+  if (fell || asked) {
+    slabs_.trim();
+    exchanges_.trim();
+    detail::frames_trim();
+    jobs_.trim();
+    trim_slots();
+    metrics().add("memory_returned");
   }
-  memory_high_ = recently;
-  slabs_.trim();
-  exchanges_.trim();
-  detail::frames_trim();
 #ifdef __GLIBC__
-  malloc_trim(0);
+  if (fell || (leader() && asked)) malloc_trim(0);
 #endif
-  metrics().add("memory_returned");
+  if (leader() && config_.watches_resident) watch_resident(least * process_.slots.size());
+}
+
+// What no account knows, such as the text of an answer before it was denied, goes back as well: the
+// process has become much larger than when it last gave something back, and grows no more.
+void Worker::watch_resident(std::size_t least) {
+  const std::size_t resident = resident_bytes();
+  const bool grows = resident > resident_before_;
+  resident_before_ = resident;
+  if (trims_seen_ != 0 && trims_seen_ != std::exchange(trims_done_, trims_seen_))
+    resident_trimmed_ = resident;
+  resident_trimmed_ = std::min(resident_trimmed_, resident);
+  if (grows || resident < resident_trimmed_ + least || now_ < trims_next_) return;
+  trims_next_ = now_ + limits::trim_interval_ms;
+  ++process_.trims;  // which each worker sees a second later at most
+}
+
+// Slots of connections, but for a few, from the end up to the last that is in use.
+void Worker::trim_slots() {
+  if (!parked_.empty()) return;
+  const std::size_t before = connections_.size();
+  while (connections_.size() > limits::slots_kept && !connections_.back()->in_use())
+    connections_.pop_back();
+  if (connections_.size() == before) return;
+  std::erase_if(free_slots_, [&](std::uint32_t slot) { return slot >= connections_.size(); });
+  verified_ = 0;
 }
 
 // In a drain each, since it is waited for.
@@ -295,9 +326,9 @@ Connection* Worker::free_slot() {
       reserve_for(free_slots_, slots);
       reserve_for(parked_, slots);
       reserve_for(silent_, slots);
-      io_.reserve(4);  // a receive, a send, and their cancels
-      connections_.push_back(
-          std::make_unique<Connection>(*this, static_cast<std::uint32_t>(slots - 1)));
+      auto connection = std::make_unique<Connection>(*this, static_cast<std::uint32_t>(slots - 1));
+      io_.reserve(4);  // a receive, a send, and their cancels; last, since it is not taken back
+      connections_.push_back(std::move(connection));
     } catch (const std::bad_alloc&) {
       return nullptr;
     }

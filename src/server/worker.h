@@ -15,6 +15,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -56,6 +57,7 @@ struct WorkerConfig {
   std::size_t send_bytes_max = limits::send_bytes_max;
   bool narrow = false;           // the kernel's buffers are bounded (memory_plan.h),
   std::size_t wide_sockets = 0;  // but for so many
+  bool watches_resident = false;  // what the process has in memory is looked at, too
   std::size_t jobs_max = Options{}.max_jobs;
   bool evict_silent = Options{}.evict_silent;
   Ms header_timeout = Options{}.header_timeout.count();
@@ -138,7 +140,10 @@ class Worker {
   void on_broken_io();
   static void on_heartbeat(void* worker) noexcept;
   void report_denied();
+  void count_frames();
   void give_memory_back();
+  void watch_resident(std::size_t least);
+  void trim_slots();
   void verify();
   void note_batches();
   void observe_memory();
@@ -221,6 +226,11 @@ class Worker {
   bool tight_ = false;
   std::size_t verified_ = 0;     // the slot to look at next
   std::size_t memory_high_ = 0;  // since memory was last given back
+  unsigned trims_seen_ = 0;      // of the process
+  unsigned trims_done_ = 0;      // leader's
+  Ms trims_next_ = 0;
+  std::size_t resident_before_ = 0;  // a second ago
+  std::size_t resident_trimmed_ = SIZE_MAX;  // when memory was last given back
   std::uint64_t denied_reported_ = 0;
   std::uint64_t lost_reported_ = 0;
   std::uint64_t random_;

@@ -162,6 +162,8 @@ void Worker::settle() {
     const bool patient = now_ - process_.close_began_at < process_.settle_max;
     settle_poll_at_ =
         now_ + std::max(patient ? limits::settle_poll_ms : limits::settle_kept_poll_ms, 4 * took);
+    if (patient)
+      settle_poll_at_ = std::min(settle_poll_at_, process_.close_began_at + process_.settle_max);
   }
   if (process_.settled_at != never) main_.listener.begin_close();
 }

@@ -68,15 +68,16 @@ class LastWordsTest(TestCase):
                                {"route": "GET /slow", "requests": 3}])
         self.assertEqual(audit["signal"], "SIGNONE")
         for line in server.lines:
-            self.assertTrue("time" in line or "end" in line or "CHECK" in line["message"] or
-                            "terminate called" in line["message"], line)
+            self.assertTrue("time" in line or "end" in line, line)
 
     @unittest.skipIf(is_sanitized(), "a sanitizer handles these signals itself")
     def test_a_crash_an_abort_and_a_terminate_are_told_and_end_as_they_would(self):
-        for path, number in (("/crash", signal.SIGSEGV), ("/abort", signal.SIGABRT),
-                             ("/terminate", signal.SIGABRT), ("/overflow", signal.SIGSEGV)):
+        for path, number, why in (("/crash", signal.SIGSEGV, "SIGSEGV"),
+                                  ("/abort", signal.SIGABRT, "SIGABRT"),
+                                  ("/terminate", signal.SIGABRT, "std::terminate"),
+                                  ("/overflow", signal.SIGSEGV, "SIGSEGV")):
             with self.subTest(path):
-                self.assert_told(path, -number, 128 + number, number.name)
+                self.assert_told(path, -number, 128 + number, why)
 
     def test_exit_in_a_handler_is_told(self):
         self.assert_told("/exit", 7, 7, "exit()")

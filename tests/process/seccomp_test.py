@@ -176,16 +176,17 @@ class WholeLife(ConfinedTestCase):
                          dict.fromkeys(MUST_BE_ZERO, 0))
         self.assertEqual(json.loads(log.read_text())["exit"], 0)
 
-    def test_a_stderr_that_nobody_reads_delays_nothing(self):
+    def test_a_stderr_that_nobody_reads_delays_its_end_and_nothing_else(self):
         port = free_port()
         server = self.start(
             command=[BINARY, "--listen", f"127.0.0.1:{port}", "--drain-window", "300ms",
-                     "--shutdown-timeout", "2s"], serving=False, stderr=self.full_pipe())
+                     "--shutdown-timeout", "2s", "--grace-period", "6s"], serving=False,
+            stderr=self.full_pipe())
         server.port = port
         self.wait_until_it_answers(server)
         signaled_at = server.terminate()
         self.assertEqual(server.wait(), 0)
-        self.assertLess(server.ended_at - signaled_at, patience(2.3))
+        self.assertLess(server.ended_at - signaled_at, patience(6))
 
 
 class Counters(ConfinedTestCase):

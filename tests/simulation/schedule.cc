@@ -249,7 +249,7 @@ class Schedule {
   }
 
   void judge_counters(unsigned losers) {
-    if (verdict_.lost > 0 && verdict_.exit_code == 0 && !counts_shortage())
+    if (verdict_.lost > 0 && verdict_.exit_code == 0)
       fail(fmt::format("{} requests lost, and exit code 0", verdict_.lost));
     if (ample()) {
       // With time enough only a request that met an unannounced FIN can be lost, and is counted.
@@ -308,13 +308,6 @@ class Schedule {
 
   // Nothing may be cut: there is time for all, and memory.
   [[nodiscard]] bool ample() const { return plan_.ample && !plan_.forces && !scarce(); }
-
-  // Does the server say that somebody got no answer for want of memory?
-  [[nodiscard]] bool counts_shortage() const {
-    return scarce() && process_.sum("accept_denied") + process_.sum("body_denied") +
-                               process_.sum("answers_denied") + process_.sum("input_denied") >
-                           0;
-  }
 
   void fail(const std::string& what) {
     if (verdict_.failure.empty()) verdict_.failure = what;

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
 using namespace lastcall;
 
@@ -94,4 +95,11 @@ TEST_CASE("a machine says what it has, or is taken for a small one") {
 
 TEST_CASE("what may be used is something, and no more than the machine has") {
   CHECK(usable_memory() > 16 * KiB * KiB);
+}
+
+TEST_CASE("what is in memory grows by what is touched") {
+  const std::size_t before = resident_bytes();
+  CHECK(before > 0);
+  const std::vector<char> touched(32 << 20, 'x');
+  CHECK(resident_bytes() >= before + touched.size() / 2);
 }

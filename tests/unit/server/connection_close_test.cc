@@ -477,3 +477,66 @@ TEST_CASE("half a request and a FIN behind an answer that is not acknowledged en
   CHECK(wire.kernel.sockets[socket].server_closed);
   CHECK(wire.count("requests_answered") == 1);
 }
+
+TEST_CASE("an answer that was never acknowledged is undelivered, whoever sees the reset first") {
+  Wire wire;
+  const int socket = wire.connect();
+  wire.kernel.sockets[socket].unacked = 1'000'000;  // nothing of what is sent is acknowledged
+  CHECK(status(wire.ask(socket, hello)) == 200);
+  CHECK(wire.count("requests_answered") == 1);
+  SUBCASE("a receive") { wire.reset(socket); }
+  SUBCASE("the look at one that has closed") {
+    wire.hang_up(socket);
+    wire.kernel.sockets[socket].client_reset = true;
+    wire.pass(3000);
+  }
+  CHECK(wire.count("requests_undelivered") == 1);
+  CHECK(wire.count("answers_unread") == 1);
+  CHECK(wire.count("connections_open") == 0);
+}
+
+TEST_CASE("requests behind one that is handled are counted when their client goes") {
+  Wire wire;
+  const int socket = wire.connect();
+  std::string all = "GET /wait?ms=100 HTTP/1.1\r\nHost: a\r\n\r\n";
+  for (int i = 0; i < 5; ++i) all += hello;
+  all += "GET / HTTP/1.1\r\n";  // and a part of one
+  wire.send(socket, all);
+  CHECK(wire.count("requests_received") == 1);
+  wire.reset(socket);
+  CHECK(wire.count("requests_received") == 6);
+  CHECK(wire.count("requests_undelivered") == 6);
+  CHECK(wire.count("requests_cut") == 0);
+  wire.pass(200);
+  CHECK(wire.count("handlers_waiting") == 0);
+}
+
+TEST_CASE("a FIN that is not acknowledged is waited behind, as long as there is other work") {
+  Wire wire(WorkerConfig{}, Budget{.window = 0, .timeout = 20'000});
+  const int silent = wire.connect();
+  CHECK(status(wire.ask(silent, hello)) == 200);
+  const int busy = wire.connect();
+  wire.send(busy, "GET /wait?ms=6000 HTTP/1.1\r\nHost: a\r\n\r\n");
+  wire.signal(SIGTERM);
+  wire.pass(200);
+  REQUIRE(wire.closed(silent));
+  SUBCASE("its client has not heard of it, and asks") {
+    wire.kernel.sockets[silent].unacked = 1;
+    wire.pass(4500);
+    wire.send(silent, hello);
+    CHECK(wire.count("lost_in_drain") == 1);
+  }
+  SUBCASE("its client has heard of it") {
+    wire.pass(2500);
+    CHECK(wire.count("connections_open") == 1);
+  }
+  SUBCASE("its client has gone for good") {
+    wire.kernel.sockets[silent].unacked = 1;
+    wire.pass(6500);
+    CHECK(says_close(wire.take(busy)));
+    wire.hang_up(busy);
+    wire.pass(2500);
+    CHECK(wire.worker.stopped());
+    CHECK(wire.count("lost_in_drain") == 0);
+  }
+}

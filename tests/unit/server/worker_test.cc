@@ -243,3 +243,24 @@ TEST_CASE("where the kernel's buffers are narrow, some of those with large bodie
   CHECK(status(wire.ask(second, post("/echo", 100'000))) == 200);
   CHECK(wire.kernel.sockets[second].receive_room == limits::wide_socket_bytes);
 }
+
+TEST_CASE("places that a burst needed are given back, and those in use stay") {
+  WorkerConfig config;
+  config.memory = {.all = 16 << 20, .bodies = 8 << 20};
+  Wire wire(config);
+  std::vector<int> crowd = connect(wire, 3000);
+  for (const int socket : crowd) wire.kernel.sockets[socket].to_server = "POST / HTTP/1.1\r\n";
+  wire.turn(20);
+  const int stays = crowd[100];
+  for (const int socket : crowd) {
+    if (socket != stays) wire.kernel.sockets[socket].client_reset = true;
+  }
+  wire.turn(20);
+  CHECK(wire.count("connections_open") == 1);
+  wire.pass(3000);
+  CHECK(wire.count("memory_returned") == 1);
+  wire.kernel.sockets[stays].to_server += "Host: a\r\nContent-Length: 0\r\n\r\n";
+  wire.turn(4);
+  CHECK(status(wire.take(stays)) == 405);
+  for (const int socket : connect(wire, 200)) CHECK(status(wire.ask(socket, hello)) == 200);
+}
