@@ -43,7 +43,7 @@ bool Exchange::own_head(std::string_view raw, std::size_t capacity) {
   const auto from = reinterpret_cast<std::uintptr_t>(raw.data());
   if (!head_owned) head.clear();
   const std::size_t more = capacity - head.size();
-  if (!memory_.has_room(head.growth(more)) || !head.reserve(more)) return false;
+  if (!(probes || memory_.has_room(head.growth(more))) || !head.reserve(more)) return false;
   if (!head_owned) (void)head.append(raw);  // there is room
   head_owned = true;
   const auto move = [&](std::string_view& view) {
@@ -72,7 +72,7 @@ bool Exchange::own_body() {
 bool Exchange::grow_fields() {
   std::vector<Field>& fields = request.fields_;
   const std::size_t more = std::max<std::size_t>(8, fields.size()) * sizeof(Field);
-  if (!memory_.has_room(more)) return false;
+  if (!probes && !memory_.has_room(more)) return false;
   try {
     fields.reserve(fields.size() + more / sizeof(Field));
   } catch (const std::bad_alloc&) {

@@ -74,7 +74,8 @@ struct Exchange {
   Request request;
   Response response;
   BodyBuffer body;
-  HeldBytes head;  // owned memory of the raw head, once it needed any
+  bool probes = false;  // asked for on the admin listener: there is always room
+  HeldBytes head;       // owned memory of the raw head, once it needed any
   bool head_owned = false;
 
   // Of a coroutine handler.

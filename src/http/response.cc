@@ -58,12 +58,12 @@ Response& Response::append(std::string_view content) {
 
 void Response::clear() {
   status_ = 200;
+  // One large answer does not bloat a pool for ever: nothing but a swap frees a string's memory.
+  for (std::string* text : {&content_type_, &fields_, &body_}) {
+    text->clear();
+    if (text->capacity() > limits::exchange_kept_bytes) std::string().swap(*text);
+  }
   content_type_.assign("text/plain");
-  fields_.clear();
-  body_.clear();
-  // One large answer does not bloat a pool for ever.
-  if (body_.capacity() > limits::exchange_kept_bytes) body_ = {};
-  if (fields_.capacity() > limits::exchange_kept_bytes) fields_ = {};
 }
 
 }  // namespace lastcall

@@ -26,6 +26,9 @@ class Counter {
   // Returns once `n` is counted, as durably as the implementation promises; however long that
   // takes. Throws Canceled at the drain's deadline. On any worker.
   [[nodiscard]] virtual Task<> add(std::uint64_t n) = 0;
+  // Once on each worker when it begins to serve: what is wrong with where it counts is told then,
+  // in the log.
+  [[nodiscard]] virtual Task<> look() { co_return; }
   // Nothing: it cannot be known at the moment.
   [[nodiscard]] virtual Task<std::optional<std::int64_t>> value() = 0;
 };

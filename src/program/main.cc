@@ -30,7 +30,7 @@ int refuse(const lastcall::ProgramOptions& options, int code, const std::string&
   if (options.log_format == "json" && lastcall::log::enabled(lastcall::log::Level::error)) {
     lastcall::log::error("{}", why);
   } else {
-    fmt::print(stderr, "lastcall: {}\n", why);
+    std::fputs(fmt::format("lastcall: {}\n", why).c_str(), stderr);  // which may be full, or gone
   }
   return code;
 }

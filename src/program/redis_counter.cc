@@ -76,6 +76,11 @@ RedisCounter::Client& RedisCounter::client() {
 
 Task<> RedisCounter::add(std::uint64_t n) { return client().batch.add(n); }
 
+// One worker's word is enough.
+Task<> RedisCounter::look() {
+  if (this_worker() == 0) co_await client().reads.add(1);
+}
+
 // One GET answers all that ask meanwhile, so that readers do not keep increments from their turn.
 Task<std::optional<std::int64_t>> RedisCounter::value() {
   Client& here = client();

@@ -44,6 +44,7 @@ class RedisCounter final : public Counter {
   ~RedisCounter() override;
 
   Task<> add(std::uint64_t n) override;
+  Task<> look() override;
   // Nothing while Redis cannot be reached.
   Task<std::optional<std::int64_t>> value() override;
 

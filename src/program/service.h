@@ -16,7 +16,7 @@ class Service {
   // the field X-Served-By.
   Service(Counter& counter, std::chrono::milliseconds job_delay, bool signs);
 
-  // Adds its routes; the service outlives the server's run.
+  // Adds its routes, and its look at the counter when it starts; the service outlives the server's run.
   void add_routes(Server& server);
 
  private:
@@ -26,6 +26,7 @@ class Service {
   static void echo(Request& request, Response& response, void* service);
   static Task<> slow(Request& request, Response& response, void* service);
   static void incr(Request&, Response& response, void* service);
+  static Task<> look(void* service);
   static Task<> count(Request&, Response& response, void* service);
 
   void sign(Response& response) const;

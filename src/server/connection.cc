@@ -205,6 +205,7 @@ bool Connection::take_exchange() {
   DCHECK(exchange_ == nullptr && (state_ == State::open || cut_ != Cut::no));
   exchange_ = worker_.exchanges().take();
   if (exchange_ == nullptr) return false;
+  exchange_->probes = door_->admin;
   parser_.begin(*exchange_);
   request_started_at_ = worker_.now();
   return true;

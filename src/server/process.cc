@@ -53,10 +53,9 @@ void Process::on_broken_io(int error, Ms now) {
   if (io_error_ != 0) return;
   io_error_ = error;
   log::error(
-      "{} does not go on: {}; draining for {}, then closing for at most {}, as far as it still "
-      "can. "
-      "--io epoll does without io_uring",
-      io, std::strerror(error), format_duration(budget.window), format_duration(budget.timeout));
+      "{} does not go on: {}; closing at once, for at most {}, as far as it still can. --io epoll "
+      "does without io_uring",
+      io, std::strerror(error), format_duration(budget.timeout));
   if (!signaled()) begin_drain(0, now);
 }
 
@@ -64,7 +63,8 @@ void Process::begin_drain(int signal, Ms now) {
   DCHECK(!signaled());
   all_ready_ = workers_ready == slots.size() ? 1 : 0;
   signal_ = signal;
-  publish(Deadlines::from(now, budget, all_ready()));
+  // Without a signal a worker's loop is broken: who comes to it is not served.
+  publish(Deadlines::from(now, budget, all_ready() && signal != 0));
   if (arm_watchdog != nullptr)
     arm_watchdog(deadlines().deadline + limits::watchdog_ms, exit_cut.code);
 }

@@ -168,6 +168,8 @@ struct Server::Impl {
   Health health;
   Router router;
   Router admin_router;
+  Task<> (*on_start)(void*) = nullptr;
+  void* on_start_state = nullptr;
   void (*on_drain)(void*) = nullptr;
   void* on_drain_state = nullptr;
 
@@ -199,6 +201,12 @@ void Server::route(Method method, std::string_view path, Plain handler, void* st
 void Server::route(Method method, std::string_view path, Waiting handler, void* state) {
   CHECK(!impl_->has_run && "routes are added before `run`");
   impl_->router.add({method, std::string(path), nullptr, handler, state});
+}
+
+void Server::on_start(Task<> (*work)(void*), void* state) {
+  CHECK(!impl_->has_run && "the hook is set before `run`");
+  impl_->on_start = work;
+  impl_->on_start_state = state;
 }
 
 void Server::on_drain(void (*hook)(void*), void* state) {
@@ -319,6 +327,8 @@ std::vector<WorkerConfig> Server::Impl::worker_configs() const {
     config.body_timeout = options.body_timeout.count();
     config.idle_timeout = options.idle_timeout.count();
     config.write_timeout = options.write_timeout.count();
+    config.on_start = on_start;
+    config.on_start_state = on_start_state;
     config.on_drain = on_drain;
     config.on_drain_state = on_drain_state;
   }

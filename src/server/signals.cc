@@ -64,7 +64,6 @@ void open_missing_standard_descriptors() {
 }
 
 timer_t watchdog{};               // of the process, made before serving
-constexpr int watchdog_mark = 1;  // in its signal; somebody else's has none
 constexpr long watchdog_tick_ms = 250;
 std::atomic<int> watchdog_exit_code{exit_cut.code};
 std::atomic<Ms> watchdog_at{never};  // when its first tick is due
@@ -79,7 +78,7 @@ std::atomic<Process*> watched{nullptr};  // null: it has not come to serve yet
 
 // Async-signal-safe only (signal-safety(7)).
 void on_watchdog(int, siginfo_t* info, void*) {
-  if (info->si_code != SI_TIMER || info->si_value.sival_int != watchdog_mark)
+  if (info->si_code != SI_TIMER || info->si_value.sival_ptr != &watchdog)
     return;  // not our timer's
   const int tick = watchdog_ticks++;
   // Late: all of the process was stopped (a freezer, a suspended machine). Its loops have not seen
@@ -158,7 +157,8 @@ void watch(int signal_fd, Ms patience, const std::string& termination_log) {
 void block_signals() {
   open_missing_standard_descriptors();
   sigset_t set = draining_set();
-  for (const int signal : {SIGPIPE, SIGXFSZ, SIGUSR1, SIGUSR2, SIGALRM}) sigaddset(&set, signal);
+  for (const int signal : {SIGPIPE, SIGXFSZ, SIGTTOU, SIGUSR1, SIGUSR2, SIGALRM})
+    sigaddset(&set, signal);
   CHECK(sigprocmask(SIG_BLOCK, &set, nullptr) == 0);
 }
 
@@ -184,7 +184,7 @@ bool make_watchdog() {
     unblock_alarm();
   }
   event.sigev_signo = SIGALRM;
-  event.sigev_value.sival_int = watchdog_mark;
+  event.sigev_value.sival_ptr = &watchdog;
   const itimerspec disarmed{};  // tried now: at the signal it must not fail
   return sigaction(SIGALRM, &action, nullptr) == 0 &&
          timer_create(CLOCK_MONOTONIC, &event, &watchdog) == 0 &&

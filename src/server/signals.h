@@ -1,8 +1,8 @@
 // Signals: blocked first (`block_signals`, lastcall/server.h), read from a signalfd, and a way out
 // that needs no loop (signal(7)).
 //
-// SIGTERM, SIGINT, SIGQUIT and SIGHUP drain. SIGPIPE, SIGXFSZ, SIGUSR1 and SIGUSR2 are blocked and
-// ignored, never deadly. SIGALRM is the watchdog's.
+// SIGTERM, SIGINT, SIGQUIT and SIGHUP drain. SIGPIPE, SIGXFSZ, SIGTTOU, SIGUSR1 and SIGUSR2 are
+// blocked and ignored, never deadly. SIGALRM is the watchdog's.
 #pragma once
 
 #include <string>

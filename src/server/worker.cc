@@ -5,6 +5,7 @@
 #include <malloc.h>
 
 #include <algorithm>
+#include <exception>
 #include <new>
 #include <utility>
 
@@ -76,10 +77,39 @@ void Worker::start(int listener, int admin_listener, int signal_fd, int wake_fd)
   // Hands the accepts over before we call ourselves ready; some may carry a connection already.
   dispatch_all(io_.harvest(now_));
   tend_listeners();
+  begin_start_task();
   if (++process_.workers_ready != process_.slots.size() || !process_.all_ready()) return;
   process_.serving_at = io_.now();
   log::info("serving");
   wake_all();
+}
+
+void Worker::begin_start_task() {
+  if (config_.on_start == nullptr) return;
+  Context::enter(&context_);
+  context_.now = now_;
+  start_task_ = config_.on_start(config_.on_start_state);
+  if (!start_task_) {
+    log::error("no memory for what is to run at the start");
+    return;
+  }
+  start_task_runs_ = true;
+  start_task_.start(
+      [](void* self) noexcept { static_cast<Worker*>(self)->start_task_runs_ = false; }, this);
+}
+
+// Not from within its last step: its frame goes here.
+void Worker::end_start_task() {
+  try {
+    start_task_.result();
+  } catch (const Canceled&) {
+    // At the deadline: nobody was promised anything.
+  } catch (const std::exception& error) {
+    log::error("what was to run at the start failed: {}", error.what());
+  } catch (...) {
+    log::error("what was to run at the start failed");
+  }
+  start_task_.reset();
 }
 
 // ---- the loop
@@ -106,6 +136,7 @@ void Worker::turn() {
   observe_signal();
   finish_tasks();
   jobs_.finish(now_);
+  if (start_task_ && !start_task_runs_) end_start_task();
   resume_parked();
   tend_listeners();
   if (stopped()) stop();
@@ -547,7 +578,7 @@ void Worker::check_nothing_left() const {
   CHECK(main_.open == 0 && admin_.open == 0 && parked_.empty());
   CHECK(!main_.listener.is_open() && !admin_.listener.is_open());
   CHECK(free_slots_.size() == connections_.size());
-  CHECK(waiting_ == 0 && abandoned_ == 0 && finished_.empty());
+  CHECK(waiting_ == 0 && abandoned_ == 0 && finished_.empty() && !start_task_);
   CHECK(jobs_.running() == 0 && ready_.empty() && operations_.outstanding() == 0);
   CHECK(exchanges_.lent() == 0);
   CHECK(slabs_.lent() == 0);

@@ -64,6 +64,8 @@ struct WorkerConfig {
   Ms body_timeout = Options{}.body_timeout.count();
   Ms idle_timeout = Options{}.idle_timeout.count();
   Ms write_timeout = Options{}.write_timeout.count();
+  Task<> (*on_start)(void*) = nullptr;  // run once on each worker
+  void* on_start_state = nullptr;
   void (*on_drain)(void*) = nullptr;  // called once, on the leader's thread
   void* on_drain_state = nullptr;
 };
@@ -145,6 +147,8 @@ class Worker {
   void watch_resident(std::size_t least);
   void trim_slots();
   void verify();
+  void begin_start_task();
+  void end_start_task();
   void note_batches();
   void observe_memory();
   Connection* find(const Completion& completion);
@@ -217,7 +221,9 @@ class Worker {
   std::vector<Connection*> silent_;                              // as asked for last
   std::vector<Exchange*> finished_;
   std::vector<Exchange*> finishing_;  // swapped with it: both keep their room
-  std::size_t waiting_ = 0;           // coroutines that have not ended
+  Task<> start_task_;
+  bool start_task_runs_ = false;
+  std::size_t waiting_ = 0;           // coroutines of handlers that have not ended
   std::size_t abandoned_ = 0;         // those of them whose client has gone, or was cut
   std::size_t batch_max_ = limits::batch_answers_max;
   std::size_t turn_answers_ = 0;  // of this turn,

@@ -45,7 +45,7 @@ void Worker::observe_signal() {
 
 Remaining Worker::remaining() const {
   return {.connections = main_.open,
-          .handlers = waiting_,
+          .handlers = waiting_ + (start_task_ ? 1 : 0),
           .jobs = jobs_.running(),
           .others = leader() ? process_.slots.size() - 1 - process_.workers_stopped : 0,
           .listener = main_.listener.is_open(),
@@ -61,7 +61,7 @@ void Worker::step_drain(Event event, Ms at) {
   if (leader() && phase() == Phase::closing && process_.close_began_at == never) unlisten_in_time();
   if (actions.cut) cut();
   if (phase() == Phase::closing && process_.close_began_at != never) settle();
-  if (cut_ && process_.close_began_at != never) main_.listener.cut();
+  if (cut_ && process_.settled_at != never) main_.listener.cut();
   if (actions.close_admin) close_admin();
   if (actions.release) release_reads();
   if (phase() != Phase::closing) return;
@@ -208,9 +208,11 @@ void Worker::close_silent_batch() {
   close_poll_at_ = now_ + limits::closing_poll_ms;
   std::vector<Connection*>& silent = silent_since(now_, main_);
   // Nobody knows yet what a fresh connection will say: it has until its first-byte deadline.
+  // One whose handshake took long has a path that loses packets: its kernel takes three times as
+  // long for its next try.
   std::erase_if(silent, [&](const Connection* each) {
-    const Ms since = std::max(each->accepted_at(), closed_at);
-    return each->fresh() && now_ < since + limits::first_byte_ms;
+    const Ms late = std::max<Ms>(0, each->accepted_at() - closed_at);
+    return each->fresh() && now_ < closed_at + late + limits::first_byte_ms + 3 * late;
   });
   constexpr std::size_t batches = 16;
   const std::size_t batch = std::max(limits::idle_close_batch, main_.open / batches);

@@ -2,6 +2,7 @@
 
 import ctypes
 import errno
+import json
 import os
 import resource
 import signal
@@ -137,6 +138,23 @@ class BadOptions(Refusals):
                             environment={"LASTCALL_DRAIN_WINDOW": "soon"})
         self.assert_refused(2, ["--listen", "elsewhere"], listen=None,
                             environment={"LASTCALL_LISTEN": "elsewhere"})
+
+    def test_2_with_log_format_json_it_is_told_as_json(self):
+        for options, environment in ((["--log-format", "json"], {}), (["--log-format=json"], {}),
+                                     ([], {"LASTCALL_LOG_FORMAT": "json"})):
+            for wrong in (["--workers", "0"], ["--bogus"], ["--max-body-bytes", "1MB"]):
+                with self.subTest([*options, *wrong]):
+                    ended = subprocess.run([BINARY, *wrong, *options], capture_output=True,
+                                           text=True, timeout=patience(20),
+                                           env=clean_environment() | environment)
+                    self.assertEqual(ended.returncode, 2)
+                    self.assertIn(wrong[0], json.loads(ended.stderr)["message"])
+
+    def test_2_though_nobody_can_be_told(self):
+        with open("/dev/full", "w") as full:
+            for wrong in (["--workers", "0"], ["--bogus"]):
+                ended = subprocess.run([BINARY, *wrong], stderr=full, timeout=patience(20))
+                self.assertEqual(ended.returncode, 2)
 
     def test_an_argument_wins_over_the_environment(self):
         server = self.start("--drain-window", "0s",

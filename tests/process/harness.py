@@ -276,6 +276,23 @@ class Server:
                 for name, value in re.findall(r"^(\w+) (\d+)$", text, re.M)}
 
 
+def full_pipe(test):
+    """The end to write to of a pipe with not a byte of room, that nobody reads."""
+    reader, writer = os.pipe()
+    test.addCleanup(os.close, reader)
+    test.addCleanup(os.close, writer)
+    flags = fcntl.fcntl(writer, fcntl.F_GETFL)
+    fcntl.fcntl(writer, fcntl.F_SETFL, flags | os.O_NONBLOCK)
+    for size in (1 << 16, 1):
+        while True:
+            try:
+                os.write(writer, b"x" * size)
+            except BlockingIOError:
+                break
+    fcntl.fcntl(writer, fcntl.F_SETFL, flags)
+    return writer
+
+
 class Answer:
     def __init__(self, status, fields, body):
         self.status = status

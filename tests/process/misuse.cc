@@ -4,6 +4,7 @@
 //
 //   run-twice      runs a second time when the first is over
 //   route-late     adds a route from the hook of the drain
+//   hangs          has a start that takes a minute
 //   returns        goes on for two seconds and a half when run has returned
 //   two            as none, with two workers
 //   none           serves, and its handlers make theirs:
@@ -108,9 +109,14 @@ int main(int argc, char** argv) {
   options.listen = argv[1];
   options.workers = mistake == "two" ? 2 : 1;
   options.drain_window = std::chrono::milliseconds(0);
-  if (mistake == "returns") options.shutdown_timeout = std::chrono::milliseconds(500);
+  if (mistake == "returns" || mistake == "hangs")
+    options.shutdown_timeout = std::chrono::milliseconds(500);
   options.termination_log = "";
   lastcall::Server server(options);
+  if (mistake == "hangs") {
+    lastcall::log::info("starting");
+    std::this_thread::sleep_for(std::chrono::minutes(1));
+  }
   server.route(lastcall::Method::get, "/latch", latch);
   server.route(lastcall::Method::get, "/fine", fine);
   if (mistake == "route-late") server.on_drain(route_late, &server);

@@ -5,10 +5,18 @@ import signal
 import subprocess
 import unittest
 
-from harness import (BUILD, TestCase, clean_environment, die_with_parent, is_sanitized, patience,
-                     rounds, wait_until)
+from harness import (BUILD, Client, TestCase, clean_environment, die_with_parent, free_port,
+                     full_pipe, is_sanitized, patience, rounds, wait_until)
 
 MISUSE = os.environ.get("LASTCALL_MISUSE") or str(BUILD / "misuse")
+
+
+def answers(port):
+    try:
+        with Client(port) as client:
+            return client.get("/fine").status == 200
+    except OSError:
+        return False
 
 
 class MisuseTest(TestCase):
@@ -78,6 +86,25 @@ class LastWordsTest(TestCase):
                                   ("/overflow", signal.SIGSEGV, "SIGSEGV")):
             with self.subTest(path):
                 self.assert_told(path, -number, 128 + number, why)
+
+    def test_a_terminate_whose_words_nobody_reads_ends_it_all_the_same(self):
+        port = free_port()
+        server = self.start(command=[MISUSE, f"127.0.0.1:{port}", "none"], serving=False,
+                            stderr=full_pipe(self))
+        for path, number in (("/terminate", signal.SIGABRT),):
+            wait_until(lambda: answers(port), 10, "an answer")
+            self.client(port).ask(path)
+            self.assertEqual(server.wait(5), -number)
+
+    def test_a_start_that_hangs_ends_after_a_signal(self):
+        server = self.start(command=[MISUSE, "127.0.0.1:0", "hangs"], serving=False)
+        server.wait_for("starting")
+        signaled_at = server.terminate()
+        self.assertEqual(server.wait(), 1, server.story())
+        self.assertGreater(server.ended_at - signaled_at, 1.4)
+        self.assertLess(server.ended_at - signaled_at, patience(4))
+        self.assertTrue(server.find("its start does not come to an end"), server.story())
+        self.assertEqual((server.audit()["exit"], server.audit()["ended_by"]), (1, "watchdog"))
 
     def test_exit_in_a_handler_is_told(self):
         self.assert_told("/exit", 7, 7, "exit()")

@@ -1,11 +1,12 @@
 """redis://…: who may count where, under which name, and what it says when it may not."""
 
 import os
+import socket
 import subprocess
 import unittest
 
 from counting import CountingTestCase
-from harness import BINARY, LIBC, clean_environment, get, patience, wait_until
+from harness import BINARY, LIBC, clean_environment, free_port, get, patience, wait_until
 from redis_server import NameServer, RedisTestCase, asks_name_server_here
 
 SECRET = "s3cret/with:odd@signs"
@@ -32,6 +33,27 @@ class Counts(OneServer):
         redis = self.start_redis()
         self.assert_counts(redis, f"redis://127.0.0.1:{redis.port}", "--workers", "2")
         self.assert_counts(redis, f"redis://127.0.0.1:{redis.port}/0", "--workers", "2")
+
+    def test_what_is_wrong_with_where_it_counts_is_told_at_the_start(self):
+        redis = self.start_redis(requirepass=SECRET)
+        nobody = free_port()
+        for url, why in ((f"redis://127.0.0.1:{nobody}", "cannot connect"),
+                         (f"redis://127.0.0.1:{redis.port}", "NOAUTH"),
+                         (f"redis://:wrong@127.0.0.1:{redis.port}", "WRONGPASS")):
+            with self.subTest(url):
+                server = self.start_on(url)
+                self.assertIn(why, server.wait_for("redis 127.0.0.1:")["message"])
+                server.terminate()
+                audit = self.assert_ends(server, 0)
+                self.assertEqual((audit["jobs_started"], audit["requests_received"]), (0, 0))
+
+    def test_one_that_does_not_answer_at_the_start_holds_no_drain_up(self):
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            server = self.start_on(f"redis://127.0.0.1:{silent.getsockname()[1]}",
+                                   "--shutdown-timeout", "500ms")
+            server.terminate()
+            audit = self.assert_ends(server, 0)
+        self.assertEqual(audit["jobs_unfinished"], 0)
 
     def test_a_counter_that_was_never_counted_is_0(self):
         redis = self.start_redis()

@@ -10,8 +10,8 @@ import unittest
 
 from counting import file_value
 from exit_codes_test import Refusals
-from harness import (BINARY, ENGINE, HERE, LIBC, Server, free_port, get, is_sanitized, patience,
-                     wait_until)
+from harness import (BINARY, ENGINE, HERE, LIBC, Server, free_port, full_pipe, get,
+                     is_sanitized, patience, wait_until)
 from redis_server import NameServer, RedisTestCase, asks_name_server_here
 from stuck_test import StuckTestCase
 
@@ -181,7 +181,7 @@ class WholeLife(ConfinedTestCase):
         server = self.start(
             command=[BINARY, "--listen", f"127.0.0.1:{port}", "--drain-window", "300ms",
                      "--shutdown-timeout", "2s", "--grace-period", "6s"], serving=False,
-            stderr=self.full_pipe())
+            stderr=full_pipe(self))
         server.port = port
         self.wait_until_it_answers(server)
         signaled_at = server.terminate()

@@ -6,6 +6,7 @@
 //   /who        "PROCESS THREAD": which worker answered (the leader's thread is the process's)
 //   /wait       answers after 300 ms, and blocks nobody
 //   /for-ever   after an hour
+//   /disk       sleeps where no signal wakes it, as a disk that hangs makes one
 #include <pthread.h>
 #include <unistd.h>
 
@@ -38,6 +39,15 @@ lastcall::Task<> for_ever(lastcall::Request&, lastcall::Response&, void*) {
   co_await lastcall::sleep(std::chrono::hours(1));
 }
 
+// A parent of vfork(2) sleeps so until its child has ended.
+void disk(lastcall::Request&, lastcall::Response&, void*) {
+  pthread_setname_np(pthread_self(), "blocked");
+  if (vfork() == 0) {
+    for (int i = 0; i < 60; ++i) ::sleep(1);
+    _exit(0);
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -55,6 +65,7 @@ int main(int argc, char** argv) {
   server.route(lastcall::Method::get, "/block", block);
   server.route(lastcall::Method::get, "/who", who);
   server.route(lastcall::Method::get, "/wait", wait);
+  server.route(lastcall::Method::get, "/disk", disk);
   server.route(lastcall::Method::get, "/for-ever", for_ever);
   return server.run();
 }

@@ -1,36 +1,15 @@
 """A handler that blocks its worker for ever, and a stderr that nobody reads: it ends in time."""
 
-import fcntl
 import os
 import signal
 import time
 import unittest
 
-from harness import (BINARY, BUILD, Client, TestCase, free_port, patience, rounds,
+from harness import (BINARY, BUILD, Client, TestCase, free_port, full_pipe, patience, rounds,
                      wait_until)
 
 STUCK = os.environ.get("LASTCALL_STUCK") or str(BUILD / "stuck")
 TIMEOUT = 2.0
-
-
-class FullPipe:
-    """A pipe with not a byte of room, that nobody reads."""
-
-    def __init__(self):
-        self.reader, self.writer = os.pipe()
-        flags = fcntl.fcntl(self.writer, fcntl.F_GETFL)
-        fcntl.fcntl(self.writer, fcntl.F_SETFL, flags | os.O_NONBLOCK)
-        for size in (1 << 16, 1):
-            while True:
-                try:
-                    os.write(self.writer, b"x" * size)
-                except BlockingIOError:
-                    break
-        fcntl.fcntl(self.writer, fcntl.F_SETFL, flags)
-
-    def close(self):
-        os.close(self.reader)
-        os.close(self.writer)
 
 
 class StuckTestCase(TestCase):
@@ -55,9 +34,7 @@ class StuckTestCase(TestCase):
         wait_until(answers, 10, "an answer from a server whose stderr is not read")
 
     def full_pipe(self):
-        pipe = FullPipe()
-        self.addCleanup(pipe.close)
-        return pipe.writer
+        return full_pipe(self)
 
     def block_one_worker(self, server, leader=None):
         """Returns a connection to each worker that is not blocked, if there is one."""
@@ -74,8 +51,8 @@ class StuckTestCase(TestCase):
                 return others
         raise AssertionError("200 connections, and not one for each worker")
 
-    def block(self, server, client):
-        client.ask("/block")
+    def block(self, server, client, path="/block"):
+        client.ask(path)
         wait_until(lambda: "blocked" in server.thread_names(), 5, "the handler that blocks")
 
     def assert_ends_in_time(self, server, signaled_at):
@@ -93,6 +70,15 @@ class OneBlockedWorker(StuckTestCase):
         self.block_one_worker(server)
         self.assert_ends_in_time(server, server.terminate())
         self.assertTrue(server.find("ended by its watchdog"), server.story())
+
+    def test_blocked_where_no_signal_wakes_it_it_ends_in_time_and_tells(self):
+        server = self.start_stuck(1)
+        client = self.client(server.port)
+        client.get("/who")
+        self.block(server, client, "/disk")
+        signaled_at = server.terminate()
+        self.assert_ends_in_time(server, signaled_at)
+        self.assertEqual(server.audit()["ended_by"], "watchdog")
 
     def test_blocked_after_the_signal_it_ends_in_time_with_3(self):
         server = self.start_stuck(1)

@@ -123,6 +123,8 @@ class Schedule {
     router_.add({Method::get, "/counter", nullptr, count, &counting_});
     add_health_routes(router_, health_);
     add_health_routes(admin_router_, health_);
+    config_.on_start = [](void* counter) { return static_cast<Counter*>(counter)->look(); };
+    config_.on_start_state = static_cast<Counter*>(&counter_);
     config_.router = &router_;
     config_.admin_router = &admin_router_;
     config_.connections_max = plan_.connections_max;

@@ -53,6 +53,11 @@ class Server {
   void route(Method method, std::string_view path, Plain handler, void* state = nullptr);
   void route(Method method, std::string_view path, Waiting handler, void* state = nullptr);
 
+  // A coroutine that each worker runs once, when it begins to serve: to look at what the service
+  // depends on, say. It is no promise: what it throws is logged, a drain waits for it and its
+  // deadline cancels it, and no exit code tells of it. Before `run`.
+  void on_start(Task<> (*work)(void* state), void* state = nullptr);
+
   // Called once when the drain begins, on worker 0's thread; must not block. Before `run`, too.
   void on_drain(void (*hook)(void* state), void* state = nullptr);
 
@@ -68,7 +73,7 @@ class Server {
 // For programs with threads of their own: first thing in `main`, before the first thread, so that
 // no thread can take the signal that the server waits for (one sent to the process; raise(3) sends
 // it to a thread). A SIGINT, SIGQUIT or SIGHUP that was
-// ignored when the program began stays ignored. Opens /dev/null where stdin, stdout or stderr is
+// ignored when the program began stays ignored; SIGALRM is the server's own. Opens /dev/null where stdin, stdout or stderr is
 // closed, so that nothing else gets their numbers.
 void block_signals();
 

@@ -126,3 +126,16 @@ TEST_CASE(
   CHECK(answered == requests);
   CHECK(wire.count("body_denied") == 0);
 }
+
+TEST_CASE("a probe's head has room where the account is full, and is charged") {
+  Memory memory({.all = 1000, .bodies = 500});
+  Exchange exchange(memory);
+  memory.charge(1000);
+  const std::string raw = "GET /livez HTTP/1.1\r\nHost: a\r\n";
+  CHECK_FALSE(exchange.own_head(raw, 4096));
+  CHECK_FALSE(exchange.add_field({"Host", "a"}));
+  exchange.probes = true;
+  CHECK(exchange.own_head(raw, 4096));
+  CHECK(exchange.add_field({"Host", "a"}));
+  CHECK(memory.charged() > 1000 + 4096);
+}
