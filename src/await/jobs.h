@@ -100,7 +100,7 @@ class Jobs {
   std::vector<Job*> ended_;
   std::vector<Job*> finishing_;  // likewise
   std::vector<Job*> unfinished_;
-  std::size_t lines_ = 0;  // in the log, of unfinished ones
+  std::size_t lines_ = 0;                                       // in the log, of unfinished ones
   std::array<std::uint64_t, limits::job_names_max> unnamed_{};  // by row
   bool canceled_ = false;
   Ms overdue_at_ = 0;

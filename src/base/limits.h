@@ -51,7 +51,7 @@ inline constexpr std::size_t held_bytes_min = 128;
 inline constexpr std::size_t exchanges_kept = 256;
 inline constexpr std::size_t exchange_kept_bytes = 16 * 1024;  // of the answer's body
 inline constexpr std::size_t trimmed_bytes_min = 8 << 20;  // left by a burst: goes to the system
-inline constexpr Ms trim_interval_ms = 10'000;  // of what no account knows
+inline constexpr Ms trim_interval_ms = 10'000;             // of what no account knows
 inline constexpr std::size_t slots_kept = 64;
 
 // Bytes received while a handler runs or an answer is on its way, per connection. Beyond it the
@@ -154,7 +154,7 @@ inline constexpr int resolver_tries = 3;
 
 // Logs.
 inline constexpr std::size_t log_queue_bytes = 256 * 1024;
-inline constexpr Ms log_flush_ms = 1000;         // of what is said before serving
+inline constexpr Ms log_flush_ms = 1000;        // of what is said before serving
 inline constexpr Ms log_flush_margin_ms = 500;  // of the grace period, which the last flush leaves
 inline constexpr Ms failure_log_ms = 1000;  // between two lines about handlers that throw the same
 inline constexpr std::size_t failure_kinds = 8;

@@ -108,8 +108,7 @@ Out put_timestamp(Out out) {
   return fmt::format_to(out, "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
                         static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
                         static_cast<unsigned>(date.day()), time.hours().count(),
-                        time.minutes().count(), time.seconds().count(),
-                        time.subseconds().count());
+                        time.minutes().count(), time.seconds().count(), time.subseconds().count());
 }
 
 std::string timestamp() {

@@ -2,8 +2,8 @@
 // process may have.
 //
 // Charged: places of connections, heads, bodies, what waits to be parsed, answers, coroutine
-// frames and jobs. Not charged, and why --memory is half of what there is: the kernel's buffers of sockets,
-// rings, stacks, what handlers hold, and what malloc(3) rounds up.
+// frames and jobs. Not charged, and why --memory is half of what there is: the kernel's buffers of
+// sockets, rings, stacks, what handlers hold, and what malloc(3) rounds up.
 #pragma once
 
 #include <algorithm>
@@ -29,7 +29,7 @@ class Memory {
   [[nodiscard]] std::size_t used() const { return charged_ + frames_; }
   [[nodiscard]] std::size_t charged() const { return charged_; }  // without frames
   [[nodiscard]] std::size_t frames() const { return frames_; }
-  [[nodiscard]] std::size_t peak() const { return peak_; }        // since `restart_peak`
+  [[nodiscard]] std::size_t peak() const { return peak_; }  // since `restart_peak`
   void restart_peak() { peak_ = used(); }
 
   [[nodiscard]] bool has_room(std::size_t bytes) const { return fits(bytes, used(), bounds_.all); }

@@ -80,7 +80,7 @@ struct Exchange {
 
   // Of a coroutine handler.
   Task<> task;
-  const struct Route* route = nullptr;  // while it is counted as under way there
+  const struct Route* route = nullptr;     // while it is counted as under way there
   class Connection* connection = nullptr;  // null: nobody waits for its answer
   class Worker* worker = nullptr;
 

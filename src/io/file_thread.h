@@ -50,7 +50,7 @@ class FileThread {
   std::thread thread_;
   std::mutex mutex_;  // of what follows
   std::condition_variable changed_;
-  bool denied_said_ = false;  // that there is no thread
+  bool denied_said_ = false;   // that there is no thread
   std::vector<Work> waiting_;  // the first of them is under way where `busy_`
   bool busy_ = false;
   bool ends_ = false;

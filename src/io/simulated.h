@@ -150,7 +150,7 @@ class Kernel {
   bool syn_cookies = false;  // handshakes are kept nowhere until they are finished
   std::int64_t cookies_sent = 0;
   std::size_t cookies_refused = 0;  // finished when no listener was there any more
-  std::size_t looks = 0;  // at how many bytes wait in a socket, in or out
+  std::size_t looks = 0;            // at how many bytes wait in a socket, in or out
 
  private:
   [[nodiscard]] ListenSocket* one_that_listens();

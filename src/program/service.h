@@ -16,7 +16,8 @@ class Service {
   // the field X-Served-By.
   Service(Counter& counter, std::chrono::milliseconds job_delay, bool signs);
 
-  // Adds its routes, and its look at the counter when it starts; the service outlives the server's run.
+  // Adds its routes, and its look at the counter when it starts; the service outlives the server's
+  // run.
   void add_routes(Server& server);
 
  private:

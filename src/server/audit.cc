@@ -129,7 +129,8 @@ constexpr AuditField fields[] = {
     {"signal", "what asked it to go; Kubernetes sends SIGTERM",
      [](Whose process, Audit& audit) { return word(audit, signal_name(process)); }},
     {"ended_by",
-     "what ended it otherwise than by its loop (a signal, exit(), its watchdog): what was under way "
+     "what ended it otherwise than by its loop (a signal, exit(), its watchdog): what was under "
+     "way "
      "is counted as cut. Left out: nothing did",
      [](Whose process, Audit& audit) {
        const char* const what = process.ended_by;
@@ -213,7 +214,8 @@ constexpr AuditField fields[] = {
        return number(audit, process.sum("handshakes_abandoned"));
      }},
     {"syn_cookies",
-     "sent in our network namespace since the signal, up to the listener's end: who connects by one "
+     "sent in our network namespace since the signal, up to the listener's end: who connects by "
+     "one "
      "is nowhere to be seen, and could be reset. Left out: none, or not known",
      [](Whose process, Audit& audit) {
        const std::int64_t sent = process.syn_cookies;

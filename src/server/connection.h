@@ -96,9 +96,9 @@ class Connection {
   // Of a connection that the deadline has found.
   enum class Cut : std::uint8_t {
     no,
-    counting,    // each complete request that it sent is a loss, and counted
+    counting,     // each complete request that it sent is a loss, and counted
     undelivered,  // likewise, of a client that has gone (no deadline)
-    discarding,  // what comes now is ignored: a close was announced, or it is a probe
+    discarding,   // what comes now is ignored: a close was announced, or it is a probe
   };
 
   // receive

@@ -67,8 +67,8 @@ void Connection::on_late_bytes(std::string_view bytes) {
   worker_.metrics().add("lost_after_fin");
   if (late_ == Late::lost_in_drain) worker_.metrics().add("lost_in_drain");
   late_ = Late::excused;
-  log::warning("lost: bytes from {} after our close; it had been silent for {} ms before it",
-               peer_, silent_ms_);
+  log::warning("lost: bytes from {} after our close; it had been silent for {} ms before it", peer_,
+               silent_ms_);
 }
 
 // Many clients read nothing before they have sent all: closed now, this one would find a reset in
@@ -126,8 +126,8 @@ void Connection::on_linger_timeout(Ms now) {
   close();
 }
 
-// Our FIN, which nothing has announced, is not acknowledged: the client has not heard of it, and its
-// next request may be on its way. As long as others are waited for anyway, so is that.
+// Our FIN, which nothing has announced, is not acknowledged: the client has not heard of it, and
+// its next request may be on its way. As long as others are waited for anyway, so is that.
 bool Connection::unheard() const {
   return late_ != Late::excused && !eof_ && worker_.io().bytes_unacked(fd_) > 0 &&
          (worker_.phase() <= Phase::serving || worker_.waits_beside_lingering());

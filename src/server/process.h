@@ -87,13 +87,13 @@ class Process {
   [[nodiscard]] std::uint64_t sum(Metric metric) const { return sum_at(metric.row()); }
   [[nodiscard]] std::uint64_t sum_at(std::size_t row) const;
   [[nodiscard]] Ms last_arrival() const;
-  [[nodiscard]] JobSums job_sums() const;  // by name, over all workers
+  [[nodiscard]] JobSums job_sums() const;                        // by name, over all workers
   [[nodiscard]] std::uint64_t under_way(std::size_t row) const;  // of a RouteTable, likewise
 
   const Budget budget;
   std::vector<WorkerSlot> slots;
-  std::uint16_t port = 0;  // of the main listeners
-  std::string_view io;     // "io_uring" or "epoll": what all workers serve by
+  std::uint16_t port = 0;                 // of the main listeners
+  std::string_view io;                    // "io_uring" or "epoll": what all workers serve by
   std::int64_t syn_cookies_at_start = 0;  // before anything listened; -1: not known
   const Router* router = nullptr;         // of clients; null in tests
   bool can_unlisten = false;
@@ -106,7 +106,7 @@ class Process {
   std::atomic<std::size_t> workers_stopped{0};
   // Set by whatever ends the process otherwise than by its loop (last_words.h).
   std::atomic<const char*> ended_by{nullptr};
-  std::atomic<int> ended_with{0};  // an exit code, or 128 and a signal; 0: as the audit says
+  std::atomic<int> ended_with{0};      // an exit code, or 128 and a signal; 0: as the audit says
   std::atomic<unsigned> trims{0};      // how often all workers were asked to give memory back
   std::atomic<unsigned> cut_lines{0};  // in the log, of what the deadline has cut
   std::atomic<Ms> serving_at{never};

@@ -106,10 +106,11 @@ void end_hard(int signal) { _exit(128 + signal); }
 
 // Before anybody is served.
 [[noreturn]] void end_without_memory() {
-  log::write_last(log::Level::error,
-                  "there is not enough memory to start: raise its limit (memory.max, ulimit -v), or "
-                  "lower --workers",
-                  {});
+  log::write_last(
+      log::Level::error,
+      "there is not enough memory to start: raise its limit (memory.max, ulimit -v), or "
+      "lower --workers",
+      {});
   log::flush(limits::log_flush_ms);
   _exit(exit_failed.code);
 }
@@ -254,16 +255,16 @@ std::optional<int> Server::Impl::start() {
     return refuse(exit_failed, fmt::format("no signalfd: {}", std::strerror(errno)));
   if (!make_watchdog()) {
     return refuse(exit_failed,
-                       fmt::format("no timer for the watchdog: {}; EAGAIN means RLIMIT_SIGPENDING "
-                                   "(ulimit -i), which all processes of this user share",
-                                   std::strerror(errno)));
+                  fmt::format("no timer for the watchdog: {}; EAGAIN means RLIMIT_SIGPENDING "
+                              "(ulimit -i), which all processes of this user share",
+                              std::strerror(errno)));
   }
 
   unblock_fatal_signals();
   configs = worker_configs();
   std::string why;
-  const bool opened = open_engines(why) && !signal_pending(signal_fd) &&
-                      open_admin_listener(why) && open_main_listeners(why);
+  const bool opened = open_engines(why) && !signal_pending(signal_fd) && open_admin_listener(why) &&
+                      open_main_listeners(why);
   if (!opened) {
     go = give_up;
     go.notify_all();

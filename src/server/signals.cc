@@ -63,7 +63,7 @@ void open_missing_standard_descriptors() {
   }
 }
 
-timer_t watchdog{};               // of the process, made before serving
+timer_t watchdog{};  // of the process, made before serving
 constexpr long watchdog_tick_ms = 250;
 std::atomic<int> watchdog_exit_code{exit_cut.code};
 std::atomic<Ms> watchdog_at{never};  // when its first tick is due
@@ -162,9 +162,7 @@ void block_signals() {
   CHECK(sigprocmask(SIG_BLOCK, &set, nullptr) == 0);
 }
 
-int open_signalfd() {
-  return signalfd(-1, &draining_set(), SFD_CLOEXEC);
-}
+int open_signalfd() { return signalfd(-1, &draining_set(), SFD_CLOEXEC); }
 
 bool signal_pending(int signal_fd) {
   pollfd readable{signal_fd, POLLIN, 0};

@@ -18,14 +18,14 @@ class Process;
 // Has one arrived that nobody has read?
 [[nodiscard]] bool signal_pending(int signal_fd);
 
-// Before serving, for arm_watchdog; behind start_signal_watch, whose thread it interrupts: any other
-// may be in an uninterruptible sleep (a disk that hangs). False and errno where the kernel gives no timer (EAGAIN:
-// RLIMIT_SIGPENDING, which all processes of a user share).
+// Before serving, for arm_watchdog; behind start_signal_watch, whose thread it interrupts: any
+// other may be in an uninterruptible sleep (a disk that hangs). False and errno where the kernel
+// gives no timer (EAGAIN: RLIMIT_SIGPENDING, which all processes of a user share).
 [[nodiscard]] bool make_watchdog();
 // At that instant a POSIX timer ends the process with that exit code, whatever its threads are
-// doing: a handler that blocks, a full stderr. It leaves the audit, with what was under way by route
-// and by job. Loops that have not seen their deadline since the whole process was stopped have
-// half a second for it first. A later call moves the instant.
+// doing: a handler that blocks, a full stderr. It leaves the audit, with what was under way by
+// route and by job. Loops that have not seen their deadline since the whole process was stopped
+// have half a second for it first. A later call moves the instant.
 void arm_watchdog(Ms at, int exit_code);
 void change_watchdog_code(int exit_code);
 void disarm_watchdog();  // the drain is over: the program may go on

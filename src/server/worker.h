@@ -55,8 +55,8 @@ struct WorkerConfig {
   std::size_t connections_max = 65'536;
   Memory::Bounds memory;
   std::size_t send_bytes_max = limits::send_bytes_max;
-  bool narrow = false;           // the kernel's buffers are bounded (memory_plan.h),
-  std::size_t wide_sockets = 0;  // but for so many
+  bool narrow = false;            // the kernel's buffers are bounded (memory_plan.h),
+  std::size_t wide_sockets = 0;   // but for so many
   bool watches_resident = false;  // what the process has in memory is looked at, too
   std::size_t jobs_max = Options{}.max_jobs;
   bool evict_silent = Options{}.evict_silent;
@@ -223,8 +223,8 @@ class Worker {
   std::vector<Exchange*> finishing_;  // swapped with it: both keep their room
   Task<> start_task_;
   bool start_task_runs_ = false;
-  std::size_t waiting_ = 0;           // coroutines of handlers that have not ended
-  std::size_t abandoned_ = 0;         // those of them whose client has gone, or was cut
+  std::size_t waiting_ = 0;    // coroutines of handlers that have not ended
+  std::size_t abandoned_ = 0;  // those of them whose client has gone, or was cut
   std::size_t batch_max_ = limits::batch_answers_max;
   std::size_t turn_answers_ = 0;  // of this turn,
   std::size_t turn_batches_ = 0;  // by so many connections
@@ -235,7 +235,7 @@ class Worker {
   unsigned trims_seen_ = 0;      // of the process
   unsigned trims_done_ = 0;      // leader's
   Ms trims_next_ = 0;
-  std::size_t resident_before_ = 0;  // a second ago
+  std::size_t resident_before_ = 0;          // a second ago
   std::size_t resident_trimmed_ = SIZE_MAX;  // when memory was last given back
   std::uint64_t denied_reported_ = 0;
   std::uint64_t lost_reported_ = 0;
@@ -245,8 +245,8 @@ class Worker {
   bool signal_read_ = false;  // that read is outstanding
   bool wake_read_ = false;
   bool reads_released_ = false;
-  bool cut_ = false;     // the deadline has passed
-  bool forced_ = false;  // a second interrupt has been seen
+  bool cut_ = false;        // the deadline has passed
+  bool forced_ = false;     // a second interrupt has been seen
   SynCookies syn_cookies_;  // leader's
   bool postponed_ = false;  // un-listening, for their sake
   Ms cookies_poll_at_ = 0;

@@ -1,5 +1,6 @@
 // The way down of a SIGTERM, top to bottom: on_signal -> observe_signal -> step_drain -> announce
-// -> close_listener, unlisten_in_time -> settle -> (listener.cc: cancel, last completion, sweep, close)
+// -> close_listener, unlisten_in_time -> settle
+// -> (listener.cc: cancel, last completion, sweep, close)
 // -> close_silent_batch -> cut -> close_admin -> release_reads -> stop.
 #include <sys/signalfd.h>
 
@@ -125,9 +126,8 @@ void Worker::unlisten_in_time() {
   }
   process_.syn_cookies = syn_cookies_.in_doubt(now_);
   if (!quiet)
-    log::warning(
-        "SYN cookies are still being sent, {} so far: who connects by one may be reset",
-        syn_cookies_.in_doubt(now_));
+    log::warning("SYN cookies are still being sent, {} so far: who connects by one may be reset",
+                 syn_cookies_.in_doubt(now_));
   unlisten_all();
 }
 

@@ -317,14 +317,16 @@ class CutOff(FaultsTestCase):
         for first, counted in (("before the reply", 5), ("before the command", 0)):
             with self.subTest(first):
                 redis.command("DEL", "counter")
-                proxy = self.proxy(redis, itertools.chain([first], itertools.repeat("at once")))
+                proxy = self.proxy(redis, itertools.chain(["at once", first],
+                                                          itertools.repeat("at once")))
                 server = self.start_on(self.url(proxy), "--workers", "1",
                                        "--shutdown-timeout", "500ms")
+                wait_until(lambda: proxy.cuts.total() == 1, 5, "the look of the start")
                 client = self.client(server.port)
                 client.send(b"GET /incr HTTP/1.1\r\nHost: test\r\n\r\n" * 5)
                 self.assertEqual([client.answer().status for _ in range(5)], [200] * 5)
                 client.close()
-                wait_until(lambda: proxy.cuts.total() > 1, 5, "the cut")
+                wait_until(lambda: proxy.cuts.total() > 2, 5, "the cut")
                 self.assert_cut(server, 5)
                 self.assertTrue(server.find("5 increments were sent and not confirmed"),
                                 server.story())
@@ -333,11 +335,12 @@ class CutOff(FaultsTestCase):
     def test_a_counter_deleted_while_a_batch_is_in_doubt_goes_on_from_0(self):
         # The copy finds its number noted, and no counter: that it was counted is still so.
         redis = self.start_redis()
-        proxy = self.proxy(redis, ["before the reply"])
+        proxy = self.proxy(redis, ["at once", "before the reply"])
         proxy.on_cut = lambda fate: redis.command("DEL", "counter")
         server = self.start_on(self.url(proxy), "--workers", "1", "--shutdown-timeout", "3s")
+        wait_until(lambda: proxy.cuts.total() == 1, 5, "the look of the start")
         self.incr(server.port)
-        wait_until(lambda: proxy.cuts.total() == 1, 5, "the cut")
+        wait_until(lambda: proxy.cuts.total() == 2, 5, "the cut")
         self.incr(server.port, 2)
         server.terminate()
         self.assert_ends(server, 0)

@@ -37,8 +37,8 @@ namespace lastcall {
 
 class Server {
  public:
-  // Before whatever of the start may take long: a signal that has come, and that `run` does not come
-  // to within the shutdown timeout and a second, ends the process with exit code 1 and a line.
+  // Before whatever of the start may take long: a signal that has come, and that `run` does not
+  // come to within the shutdown timeout and a second, ends the process with exit code 1 and a line.
   explicit Server(Options options);
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
@@ -73,8 +73,8 @@ class Server {
 // For programs with threads of their own: first thing in `main`, before the first thread, so that
 // no thread can take the signal that the server waits for (one sent to the process; raise(3) sends
 // it to a thread). A SIGINT, SIGQUIT or SIGHUP that was
-// ignored when the program began stays ignored; SIGALRM is the server's own. Opens /dev/null where stdin, stdout or stderr is
-// closed, so that nothing else gets their numbers.
+// ignored when the program began stays ignored; SIGALRM is the server's own. Opens /dev/null where
+// stdin, stdout or stderr is closed, so that nothing else gets their numbers.
 void block_signals();
 
 }  // namespace lastcall

@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <exception>
 #include <memory>
+#include <new>
 #include <stdexcept>
 
 #include "stage.h"
@@ -20,6 +22,24 @@ Task<> add(int& sum, int n) {
   for (int i = 0; i < n; ++i) sum += co_await answer();
 }
 Task<> forwards() { (void)co_await failing(); }
+
+// How many exceptions of it are there?
+template <class Base>
+struct Counted : Base {
+  using Base::Base;
+  Counted() { ++live; }
+  Counted(const Counted& other) : Base(other) { ++live; }
+  Counted& operator=(const Counted&) = delete;
+  ~Counted() override { --live; }
+  static inline int live = 0;
+};
+struct Other : std::exception {};
+
+template <class Error>
+Task<> throws_one() {
+  throw Error();
+  co_return;
+}
 
 }  // namespace
 
@@ -56,4 +76,20 @@ TEST_CASE("frames come back to the pool") {
     root.start(add(sum, 2));
   }
   CHECK(detail::frames_live() == before);
+}
+
+// Where memory is short there is room for a few hundred exceptions, and thousands may end at once.
+TEST_CASE("a task that ended for want of memory keeps no exception, and throws a new one") {
+  Root root;
+  root.start(throws_one<Counted<std::bad_alloc>>());
+  CHECK(root.done == 1);
+  CHECK(Counted<std::bad_alloc>::live == 0);
+  CHECK_THROWS_AS(root.task.result(), std::bad_alloc);
+  Root other;
+  other.start(throws_one<Counted<Other>>());
+  CHECK(Counted<Other>::live == 1);
+  CHECK_THROWS_AS(other.task.result(), Other);
+  Root canceled;
+  canceled.start(throws_one<Canceled>());
+  CHECK_THROWS_AS(canceled.task.result(), Canceled);
 }
