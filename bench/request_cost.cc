@@ -147,6 +147,7 @@ class PretendIo final : public lastcall::Io {
   int unlisten(int) override { return 0; }
   unsigned accept_queue_length(int) override { return 0; }
   int handshakes_half_way(std::uint16_t) override { return 0; }
+  std::int64_t syn_cookies_sent() override { return 0; }
   void wake(int) override {}
   std::string peer(int) override { return "a pretend client"; }
 

@@ -64,6 +64,7 @@ void open_missing_standard_descriptors() {
 }
 
 timer_t watchdog{};  // of the process, made before serving
+char watchdog_mark;  // whose address its signal has, and nobody else's has
 constexpr long watchdog_tick_ms = 250;
 std::atomic<int> watchdog_exit_code{exit_cut.code};
 std::atomic<Ms> watchdog_at{never};  // when its first tick is due
@@ -78,7 +79,7 @@ std::atomic<Process*> watched{nullptr};  // null: it has not come to serve yet
 
 // Async-signal-safe only (signal-safety(7)).
 void on_watchdog(int, siginfo_t* info, void*) {
-  if (info->si_code != SI_TIMER || info->si_value.sival_ptr != &watchdog)
+  if (info->si_code != SI_TIMER || info->si_value.sival_ptr != &watchdog_mark)
     return;  // not our timer's
   const int tick = watchdog_ticks++;
   // Late: all of the process was stopped (a freezer, a suspended machine). Its loops have not seen
@@ -182,7 +183,7 @@ bool make_watchdog() {
     unblock_alarm();
   }
   event.sigev_signo = SIGALRM;
-  event.sigev_value.sival_ptr = &watchdog;
+  event.sigev_value.sival_ptr = &watchdog_mark;
   const itimerspec disarmed{};  // tried now: at the signal it must not fail
   return sigaction(SIGALRM, &action, nullptr) == 0 &&
          timer_create(CLOCK_MONOTONIC, &event, &watchdog) == 0 &&
