@@ -190,8 +190,14 @@ void prepare_last_words(Process& process, const std::string& termination_log) {
   };
   for (const auto& each : fatal_signals) take(each.number);
   for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) take(signal);
-  static const bool registered =
-      ::on_exit(on_exit_called, nullptr) == 0 && std::at_quick_exit(on_quick_exit_called) == 0;
+  // Once for each thread that may call exit(3): each call takes the next handler, and one that
+  // found none would end the process beside the first.
+  static const bool registered = [&] {
+    bool all_are = std::at_quick_exit(on_quick_exit_called) == 0;
+    for (std::size_t i = 0; i <= process.slots.size(); ++i)
+      all_are = ::on_exit(on_exit_called, nullptr) == 0 && all_are;
+    return all_are;
+  }();
   (void)registered;
   if (std::get_terminate() == &__gnu_cxx::__verbose_terminate_handler)
     std::set_terminate(on_terminate);
