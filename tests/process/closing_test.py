@@ -140,14 +140,13 @@ class IdleConnections(TestCase):
         self.assertFalse(client.get("/").closes)
         return server, client
 
-    def test_one_is_half_closed_only_after_the_listener_has_settled(self):
+    def test_one_is_half_closed_only_when_the_listener_has_ended_and_handshakes_had_a_moment(self):
         server, client = self.start_idle("--drain-window", "500ms", "--shutdown-timeout", "5s")
         signaled_at = server.terminate()
         eof_at = client.eof_at()
         client.close()
         audit = self.assert_ends(server, 0)
-        settled = signaled_at + (audit["draining_ms"] + audit["settling_ms"] - 2) * MS
-        self.assertGreaterEqual(eof_at, settled)
+        self.assertGreaterEqual(eof_at, signaled_at + (audit["draining_ms"] + 50 - 2) * MS)
         self.assertGreaterEqual(audit["settling_ms"], 50)
         self.assertEqual((audit["idle_closed"], audit["late_bytes"]), (1, 0))
 
