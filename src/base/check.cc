@@ -1,7 +1,6 @@
 #include "base/check.h"
 
 #include <fmt/format.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -20,8 +19,7 @@ void check_failed(const char* what, const char* file, int line) {
     }
   }
   log::format_last(lines, log::Level::error, {text.data(), text.size()}, {});
-  pollfd out{STDERR_FILENO, POLLOUT, 0};  // a pipe that nobody reads must not keep it from its end
-  if (::poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) != 0)
+  if (log::stderr_takes())  // a pipe that nobody reads must not keep it from its end
     (void)!::write(STDERR_FILENO, lines.data(), lines.size());
   std::abort();
 }

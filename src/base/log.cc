@@ -73,8 +73,7 @@ void write_all(std::string_view bytes) {
 
 // Never blocks, but where another writes to the same pipe in between.
 void write_if_taken(std::string_view bytes) {
-  pollfd room{STDERR_FILENO, POLLOUT, 0};
-  if (::poll(&room, 1, 0) == 1 && (room.revents & POLLOUT) != 0) {
+  if (stderr_takes()) {
     write_all(bytes);
   } else {
     ++dropped_lines;
@@ -231,6 +230,11 @@ void format_last(LastLines& lines, Level level, std::string_view message, std::s
     out = put_timestamp(out);
     fmt::format_to(out, " {} {}\n", name(level), message);
   }
+}
+
+bool stderr_takes() noexcept {
+  pollfd room{STDERR_FILENO, POLLOUT, 0};
+  return ::poll(&room, 1, 0) == 1 && (room.revents & POLLOUT) != 0;
 }
 
 void silence() noexcept { silenced = true; }

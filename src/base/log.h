@@ -23,7 +23,8 @@ void flush(Ms limit);
 using LastLines = fmt::basic_memory_buffer<char, 40 * 1024>;
 // Appends a line. Neither text needs an escape: they are our own.
 void format_last(LastLines& lines, Level level, std::string_view message, std::string_view fields);
-void silence() noexcept;  // from here on the log's thread writes nothing
+[[nodiscard]] bool stderr_takes() noexcept;  // something, without blocking
+void silence() noexcept;                     // from here on the log's thread writes nothing
 // As `write`, whatever the level is set to, and not dropped: for the last line. Where there is no
 // memory for it, it is written at once, if stderr can take it.
 void write_last(Level level, std::string_view message, std::string_view fields);

@@ -130,8 +130,7 @@ constexpr AuditField fields[] = {
      [](Whose process, Audit& audit) { return word(audit, signal_name(process)); }},
     {"ended_by",
      "what ended it otherwise than by its loop (a signal, exit(), its watchdog): what was under "
-     "way "
-     "is counted as cut. Left out: nothing did",
+     "way is counted as cut. Left out: nothing did",
      [](Whose process, Audit& audit) {
        const char* const what = process.ended_by;
        return what != nullptr && word(audit, what);
@@ -215,8 +214,7 @@ constexpr AuditField fields[] = {
      }},
     {"syn_cookies",
      "sent in our network namespace since the signal, up to the listener's end: who connects by "
-     "one "
-     "is nowhere to be seen, and could be reset. Left out: none, or not known",
+     "one is nowhere to be seen, and could be reset. Left out: none, or not known",
      [](Whose process, Audit& audit) {
        const std::int64_t sent = process.syn_cookies;
        return sent > 0 && number(audit, sent);

@@ -1,7 +1,6 @@
 #include "server/last_words.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -72,11 +71,6 @@ void write_to(int fd, std::string_view text) {
     if (written <= 0) return;
     text.remove_prefix(static_cast<std::size_t>(written));
   }
-}
-
-bool takes_at_once(int fd) {
-  pollfd out{fd, POLLOUT, 0};
-  return ::poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) != 0;
 }
 
 // Whoever ends the process now would end them, too.
@@ -166,7 +160,7 @@ int say_last_words(const char* ended_by, std::string_view line, int exit) noexce
   make_audit(*all.process, all.audit);
   log::format_last(all.lines, log::Level::error, line, {});
   log::format_last(all.lines, log::Level::error, all.audit.plain_text(), all.audit.json_text());
-  if (takes_at_once(STDERR_FILENO)) write_to(STDERR_FILENO, {all.lines.data(), all.lines.size()});
+  if (log::stderr_takes()) write_to(STDERR_FILENO, {all.lines.data(), all.lines.size()});
   write_termination_log(all.termination_log.data(), all.audit.json_text());  // its disk may hang
   state = said;
   return exit_code(*all.process);
