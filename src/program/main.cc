@@ -1,6 +1,7 @@
 // The program: options, the sample service, the exit code.
 #include <fmt/core.h>
 
+#include <sys/wait.h>
 #include <unistd.h>
 #include <csignal>
 #include <cstdio>
@@ -21,8 +22,12 @@ namespace {
 // blocked nor handled yet. Nothing can be done about the time before the first instruction.
 void be_a_process() {
   lastcall::block_signals();
-  // As PID 1 it gets the orphans of whatever is executed in the container: the kernel reaps them.
-  if (getpid() == 1) std::signal(SIGCHLD, SIG_IGN);
+  // As PID 1 it gets the orphans of whatever is executed in the container: the kernel reaps those
+  // that end from here on, and the loop those that ended before.
+  if (getpid() != 1) return;
+  std::signal(SIGCHLD, SIG_IGN);
+  while (waitpid(-1, nullptr, WNOHANG) > 0) {
+  }
 }
 __attribute__((section(".preinit_array"), used)) void (*const early)() = be_a_process;
 

@@ -7,6 +7,7 @@ import pathlib
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -125,11 +126,21 @@ class Signals(TestCase):
 @unittest.skipUnless(os.geteuid() == 0, "not root: a PID namespace needs CAP_SYS_ADMIN")
 class Orphans(TestCase):
     def test_as_pid_1_it_leaves_no_zombies(self):
+        # Half of the children have ended before the server is executed, half end while it serves.
         orphans = 20
-        shell = f"for i in $(seq {orphans}); do (sleep 0.05 &) ; done; exec {BINARY} \"$@\""
+        first = f"""
+import os, sys, time
+for i in range({orphans}):
+    if os.fork() == 0:
+        time.sleep(i % 2 * {patience(1)})
+        os._exit(0)
+time.sleep(0.3)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
         server = self.start(command=["unshare", "--pid", "--fork", "--kill-child", "--mount-proc",
-                                      "--propagation", "unchanged",
-                                     "sh", "-c", shell, "sh", "--listen", "127.0.0.1:0",
+                                     "--propagation", "unchanged",
+                                     sys.executable, "-c", first, BINARY,
+                                     "--listen", "127.0.0.1:0",
                                      "--log-format", "json", "--drain-window", "0s",
                                      "--termination-log", "/dev/null/none"])
         children = pathlib.Path(f"/proc/{server.pid}/task/{server.pid}/children")
