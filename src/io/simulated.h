@@ -150,6 +150,7 @@ class Kernel {
   bool syn_cookies = false;  // handshakes are kept nowhere until they are finished
   std::int64_t cookies_sent = 0;
   std::size_t cookies_refused = 0;  // finished when no listener was there any more
+  std::size_t reserved = 0;         // operations that room was asked for
   std::size_t looks = 0;            // at how many bytes wait in a socket, in or out
 
  private:
@@ -163,7 +164,7 @@ class SimIo final : public Io {
   SimIo& operator=(const SimIo&) = delete;
   ~SimIo() override;
 
-  void reserve(std::size_t) override {}
+  void reserve(std::size_t more) override { kernel_.reserved += more; }
   void submit_accept(int listener, Ticket ticket, bool once) override;
   void submit_recv(int socket, Ticket ticket, bool once) override;
   void submit_send(int socket, std::string_view bytes, Ticket ticket) override;

@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -183,6 +184,22 @@ std::string Address::text() const {
   const auto& v4 = reinterpret_cast<const sockaddr_in&>(storage);
   inet_ntop(AF_INET, &v4.sin_addr, host, sizeof host);
   return fmt::format("{}:{}", host, port());
+}
+
+Descriptor claim_port(std::uint16_t port) {
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  // Behind a zero byte: abstract.
+  const auto [end, size] =
+      fmt::format_to_n(name.sun_path + 1, sizeof name.sun_path - 1, "lastcall-takes-port-{}", port);
+  const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return {-1, errno};
+  const auto* address = reinterpret_cast<const sockaddr*>(&name);
+  const auto bytes = static_cast<socklen_t>(end - reinterpret_cast<const char*>(&name));
+  if (bind(fd, address, bytes) == 0) return {fd, 0};
+  const int error = errno;
+  ::close(fd);
+  return {-1, error};
 }
 
 int probe_port(const Address& address) {

@@ -31,6 +31,11 @@ struct Descriptor {  // or why there is none
   int error = 0;  // errno
 };
 
+// Only one process of this network namespace at a time looks whether a port is free, and takes it:
+// two that look in the same instant would both find it free, and share it by SO_REUSEPORT. Held
+// until the descriptor is closed: an abstract socket's name (unix(7)). EADDRINUSE: another has it;
+// any other error: there is no such thing here, and nobody to wait for.
+[[nodiscard]] Descriptor claim_port(std::uint16_t port);
 // Is someone else listening there? SO_REUSEPORT would hide it, so this binds without. 0, or errno.
 [[nodiscard]] int probe_port(const Address& address);
 // A listening socket: SO_REUSEPORT, TCP_NODELAY (inherited), dual stack where it is IPv6. A peer of

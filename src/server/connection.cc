@@ -253,10 +253,11 @@ void Connection::call_plain(const Route& route) {
   worker_.under_way().end(route);
 }
 
-std::size_t Connection::content_bytes() const {
+std::size_t Connection::answer_bytes() const {
   DCHECK(exchange_ != nullptr);
+  const Response& response = exchange_->response;
   const bool head = exchange_->request.method() == Method::head;
-  return content(exchange_->response, head).size();
+  return response.fields().size() + content(response, head).size();
 }
 
 // A handler that waits outlives the receive buffer, and perhaps the connection: its request moves
@@ -298,7 +299,7 @@ void Connection::on_handled() noexcept {
   }
   if (!send_in_flight_) {
     answer_handled();
-  } else if (!exchange_->body.charge_answer(content_bytes())) {  // on_send comes back to it
+  } else if (!exchange_->body.charge_answer(answer_bytes())) {  // on_send comes back to it
     deny_answer();
   }
   proceed();
@@ -312,8 +313,11 @@ void Connection::answer_handled() {
 }
 
 void Connection::on_incomplete(Parser::Stage before) {
-  if (parser_.stage() == Parser::Stage::body && before != Parser::Stage::body)
+  if (parser_.stage() == Parser::Stage::body && before != Parser::Stage::body) {
     body_started_at_ = worker_.now();
+    const Request& request = exchange_->request;
+    if (routes().find(request.method(), request.path()) == nullptr) parser_.discard_content();
+  }
   if (parser_.expects_continue()) answer_continue();
   if (worker_.config().narrow && !wide_ && parser_.body_bytes() >= limits::widened_body_bytes)
     widen();
@@ -330,7 +334,7 @@ void Connection::widen() {
 void Connection::respond(std::size_t buffered) {
   DCHECK(state_ == State::open && !send_in_flight_ && exchange_ != nullptr);
   DCHECK(answers_ < answer_ends_.size());
-  if (!exchange_->body.has_room_for_answer(content_bytes())) deny_answer();
+  if (!exchange_->body.has_room_for_answer(answer_bytes())) deny_answer();
   exchange_->body.clear();  // `out_` is charged from here on
   const bool announced = parser_.keep_alive() && says_close(buffered);
   const bool close = announced || !parser_.keep_alive();

@@ -82,6 +82,18 @@ void wait_for_the_speaker() {
   }
 }
 
+// An instruction that has faulted does so again, when nobody handles that any more. Whatever else
+// the kernel sends (a breakpoint, a denied system call, a timer, memory that failed) comes once.
+bool faults_again(int signal, int code) {
+  switch (signal) {
+    case SIGSEGV:
+    case SIGILL:
+    case SIGFPE: return code > 0;  // not sent by a process
+    case SIGBUS: return code > 0 && code != BUS_MCEERR_AO;
+    default: return false;
+  }
+}
+
 void on_fatal(int signal, siginfo_t* info, void*) {
   const char* name = "a real-time signal";
   std::string_view line = "a real-time signal: ended by it";
@@ -94,7 +106,7 @@ void on_fatal(int signal, siginfo_t* info, void*) {
   struct sigaction ends{};
   ends.sa_handler = SIG_DFL;
   (void)sigaction(signal, &ends, nullptr);
-  if (info->si_code > 0 && signal != SIGXCPU) return;  // what faulted faults once more
+  if (faults_again(signal, info->si_code)) return;
   (void)::raise(signal);
   ::_exit(128 + signal);  // PID 1 of a container, which what is sent does not end
 }

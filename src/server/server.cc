@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <mutex>
 #include <new>
 #include <optional>
@@ -85,7 +86,7 @@ Budget budget_of(const Options& options) {
           .lead = std::min(options.serving_lead, options.drain_window).count()};
 }
 
-// As many descriptors as we may have, of which some are not for clients.
+// As many descriptors as this process may have, raised to what it may ask for.
 std::size_t descriptors() {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024;
@@ -94,6 +95,16 @@ std::size_t descriptors() {
     if (setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
   }
   return std::min<std::size_t>(limit.rlim_cur, limits::connections_max);
+}
+
+// Those that are open: what was inherited, and the few that we have opened so far.
+std::size_t open_descriptors() {
+  std::error_code failed;
+  std::size_t count = 0;
+  for (std::filesystem::directory_iterator each("/proc/self/fd", failed), end;
+       !failed && each != end; each.increment(failed))
+    ++count;
+  return count;
 }
 
 // Never destroyed: the watch thread may look at it to the very end of the process.
@@ -150,6 +161,7 @@ struct Server::Impl {
 
   std::optional<int> start();
   Descriptor open_patiently(const Address& address) const;
+  Descriptor open_if_free(const Address& address) const;
   Descriptor open_first(const std::string& where, Address& address) const;
   bool open_main_listeners(std::string& why);
   bool open_admin_listener(std::string& why);
@@ -284,13 +296,14 @@ std::optional<int> Server::Impl::start() {
 
 std::string Server::Impl::bound_connections(unsigned workers) {
   const std::size_t have = descriptors();
+  const std::size_t open = open_descriptors();
   const std::size_t reserved =
-      limits::descriptors_reserved + workers * limits::descriptors_per_worker;
+      limits::descriptors_reserved + workers * limits::descriptors_per_worker + open;
   if (have <= reserved + limits::descriptors_reserved) {
     return fmt::format(
-        "RLIMIT_NOFILE is {}: {} workers need at least {}; raise it (ulimit -n), or lower "
-        "--workers",
-        have, workers, reserved + limits::descriptors_reserved + 1);
+        "RLIMIT_NOFILE is {}: {} workers need at least {}, {} of them are open already; raise it "
+        "(ulimit -n), or lower --workers",
+        have, workers, reserved + limits::descriptors_reserved + 1, open);
   }
   const std::size_t most = have - reserved;
   const std::size_t connections_max = options.max_connections == 0 ? most : options.max_connections;
@@ -421,17 +434,25 @@ void Server::Impl::worker_thread(unsigned index) {
 // A process that was killed holds its port a little longer than it lives: the kernel takes its ring
 // apart, with the sockets in it.
 Descriptor Server::Impl::open_patiently(const Address& address) const {
-  const Ms keepalive = options.tcp_keepalive.count();
   const Ms until = monotonic_ms() + limits::port_wait_ms;
   for (bool told = false;; told = true) {
-    const int error = address.port() == 0 ? 0 : probe_port(address);
-    const Descriptor opened =
-        error == 0 ? open_listener(address, keepalive, plan.narrow) : Descriptor{-1, error};
+    const Descriptor opened = open_if_free(address);
     if (opened.error != EADDRINUSE || monotonic_ms() >= until || signal_pending(signal_fd))
       return opened;
     if (!told) log::info("{} is in use: waiting for {} ms", address.text(), limits::port_wait_ms);
     std::this_thread::sleep_for(std::chrono::milliseconds(limits::port_poll_ms));
   }
+}
+
+Descriptor Server::Impl::open_if_free(const Address& address) const {
+  const Ms keepalive = options.tcp_keepalive.count();
+  if (address.port() == 0) return open_listener(address, keepalive, plan.narrow);
+  const Descriptor claim = claim_port(address.port());
+  const int error = claim.error == EADDRINUSE ? claim.error : probe_port(address);
+  const Descriptor opened =
+      error == 0 ? open_listener(address, keepalive, plan.narrow) : Descriptor{-1, error};
+  if (claim.fd >= 0) ::close(claim.fd);
+  return opened;
 }
 
 // `address` is then the one that it has: IPv4's where there is no IPv6.

@@ -70,6 +70,8 @@ std::atomic<int> watchdog_exit_code{exit_cut.code};
 std::atomic<Ms> watchdog_at{never};  // when its first tick is due
 std::atomic<int> watchdog_ticks{0};  // the next one may come on another thread
 std::atomic<bool> was_stopped{false};
+std::atomic<Ms> watchdog_spoke_at{never};  // its last words: said once, with one code, whoever
+std::atomic<int> watchdog_said_code{0};    // arms it again meanwhile
 static_assert(std::atomic<int>::is_always_lock_free && std::atomic<Ms>::is_always_lock_free,
               "a signal handler uses them");
 
@@ -87,15 +89,18 @@ void on_watchdog(int, siginfo_t* info, void*) {
   if (tick == 0) was_stopped = monotonic_ms() - watchdog_at >= watchdog_tick_ms;
   const int last_turn = was_stopped ? 2 : 0;
   if (tick < last_turn) return;
-  if (tick == last_turn) {
+  const Ms now = monotonic_ms();
+  Ms spoke_at = never;
+  if (watchdog_spoke_at.compare_exchange_strong(spoke_at, now)) {
+    watchdog_said_code = watchdog_exit_code.load();
     say_last_words("watchdog",
                    "the deadline has passed and the process does not end by itself (a handler "
                    "blocks?): ended by its watchdog",
-                   watchdog_exit_code);
-  } else if (watchdog_tick_ms * (tick - last_turn) < limits::last_words_ms) {
+                   watchdog_said_code);
+  } else if (now - spoke_at < limits::last_words_ms) {
     return;  // they are being said
   }
-  _exit(watchdog_exit_code);
+  _exit(watchdog_said_code);
 }
 
 void wake_workers(const Process& process) {

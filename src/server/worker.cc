@@ -358,7 +358,10 @@ Connection* Worker::free_slot() {
       reserve_for(parked_, slots);
       reserve_for(silent_, slots);
       auto connection = std::make_unique<Connection>(*this, static_cast<std::uint32_t>(slots - 1));
-      io_.reserve(4);  // a receive, a send, and their cancels; last, since it is not taken back
+      if (slots > slots_reserved_) {  // last, since it is not taken back
+        io_.reserve(4);               // a receive, a send, and their cancels
+        slots_reserved_ = slots;
+      }
       connections_.push_back(std::move(connection));
     } catch (const std::bad_alloc&) {
       return nullptr;

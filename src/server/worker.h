@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -174,9 +175,9 @@ class Worker {
   void unlisten_in_time();
   void unlisten_all();
   void settle();
-  [[nodiscard]] bool settled() const;
+  [[nodiscard]] std::optional<int> settled() const;
   [[nodiscard]] bool waits_for_work() const;
-  void count_half_way();
+  void count_abandoned_handshakes(int half_way);
   void close_silent_batch();
   void cut();
   void close_admin();
@@ -217,6 +218,7 @@ class Worker {
   Timer heartbeat_;
   std::vector<std::unique_ptr<Connection>> connections_;  // by slot
   std::vector<std::uint32_t> free_slots_;
+  std::size_t slots_reserved_ = 0;  // with `io_`, whose room stays when a slot is given back
   std::vector<std::pair<std::uint32_t, std::uint32_t>> parked_;  // slot and generation
   std::vector<Connection*> silent_;                              // as asked for last
   std::vector<Exchange*> finished_;

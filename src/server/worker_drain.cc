@@ -8,6 +8,7 @@
 #include <cstring>
 #include <exception>
 #include <new>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -151,9 +152,9 @@ void Worker::unlisten_all() {
 void Worker::settle() {
   DCHECK(phase() == Phase::closing && process_.close_began_at != never);
   if (leader() && process_.settled_at == never && (cut_ || now_ >= settle_poll_at_)) {
-    if (settled()) {
+    if (const std::optional<int> half_way = settled()) {
       process_.settled_at = io_.now();
-      count_half_way();
+      count_abandoned_handshakes(*half_way);
       wake_all();
     }
     // Counting them may take long where there are many sockets: never more than a quarter of the
@@ -168,20 +169,26 @@ void Worker::settle() {
   if (process_.settled_at != never) main_.listener.begin_close();
 }
 
-bool Worker::settled() const {
-  if (cut_ || process_.forced()) return true;  // other workers' listeners may be gone
+// How many handshakes half-way are given up, once it is time to.
+std::optional<int> Worker::settled() const {
   const Ms elapsed = now_ - process_.close_began_at;
-  if (elapsed < limits::settle_ms_min) return false;
-  const bool long_enough = elapsed >= process_.settle_max;
+  const bool at_once = cut_ || process_.forced();  // other workers' listeners may be gone
+  if (!at_once && elapsed < limits::settle_ms_min) return std::nullopt;
+  const bool long_enough = at_once || elapsed >= process_.settle_max;
   for (const WorkerSlot& slot : process_.slots) {
-    if (!long_enough && io_.accept_queue_length(slot.listener) > 0) return false;
+    if (!long_enough && io_.accept_queue_length(slot.listener) > 0) return std::nullopt;
   }
   const int half_way = io_.handshakes_half_way(process_.port);
-  if (half_way == 0) return true;
-  if (half_way < 0) return long_enough || (elapsed >= limits::settle_blind_ms && !waits_for_work());
+  if (half_way == 0 || at_once) return half_way;
+  const bool awaited = waits_for_work();
+  if (half_way < 0) {
+    if (!long_enough && (elapsed < limits::settle_blind_ms || awaited)) return std::nullopt;
+    return half_way;
+  }
   // A SYN whose sender is gone, or was never there, stays half-way for a minute: the listener is
   // kept for it as long as there is work to be waited for anyway. (One that takes new SYNs is not.)
-  return long_enough && !(process_.unlisten_worked && waits_for_work());
+  if (!long_enough || (process_.unlisten_worked && awaited)) return std::nullopt;
+  return half_way;
 }
 
 bool Worker::waits_for_work() const {
@@ -190,8 +197,7 @@ bool Worker::waits_for_work() const {
          0;
 }
 
-void Worker::count_half_way() {
-  const int half_way = io_.handshakes_half_way(process_.port);
+void Worker::count_abandoned_handshakes(int half_way) {
   if (half_way <= 0) return;
   metrics().add("handshakes_abandoned", static_cast<std::uint64_t>(half_way));
   log::info(

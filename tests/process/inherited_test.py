@@ -52,6 +52,19 @@ class Descriptors(CountingTestCase):
             self.assertEqual(process.wait(patience(15)), 0)
             self.assertEqual(file_value(file), 3)
 
+    def test_those_that_are_open_already_are_not_for_clients(self):
+        first = """
+import os, resource, sys
+for _ in range(100):
+    os.set_inheritable(os.open("/dev/null", os.O_RDONLY), True)
+resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200))
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+        ended = subprocess.run([sys.executable, "-c", first, BINARY, "--listen", "127.0.0.1:0",
+                                "--workers", "1"], env=clean_environment(), stderr=subprocess.PIPE,
+                               text=True, timeout=patience(20), check=False)
+        self.assertEqual(ended.returncode, 2)
+        self.assertRegex(ended.stderr, "RLIMIT_NOFILE is 200: .* 10[0-9] of them are open already")
 
     def test_a_stderr_that_was_made_non_blocking_is_waited_for(self):
         clients = 400
@@ -167,6 +180,24 @@ class Ports(TestCase):
             again.process.wait()
             for client in clients:
                 client.close()
+
+    def test_of_many_that_wait_for_one_a_single_one_gets_it(self):
+        for _ in range(rounds(3)):
+            with socket.create_server(("127.0.0.1", 0)) as other:
+                address = f"127.0.0.1:{other.getsockname()[1]}"
+                servers = [self.start("--workers", "1", listen=address, serving=False)
+                           for _ in range(10)]
+                for server in servers:
+                    server.wait_for("is in use")
+            served = []
+            for server in servers:
+                wait_until(lambda server=server: server.find("serving")
+                           or server.process.poll() is not None, 10, "it serves, or has ended")
+                served += [server] if server.process.poll() is None else []
+            self.assertEqual(len(served), 1)
+            for server in servers:
+                server.process.kill()
+                server.process.wait()
 
     def test_sigterm_while_it_waits_for_a_port_ends_it_at_once(self):
         with socket.create_server(("127.0.0.1", 0)) as other:

@@ -10,6 +10,8 @@
 //   none           serves, and its handlers make theirs:
 //     /crash       writes where there is no memory
 //     /overflow    calls itself until its stack is used up
+//     /run-out     uses up the CPU time that a timer of its own allows
+//     /denied      makes a system call that is not allowed
 //     /abort       gives up
 //     /terminate   as by an exception that nobody may catch
 //     /exit        calls exit(7)
@@ -19,12 +21,20 @@
 //     /slow        answers after a minute: to be under way meanwhile
 //     /latch       two waiters of one latch: the second is wrong
 //     /fine        none
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdlib>
 #include <exception>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -76,6 +86,30 @@ void overflow(lastcall::Request&, lastcall::Response& response, void*) {
   response.body(std::to_string(deeper(1)));
 }
 
+// As the kernel sends one by itself: a timer of CPU time that is over at once.
+void run_out(lastcall::Request&, lastcall::Response&, void*) {
+  const itimerval soon{.it_interval = {}, .it_value = {.tv_sec = 0, .tv_usec = 1}};
+  setitimer(ITIMER_PROF, &soon, nullptr);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  while (std::chrono::steady_clock::now() < until) {
+  }
+}
+
+// The kernel's answer to a system call that seccomp(2) does not allow.
+void denied(lastcall::Request&, lastcall::Response&, void*) {
+  sock_filter filter[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_uname, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog program{.len = std::size(filter), .filter = filter};
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+  utsname name;
+  uname(&name);
+}
+
 void give_up(lastcall::Request&, lastcall::Response&, void*) { std::abort(); }
 
 void terminate(lastcall::Request&, lastcall::Response&, void*) { std::terminate(); }
@@ -123,6 +157,8 @@ int main(int argc, char** argv) {
   server.route(lastcall::Method::get, "/slow", slow);
   server.route(lastcall::Method::get, "/crash", crash);
   server.route(lastcall::Method::get, "/overflow", overflow);
+  server.route(lastcall::Method::get, "/run-out", run_out);
+  server.route(lastcall::Method::get, "/denied", denied);
   server.route(lastcall::Method::get, "/abort", give_up);
   server.route(lastcall::Method::get, "/terminate", terminate);
   server.route(lastcall::Method::get, "/exit", leave);

@@ -83,7 +83,9 @@ class LastWordsTest(TestCase):
         for path, number, why in (("/crash", signal.SIGSEGV, "SIGSEGV"),
                                   ("/abort", signal.SIGABRT, "SIGABRT"),
                                   ("/terminate", signal.SIGABRT, "std::terminate"),
-                                  ("/overflow", signal.SIGSEGV, "SIGSEGV")):
+                                  ("/overflow", signal.SIGSEGV, "SIGSEGV"),
+                                  ("/denied", signal.SIGSYS, "SIGSYS"),
+                                  ("/run-out", signal.SIGPROF, "SIGPROF")):
             with self.subTest(path):
                 self.assert_told(path, -number, 128 + number, why)
 

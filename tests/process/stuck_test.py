@@ -183,6 +183,20 @@ class OneOfTwoWorkersBlocked(StuckTestCase):
     def test_another_than_the_leader_blocked_the_leader_serves_and_drains(self):
         self.check(leader=False)
 
+    def test_interrupted_while_its_watchdog_speaks_it_says_all_and_once(self):
+        server = self.start_stuck(2)
+        self.block_one_worker(server, leader=False)
+        server.signal(signal.SIGINT)
+        server.wait_for("SIGINT: draining")
+        time.sleep(self.window + TIMEOUT + 1 - 0.02)
+        while server.process.poll() is None:
+            server.signal(signal.SIGINT)
+            time.sleep(0.005)
+        code = server.wait()
+        self.assertIn(code, (3, 4), server.story())
+        self.assertEqual(len(server.find("audit:")), 1, server.story())
+        self.assertEqual(server.audit()["exit"], code)
+
 
 class StderrThatNobodyReads(StuckTestCase):
     def test_the_program_serves_drains_and_ends_with_0(self):

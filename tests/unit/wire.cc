@@ -52,6 +52,8 @@ Wire::Wire(WorkerConfig given, Budget budget)
               nullptr});
   router.add({Method::any, "/echo", [](Request& q, Response& r, void*) { r.body(q.body()); },
               nullptr, nullptr});
+  router.add({Method::post, "/take", [](Request&, Response& r, void*) { r.body("taken"); }, nullptr,
+              nullptr});
   router.add({Method::get, "/large",
               [](Request&, Response& r, void*) { r.body(std::string(100'000, 'x')); }, nullptr,
               nullptr});
