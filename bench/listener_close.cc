@@ -197,7 +197,7 @@ class LastcallServer {
     process.port = port;
     process.slots[0].listener = listener;
     lastcall::Worker worker(*io_, config_, process, 0);
-    worker.start(listener, -1, -1, -1);
+    worker.start(-1, -1);
     const Ms end = io_->now() + life;
     while (!worker.stopped()) {
       worker.turn();  // returns soon: the clients never pause

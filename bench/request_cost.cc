@@ -147,7 +147,7 @@ class PretendIo final : public lastcall::Io {
   int unlisten(int) override { return 0; }
   unsigned accept_queue_length(int) override { return 0; }
   int handshakes_half_way(std::uint16_t) override { return 0; }
-  std::int64_t syn_cookies_sent() override { return 0; }
+  lastcall::TcpCounts tcp_counts() override { return {}; }
   void wake(int) override {}
   std::string peer(int) override { return "a pretend client"; }
 
@@ -230,7 +230,7 @@ class Lastcall {
     config_.connections_max = 20'000;  // room for a multishot accept
     worker_ = std::make_unique<lastcall::Worker>(io, config_, process_, 0);
     process_.slots[0].listener = listener_fd;
-    worker_->start(listener_fd, -1, -1, -1);
+    worker_->start(-1, -1);
   }
   void turn() { worker_->turn(); }
 

@@ -107,6 +107,9 @@ void Jobs::finish(Ms now) {
   if (ended_.empty()) return;
   finishing_.swap(ended_);
   for (Job* job : finishing_) {
+    // Together with what becomes of it: who looks meanwhile must not see it twice.
+    metrics_.subtract("jobs_running");
+    job->row->running.fetch_sub(1, std::memory_order_relaxed);
     try {
       job->task.result();
       metrics_.add("jobs_finished");
@@ -122,18 +125,21 @@ void Jobs::finish(Ms now) {
     }
   }
   name_unfinished(now, "unfinished at the deadline");
-  for (Job* job : finishing_) remove(*job);
+  // By number: one that begins meanwhile may move the list.
+  for (std::size_t i = 0; i < finishing_.size(); ++i) remove(*finishing_[i]);
   finishing_.clear();
   if (all_.empty()) timers_.disarm(overdue_);
 }
 
 void Jobs::remove(Job& job) {
   DCHECK(job.at < all_.size() && all_[job.at].get() == &job);
-  metrics_.subtract("jobs_running");
-  job.row->running.fetch_sub(1, std::memory_order_relaxed);
+  // It ends when the list is whole again: what its frame held may begin another job.
   const std::size_t at = job.at;
-  std::swap(all_[at], all_.back());
-  all_[at]->at = at;
+  const std::unique_ptr<Job> gone = std::move(all_[at]);
+  if (at + 1 < all_.size()) {
+    all_[at] = std::move(all_.back());
+    all_[at]->at = at;
+  }
   all_.pop_back();
 }
 
@@ -148,6 +154,7 @@ void Jobs::on_deadline(Ms now) {
 // if it goes on the watchdog ends it, and the process.
 void Jobs::on_overdue(void* self) noexcept {
   auto& jobs = *static_cast<Jobs*>(self);
+  jobs.finish(jobs.overdue_at_);  // what has ended in this very turn
   for (const auto& job : jobs.all_) {
     job->named = true;
     jobs.unfinished_.push_back(job.get());

@@ -2,8 +2,10 @@
 
 #include <array>
 #include <cstdlib>
+#include <exception>
 
 #include "base/check.h"
+#include "base/limits.h"
 
 namespace lastcall::detail {
 namespace {
@@ -40,6 +42,13 @@ struct FramePool {
 
 thread_local FramePool pool;
 constinit thread_local std::size_t bytes_live = 0;
+constinit thread_local std::size_t errors_kept = 0;
+
+struct AmongMany : std::exception {
+  [[nodiscard]] const char* what() const noexcept override {
+    return "an error, one of so many in the same instant that its text was not kept";
+  }
+};
 
 std::size_t class_of(std::size_t bytes) { return (bytes - 1) / FramePool::step; }
 
@@ -74,7 +83,17 @@ void frame_free(void* frame, std::size_t bytes) noexcept {
   ++pool.counts[index];
 }
 
-PromiseBase::Ended PromiseBase::keep_exception(std::exception_ptr& error) noexcept {
+KeptError::~KeptError() {
+  if (counted_) --errors_kept;
+}
+
+void KeptError::keep(bool counted) noexcept {
+  error_ = std::current_exception();
+  counted_ = counted;
+  if (counted) ++errors_kept;
+}
+
+PromiseBase::Ended PromiseBase::keep_exception(KeptError& error, bool root) noexcept {
   try {
     throw;
   } catch (const Canceled&) {
@@ -82,7 +101,8 @@ PromiseBase::Ended PromiseBase::keep_exception(std::exception_ptr& error) noexce
   } catch (const std::bad_alloc&) {
     return Ended::without_memory;
   } catch (...) {
-    error = std::current_exception();
+    if (root && errors_kept >= limits::errors_kept) return Ended::among_many;
+    error.keep(root);
     return Ended::by_error;
   }
 }
@@ -90,7 +110,8 @@ PromiseBase::Ended PromiseBase::keep_exception(std::exception_ptr& error) noexce
 void PromiseBase::rethrow() const {
   switch (ended) {
     case Ended::well: return;
-    case Ended::by_error: std::rethrow_exception(error);
+    case Ended::by_error: error.rethrow();
+    case Ended::among_many: throw AmongMany();
     case Ended::canceled: throw Canceled();
     case Ended::without_memory: throw std::bad_alloc();
   }

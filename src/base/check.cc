@@ -1,15 +1,18 @@
 #include "base/check.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
+#include <iterator>
 
 #include "base/log.h"
 
 namespace lastcall {
 
 void check_failed(const char* what, const char* file, int line) {
+  static std::atomic_flag told;  // two threads may fail together
+  if (told.test_and_set()) std::abort();
   static log::LastLines lines;
   fmt::basic_memory_buffer<char, 1024> text;
   fmt::format_to(std::back_inserter(text), "CHECK failed: {} ({}:{})", what, file, line);
@@ -19,8 +22,7 @@ void check_failed(const char* what, const char* file, int line) {
     }
   }
   log::format_last(lines, log::Level::error, {text.data(), text.size()}, {});
-  if (log::stderr_takes())  // a pipe that nobody reads must not keep it from its end
-    (void)!::write(STDERR_FILENO, lines.data(), lines.size());
+  log::write_now({lines.data(), lines.size()}, limits::last_lines_ms);
   std::abort();
 }
 

@@ -37,7 +37,8 @@ inline constexpr std::size_t send_bytes_max = 1 << 30;        // at once: a resu
 
 // Memory. A place is a connection with what it needs at least: its slot, a slab, a receive buffer
 // that waits, a request with its head and its frame.
-inline constexpr std::size_t memory_min = 1 << 20;      // of --memory
+inline constexpr std::size_t memory_min = 1 << 20;      // of --memory,
+inline constexpr std::size_t memory_each_min = 128 << 10;  // and of each worker's share
 inline constexpr std::size_t memory_unknown = 1 << 30;  // of a machine that does not say
 inline constexpr std::size_t place_bytes = 10 * 1024;
 // The kernel's part of it: the buffers of a socket as they grow by themselves; bounded, which a
@@ -128,8 +129,10 @@ inline constexpr Ms settle_ms_max = 3200;
 inline constexpr Ms settle_blind_ms = 1200;  // where half-way handshakes cannot be counted
 inline constexpr Ms settle_poll_ms = 10;
 inline constexpr Ms settle_kept_poll_ms = 250;  // beyond settle_ms_max
-inline constexpr Ms cookies_poll_ms = 50;
-inline constexpr Ms cookies_quiet_ms = 1200;  // without a SYN cookie: those under way have come
+inline constexpr Ms unseen_poll_ms = 50;
+// Without a SYN cookie: who was to come by one has come, as with other handshakes.
+inline constexpr Ms cookies_quiet_ms = settle_ms_max;
+inline constexpr Ms overflows_quiet_ms = 3500;  // longer than TCP waits for its fifth try
 inline constexpr Ms closing_poll_ms = 20;
 inline constexpr Ms after_reading_ms = 500;          // for a request, once the last answer is read
 inline constexpr Ms close_ramp_first_ms = 1500;      // no `Connection: close` before this
@@ -138,9 +141,12 @@ inline constexpr Ms impatient_stop_ms = 10'000;      // between SIGTERM and SIGK
 inline constexpr Ms budget_margin_ms = 3000;  // pre-stop + window + timeout + this <= grace period
 inline constexpr Ms watchdog_ms = 1000;       // past the deadline, the timer ends the process
 inline constexpr Ms last_words_ms = 750;      // that it gives last words, at most
+inline constexpr std::size_t exiting_threads = 32;  // not workers, that call exit() at once
+inline constexpr Ms last_lines_ms = 300;      // that they give a stderr which is full, twice
 inline constexpr Ms signal_unread_ms = 500;   // then the watch thread reads it for a stuck loop
 
 // Background work and outbound connections.
+inline constexpr std::size_t errors_kept = 64;  // of coroutines of a worker that ended by them
 inline constexpr std::size_t jobs_max = 1 << 24;        // of --max-jobs, all workers together
 inline constexpr std::size_t job_names_max = 32;        // listed one by one; more are "other"
 inline constexpr std::size_t jobs_named_per_line = 32;  // of what is unfinished, in the log,

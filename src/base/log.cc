@@ -7,7 +7,9 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <climits>
 #include <condition_variable>
+#include <ctime>
 #include <exception>
 #include <iterator>
 #include <mutex>
@@ -25,6 +27,7 @@ struct Queue {
   std::string carried;  // the thread's own, while `writing`
   bool writing = false;
   bool started = false;
+  std::atomic<bool> idle{true};  // all that was said is written
 };
 
 // Never destroyed: its thread may be stuck in a write for as long as the process lives.
@@ -54,7 +57,15 @@ std::string_view name(Level level) {
   return "?";
 }
 
-void write_all(std::string_view bytes) {
+// Whole lines, as many as a pipe takes in one piece (PIPE_BUF of pipe(7)), so that nothing of
+// another writer stands within one; or the beginning of a longer line.
+std::string_view next_piece(std::string_view bytes) {
+  const std::size_t end = bytes.substr(0, PIPE_BUF).rfind('\n');
+  return bytes.substr(0, end == std::string_view::npos ? PIPE_BUF : end + 1);
+}
+
+// False: stderr is gone.
+bool write_piece(std::string_view bytes) {
   while (!bytes.empty()) {
     const auto written = ::write(STDERR_FILENO, bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
@@ -63,21 +74,19 @@ void write_all(std::string_view bytes) {
       (void)::poll(&room, 1, -1);
       continue;
     }
-    if (written <= 0) {  // stderr is gone, or full: there is nobody to tell
-      dropped_lines += static_cast<std::uint64_t>(std::count(bytes.begin(), bytes.end(), '\n'));
-      return;
-    }
+    if (written <= 0) return false;
     bytes.remove_prefix(static_cast<std::size_t>(written));
   }
+  return true;
 }
 
-// Never blocks, but where another writes to the same pipe in between.
-void write_if_taken(std::string_view bytes) {
-  if (stderr_takes()) {
-    write_all(bytes);
-  } else {
-    ++dropped_lines;
+void write_all(std::string_view bytes) {
+  while (!bytes.empty() && !silenced) {
+    const std::string_view piece = next_piece(bytes);
+    if (!write_piece(piece)) break;
+    bytes.remove_prefix(piece.size());
   }
+  dropped_lines += static_cast<std::uint64_t>(std::count(bytes.begin(), bytes.end(), '\n'));
 }
 
 void carry() {
@@ -88,10 +97,11 @@ void carry() {
     q.carried.swap(q.lines);
     q.writing = true;
     lock.unlock();
-    if (!silenced) write_all(q.carried);
+    write_all(q.carried);
     q.carried.clear();
     lock.lock();
     q.writing = false;
+    q.idle = q.lines.empty();
     q.changed.notify_all();
   }
 }
@@ -116,20 +126,48 @@ std::string timestamp() {
   return text;
 }
 
+// Of the character that `text` begins with, as UTF-8 (RFC 3629 section 4); 0: it begins with none.
+std::size_t character_bytes(std::string_view text) {
+  const auto at = [&](std::size_t i) -> unsigned {
+    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0;
+  };
+  const auto tail = [&](std::size_t i) { return (at(i) & 0xc0) == 0x80; };
+  const unsigned first = at(0);
+  if (first < 0x80) return 1;
+  if (first >= 0xc2 && first <= 0xdf) return tail(1) ? 2 : 0;
+  if (first >= 0xe0 && first <= 0xef) {
+    const bool overlong = first == 0xe0 && at(1) < 0xa0;
+    const bool surrogate = first == 0xed && at(1) > 0x9f;
+    return tail(1) && tail(2) && !overlong && !surrogate ? 3 : 0;
+  }
+  if (first >= 0xf0 && first <= 0xf4) {
+    const bool overlong = first == 0xf0 && at(1) < 0x90;
+    const bool beyond = first == 0xf4 && at(1) > 0x8f;
+    return tail(1) && tail(2) && tail(3) && !overlong && !beyond ? 4 : 0;
+  }
+  return 0;
+}
+
+// Is it a control: 00 to 1f, 7f, or 80 to 9f, which are two bytes?
+bool is_control(std::string_view character) {
+  const auto first = static_cast<unsigned char>(character[0]);
+  if (character.size() == 1) return first < 0x20 || first == 0x7f;
+  return first == 0xc2 && static_cast<unsigned char>(character[1]) <= 0x9f;
+}
+
 // A line is one line, and nothing in it speaks to a terminal: much of it is other people's text.
 std::string printable(std::string_view text) {
   std::string out;
-  bool second = false;  // of a control that is two bytes in UTF-8: c2 80 to c2 9f
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    const unsigned next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0;
-    const bool first = byte == 0xc2 && next >= 0x80 && next <= 0x9f;
-    if (byte < 0x20 || byte == 0x7f || first || second) {
-      out += fmt::format("\\x{:02x}", byte);
+  while (!text.empty()) {
+    const std::size_t bytes = character_bytes(text);
+    const std::string_view character = text.substr(0, std::max<std::size_t>(bytes, 1));
+    if (bytes > 0 && !is_control(character)) {
+      out += character;
     } else {
-      out += text[i];
+      for (const char c : character)
+        out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
     }
-    second = first;
+    text.remove_prefix(character.size());
   }
   return out;
 }
@@ -145,11 +183,12 @@ void enqueue(const std::string& line, std::size_t bound) {
   Queue& q = queue();
   const std::lock_guard lock(q.mutex);
   if (!q.started) {
-    write_if_taken(line);
+    write_now(line, 0);
   } else if (q.lines.size() + line.size() > bound) {
     ++dropped_lines;
   } else {
     q.lines += line;
+    q.idle = false;
     q.changed.notify_all();
   }
 }
@@ -198,16 +237,18 @@ bool enabled(Level level) { return level >= chosen_level.load(std::memory_order_
 
 std::string quoted(std::string_view text) {
   std::string out = "\"";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (byte < 0x20 || byte >= 0x7f) {
-      out += fmt::format("\\u{:04x}", byte);
+  while (!text.empty()) {
+    const std::size_t bytes = character_bytes(text);
+    const std::string_view character = text.substr(0, std::max<std::size_t>(bytes, 1));
+    if (bytes == 0) {
+      out += "\\ufffd";  // what is no character cannot be in JSON (RFC 8259 section 8.1)
+    } else if (is_control(character)) {
+      out += fmt::format("\\u{:04x}", static_cast<unsigned char>(character.back()));
     } else {
-      out += c;
+      if (character == "\"" || character == "\\") out += '\\';
+      out += character;
     }
+    text.remove_prefix(character.size());
   }
   return out += '"';
 }
@@ -232,9 +273,25 @@ void format_last(LastLines& lines, Level level, std::string_view message, std::s
   }
 }
 
-bool stderr_takes() noexcept {
-  pollfd room{STDERR_FILENO, POLLOUT, 0};
-  return ::poll(&room, 1, 0) == 1 && (room.revents & POLLOUT) != 0;
+bool idle() noexcept { return queue().idle; }
+
+void write_now(std::string_view lines, Ms patience) noexcept {
+  // The clock is that of sockets.h, which this room does not know.
+  const auto now = [] {
+    std::timespec time{};
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return Ms{time.tv_sec} * 1000 + time.tv_nsec / 1'000'000;
+  };
+  const Ms until = now() + patience;
+  while (!lines.empty()) {
+    pollfd room{STDERR_FILENO, POLLOUT, 0};
+    const int ready = ::poll(&room, 1, static_cast<int>(std::max<Ms>(0, until - now())));
+    if (ready < 0 && errno == EINTR) continue;
+    const std::string_view piece = next_piece(lines);
+    if (ready != 1 || (room.revents & POLLOUT) == 0 || !write_piece(piece)) break;
+    lines.remove_prefix(piece.size());
+  }
+  dropped_lines += static_cast<std::uint64_t>(std::count(lines.begin(), lines.end(), '\n'));
 }
 
 void silence() noexcept { silenced = true; }
@@ -246,7 +303,7 @@ void write_last(Level level, std::string_view message, std::string_view fields) 
     static LastLines lines;
     format_last(lines, level, message, fields);
     flush(limits::log_flush_ms);
-    write_if_taken({lines.data(), lines.size()});
+    write_now({lines.data(), lines.size()}, 0);
   }
 }
 

@@ -18,15 +18,19 @@ void flush(Ms limit);
 [[nodiscard]] std::uint64_t dropped();
 [[nodiscard]] Format format();  // of a line
 
-// Lines in memory that stands somewhere already. Async-signal-safe (signal-safety(7)), as what
-// follows: for the last words of a process.
+// For the last words of a process, and async-signal-safe (signal-safety(7)): up to `silence`.
+[[nodiscard]] bool idle() noexcept;  // is all that was said written?
+// Lines in memory that stands somewhere already.
 using LastLines = fmt::basic_memory_buffer<char, 40 * 1024>;
 // Appends a line. Neither text needs an escape: they are our own.
 void format_last(LastLines& lines, Level level, std::string_view message, std::string_view fields);
-[[nodiscard]] bool stderr_takes() noexcept;  // something, without blocking
-void silence() noexcept;                     // from here on the log's thread writes nothing
+// On stderr, while it takes them within `patience` milliseconds: a pipe that nobody reads keeps
+// nobody. What it does not take is counted as dropped.
+void write_now(std::string_view lines, Ms patience) noexcept;
+void silence() noexcept;  // the log's thread writes no further line
+
 // As `write`, whatever the level is set to, and not dropped: for the last line. Where there is no
-// memory for it, it is written at once, if stderr can take it.
+// memory for it, it is written at once (`write_now`).
 void write_last(Level level, std::string_view message, std::string_view fields);
 // Text as a JSON string, quotes included.
 [[nodiscard]] std::string quoted(std::string_view text);

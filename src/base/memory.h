@@ -20,6 +20,8 @@ class Memory {
   struct Bounds {
     std::size_t all = std::size_t{512} << 20;
     std::size_t bodies = std::size_t{256} << 20;  // of it
+    // Heads may take half of it: who sends halves of them keeps nobody from being served.
+    [[nodiscard]] std::size_t heads() const { return all / 2; }
   };
 
   explicit Memory(Bounds bounds) : bounds_(bounds) {}
@@ -35,6 +37,9 @@ class Memory {
   [[nodiscard]] bool has_room(std::size_t bytes) const { return fits(bytes, used(), bounds_.all); }
   [[nodiscard]] bool has_room_for_body(std::size_t bytes) const {
     return has_room(bytes) && fits(bytes, bodies_, bounds_.bodies);
+  }
+  [[nodiscard]] bool has_room_for_head(std::size_t bytes) const {
+    return has_room(bytes) && fits(bytes, heads_, bounds_.heads());
   }
   // Small answers always fit; larger ones leave a quarter to requests, so that clients that read
   // nothing do not keep out those who send.
@@ -61,6 +66,14 @@ class Memory {
     bodies_ += bytes;
     charge(bytes);
   }
+  void charge_head(std::size_t bytes) {
+    heads_ += bytes;
+    charge(bytes);
+  }
+  void release_head(std::size_t bytes) {
+    heads_ -= bytes;
+    release(bytes);
+  }
   void release_body(std::size_t bytes) {
     bodies_ -= bytes;
     release(bytes);
@@ -77,6 +90,7 @@ class Memory {
   const Bounds bounds_;
   std::size_t charged_ = 0;
   std::size_t bodies_ = 0;
+  std::size_t heads_ = 0;
   std::size_t frames_ = 0;
   std::size_t peak_ = 0;
 };

@@ -53,7 +53,7 @@ inline constexpr MetricRow metric_rows[] = {
     {"answers_unread", counter,
      "Those of them that a client never read to the end: undelivered, or cut, as well."},
     {"requests_undelivered", counter, "Answers whose client had gone."},
-    {"requests_cut", counter, "Complete requests cut by the deadline."},
+    {"requests_cut", counter, "Complete requests cut, by the deadline or for want of memory."},
     {"requests_rejected", counter, "Requests refused as malformed or beyond a bound."},
     {"partial_cut", counter, "Incomplete requests cut by the deadline."},
     {"handlers_waiting", gauge, "Coroutines of handlers that have not ended."},
@@ -87,7 +87,9 @@ inline constexpr MetricRow metric_rows[] = {
     {"late_bytes", counter, "Bytes received after a close was said or done."},
     {"lost_after_fin", counter, "Connections with bytes after a FIN that nothing had announced."},
     {"lost_in_drain", counter, "Those of them whose FIN we had sent in the drain."},
-    {"forced_closes", counter, "Connections closed by the deadline."},
+    {"closes_unheard", counter,
+     "Silent connections closed in the drain whose client had not acknowledged our FIN."},
+    {"forced_closes", counter, "Connections closed by the deadline, or for want of memory."},
     {"linger_timeouts", counter, "Connections whose client did not close after our FIN."},
 
     // slow clients

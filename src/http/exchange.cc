@@ -35,7 +35,7 @@ void BodyBuffer::clear() {
 // ---- Exchange
 
 Exchange::Exchange(Memory& memory)
-    : body(memory), head(memory, HeldBytes::Part::rest), memory_(memory) {}
+    : body(memory), head(memory, HeldBytes::Part::head), memory_(memory) {}
 
 bool Exchange::own_head(std::string_view raw, std::size_t capacity) {
   DCHECK(raw.size() <= capacity && (!head_owned || raw.data() == head.bytes().data()));
@@ -43,7 +43,8 @@ bool Exchange::own_head(std::string_view raw, std::size_t capacity) {
   const auto from = reinterpret_cast<std::uintptr_t>(raw.data());
   if (!head_owned) head.clear();
   const std::size_t more = capacity - head.size();
-  if (!(probes || memory_.has_room(head.growth(more))) || !head.reserve(more)) return false;
+  if (!(probes || memory_.has_room_for_head(head.growth(more))) || !head.reserve(more))
+    return false;
   if (!head_owned) (void)head.append(raw);  // there is room
   head_owned = true;
   const auto move = [&](std::string_view& view) {

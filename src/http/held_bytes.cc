@@ -29,8 +29,16 @@ bool HeldBytes::reserve(std::size_t bytes) {
   if (grown == nullptr) return false;
   data_ = grown;
   capacity_ += more;
-  part_ == Part::body ? memory_.charge_body(more) : memory_.charge(more);
+  charge(more);
   return true;
+}
+
+void HeldBytes::charge(std::size_t bytes) {
+  switch (part_) {
+    case Part::head: memory_.charge_head(bytes); return;
+    case Part::body: memory_.charge_body(bytes); return;
+    case Part::rest: memory_.charge(bytes); return;
+  }
 }
 
 bool HeldBytes::append(std::string_view bytes) {
@@ -50,7 +58,11 @@ void HeldBytes::drop_front(std::size_t bytes) {
 
 void HeldBytes::give_back() {
   std::free(data_);
-  part_ == Part::body ? memory_.release_body(capacity_) : memory_.release(capacity_);
+  switch (part_) {
+    case Part::head: memory_.release_head(capacity_); break;
+    case Part::body: memory_.release_body(capacity_); break;
+    case Part::rest: memory_.release(capacity_); break;
+  }
   data_ = nullptr;
   begin_ = size_ = capacity_ = 0;
 }

@@ -12,7 +12,7 @@ namespace lastcall {
 
 class HeldBytes {
  public:
-  enum class Part : std::uint8_t { body, rest };  // of the account
+  enum class Part : std::uint8_t { head, body, rest };  // of the account
 
   HeldBytes(Memory& memory, Part part) : memory_(memory), part_(part) {}
   HeldBytes(const HeldBytes&) = delete;
@@ -41,6 +41,7 @@ class HeldBytes {
 
  private:
   void give_back();
+  void charge(std::size_t bytes);
 
   Memory& memory_;
   char* data_ = nullptr;

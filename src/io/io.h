@@ -77,6 +77,12 @@ inline bool lends(std::span<const Completion> completions, Ticket recv) {
   });
 }
 
+// What TCP has counted so far in this network namespace (proc(5), net/netstat); -1: cannot be known.
+struct TcpCounts {
+  std::int64_t cookies_sent = -1;      // SyncookiesSent
+  std::int64_t listen_overflows = -1;  // ListenOverflows: last ACKs that met a full accept queue
+};
+
 class Io {
  public:
   virtual ~Io() = default;
@@ -145,9 +151,7 @@ class Io {
   virtual unsigned accept_queue_length(int listener) = 0;  // TCP_INFO tcpi_unacked of a listener
   // Handshakes half-way on `port`, which are in no accept queue yet; -1: cannot be known.
   virtual int handshakes_half_way(std::uint16_t port) = 0;
-  // SYN cookies sent so far in this network namespace (`SyncookiesSent` of proc(5) net/netstat):
-  // handshakes that leave no trace until their last ACK. -1: cannot be known.
-  virtual std::int64_t syn_cookies_sent() = 0;
+  virtual TcpCounts tcp_counts() = 0;
   virtual void wake(int eventfd) = 0;        // another worker's
   virtual std::string peer(int socket) = 0;  // "address:port", for the log
 };

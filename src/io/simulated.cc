@@ -60,28 +60,31 @@ bool Kernel::spoof_syn() {
   return true;
 }
 
-bool Kernel::finish_handshake(int socket) {
-  if (by_cookie.erase(socket) > 0) {
-    ListenSocket* const listener = one_that_listens();
-    if (listener != nullptr) {
-      listener->queue.push_back(socket);
-    } else {
-      ++cookies_refused;
+Kernel::Ack Kernel::finish_handshake(int socket) {
+  const auto enqueue = [&](ListenSocket& listener) {
+    if (listener.queue.size() >= backlog) {
+      ++listen_overflows;
+      return Ack::dropped;
     }
-    return listener != nullptr;
+    listener.queue.push_back(socket);
+    return Ack::taken;
+  };
+  if (by_cookie.contains(socket)) {
+    ListenSocket* const listener = one_that_listens();
+    if (listener == nullptr) ++cookies_refused;
+    const Ack ack = listener == nullptr ? Ack::reset : enqueue(*listener);
+    if (ack != Ack::dropped) by_cookie.erase(socket);
+    return ack;
   }
   for (auto& [fd, listener] : listeners) {
     const auto at = std::find(listener.half_way.begin(), listener.half_way.end(), socket);
     if (at == listener.half_way.end()) continue;
-    listener.half_way.erase(at);
-    if (listener.closed) {
-      ++abandoned_handshakes;
-      return false;
-    }
-    listener.queue.push_back(socket);
-    return true;
+    if (listener.closed) ++abandoned_handshakes;
+    const Ack ack = listener.closed ? Ack::reset : enqueue(listener);
+    if (ack != Ack::dropped) listener.half_way.erase(at);
+    return ack;
   }
-  return false;
+  return Ack::reset;
 }
 
 bool Kernel::connected(int socket) const {

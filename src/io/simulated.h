@@ -127,8 +127,9 @@ class Kernel {
   std::optional<int> connect();
   // A SYN that nobody stands behind: the handshake stays half-way. False: it is refused.
   bool spoof_syn();
-  // The client's ACK. False: the listener has gone meanwhile, and answers it with RST.
-  bool finish_handshake(int socket);
+  // The client's ACK. `reset`: the listener has gone meanwhile. `dropped`: it comes again.
+  enum class Ack : std::uint8_t { taken, dropped, reset };
+  Ack finish_handshake(int socket);
   [[nodiscard]] bool connected(int socket) const;
   void raise(int signal) { signals.push_back(signal); }
 
@@ -149,6 +150,8 @@ class Kernel {
   std::size_t abandoned_handshakes = 0;
   bool syn_cookies = false;  // handshakes are kept nowhere until they are finished
   std::int64_t cookies_sent = 0;
+  std::size_t backlog = SIZE_MAX;  // of a listener's queue: an ACK that finds it full is dropped
+  std::int64_t listen_overflows = 0;
   std::size_t cookies_refused = 0;  // finished when no listener was there any more
   std::size_t reserved = 0;         // operations that room was asked for
   std::size_t looks = 0;            // at how many bytes wait in a socket, in or out
@@ -202,7 +205,7 @@ class SimIo final : public Io {
   int unlisten(int listener) override;
   unsigned accept_queue_length(int listener) override;
   int handshakes_half_way(std::uint16_t port) override;
-  std::int64_t syn_cookies_sent() override { return kernel_.cookies_sent; }
+  TcpCounts tcp_counts() override { return {kernel_.cookies_sent, kernel_.listen_overflows}; }
   void wake(int eventfd) override {
     const Outside outside;
     ++kernel_.events[eventfd];

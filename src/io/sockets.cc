@@ -335,7 +335,8 @@ int SocketIo::handshakes_half_way(std::uint16_t port) {
 }
 
 // Pairs of lines: names, and their values.
-std::int64_t SocketIo::syn_cookies_sent() {
+TcpCounts SocketIo::tcp_counts() {
+  TcpCounts counts;
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen("/proc/net/netstat", "re"),
                                                              std::fclose);
   std::array<char, 8192> names;
@@ -347,12 +348,15 @@ std::int64_t SocketIo::syn_cookies_sent() {
     const char* name = strtok_r(names.data(), " \n", &names_left);
     const char* value = strtok_r(values.data(), " \n", &values_left);
     while (name != nullptr && value != nullptr) {
-      if (std::strcmp(name, "SyncookiesSent") == 0) return std::strtoll(value, nullptr, 10);
+      if (std::strcmp(name, "SyncookiesSent") == 0)
+        counts.cookies_sent = std::strtoll(value, nullptr, 10);
+      if (std::strcmp(name, "ListenOverflows") == 0)
+        counts.listen_overflows = std::strtoll(value, nullptr, 10);
       name = strtok_r(nullptr, " \n", &names_left);
       value = strtok_r(nullptr, " \n", &values_left);
     }
   }
-  return -1;
+  return counts;
 }
 
 void wake_event(int eventfd) {

@@ -74,7 +74,7 @@ class SocketIo : public Io {
   int unlisten(int listener) override;
   unsigned accept_queue_length(int listener) override;
   int handshakes_half_way(std::uint16_t port) override;
-  std::int64_t syn_cookies_sent() override;
+  TcpCounts tcp_counts() override;
   void wake(int eventfd) override { wake_event(eventfd); }
   std::string peer(int socket) override { return peer_text(socket); }
 };

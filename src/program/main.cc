@@ -9,6 +9,7 @@
 #include <string>
 
 #include <lastcall/duration.h>
+#include <lastcall/exit_code.h>
 #include <lastcall/log.h>
 #include <lastcall/server.h>
 
@@ -31,7 +32,22 @@ void be_a_process() {
 }
 __attribute__((section(".preinit_array"), used)) void (*const early)() = be_a_process;
 
+// Nothing will be served: a signal ends it as it ends any program, should nobody read what it says.
+void be_any_program() {
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+int show(const std::string& text) {
+  be_any_program();
+  return std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0
+             ? lastcall::exit_finished.code
+             : lastcall::exit_failed.code;
+}
+
 int refuse(const lastcall::ProgramOptions& options, int code, const std::string& why) {
+  be_any_program();
   if (options.log_format == "json" && lastcall::log::enabled(lastcall::log::Level::error)) {
     lastcall::log::error("{}", why);
   } else {
@@ -56,7 +72,8 @@ int run(int argc, char** argv) {
   const auto code = parse_program_options(argc, argv, options, why);
   log::configure(options.log_format == "json" ? log::Format::json : log::Format::text,
                  log::level_named(options.log_level).value_or(log::Level::info));
-  if (code) return why.empty() ? *code : refuse(options, *code, why);
+  if (code == exit_finished.code) return show(why);
+  if (code) return refuse(options, *code, why);
   if (const std::string wrong = options.invalid(); !wrong.empty())
     return refuse(options, exit_bad_option.code, wrong);
   Server server(options.server);  // first: from here on a start that hangs has an end
@@ -75,6 +92,7 @@ int main(int argc, char** argv) {
   try {
     return run(argc, argv);
   } catch (const std::bad_alloc&) {
+    be_any_program();
     std::fputs("lastcall: there is not enough memory to start: raise its limit\n", stderr);
     return lastcall::exit_failed.code;
   }

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <functional>
 #include <memory>
+#include <sstream>
 #include <vector>
 
 #include <lastcall/exit_code.h>
@@ -51,7 +52,7 @@ std::string exit_code_lines() {
 class CommandLine {
  public:
   explicit CommandLine(ProgramOptions& options);
-  [[nodiscard]] std::optional<int> parse(int argc, char** argv, std::string& why);
+  [[nodiscard]] std::optional<int> parse(int argc, char** argv, std::string& text);
 
  private:
   struct Entry {
@@ -108,14 +109,17 @@ void note_log_format(int argc, char** argv, ProgramOptions& options) {
   if (format == "json") options.log_format = format;
 }
 
-std::optional<int> CommandLine::parse(int argc, char** argv, std::string& why) {
+std::optional<int> CommandLine::parse(int argc, char** argv, std::string& text) {
   try {
     app_.parse(argc, argv);
   } catch (const CLI::Success& success) {
-    return app_.exit(success);  // --help and --version
+    std::ostringstream out;  // --help and --version
+    const int code = app_.exit(success, out, out);
+    text = out.str();
+    return code;
   } catch (const CLI::ParseError& error) {
-    why = fmt::format("{}; see --help", error.what());
-    std::replace(why.begin(), why.end(), '\n', ' ');
+    text = fmt::format("{}; see --help", error.what());
+    std::replace(text.begin(), text.end(), '\n', ' ');
     return exit_bad_option.code;
   }
   for (const auto& entry : entries_) {
@@ -127,7 +131,7 @@ std::optional<int> CommandLine::parse(int argc, char** argv, std::string& why) {
     }
     const std::string wanted = entry->set(entry->text);
     if (wanted.empty()) continue;
-    why = fmt::format("{} (or {}) is '{}': it must be {}; see --help", entry->name, variable,
+    text = fmt::format("{} (or {}) is '{}': it must be {}; see --help", entry->name, variable,
                       entry->text, wanted);
     return exit_bad_option.code;
   }
@@ -145,10 +149,10 @@ std::string ProgramOptions::invalid() const {
 }
 
 std::optional<int> parse_program_options(int argc, char** argv, ProgramOptions& options,
-                                         std::string& why) {
+                                         std::string& text) {
   CommandLine line(options);
   note_log_format(argc, argv, options);
-  return line.parse(argc, argv, why);
+  return line.parse(argc, argv, text);
 }
 
 }  // namespace lastcall

@@ -28,9 +28,9 @@ struct ProgramOptions {
 // Those that are neither the server's nor the counter's.
 [[nodiscard]] std::span<const OptionRow<ProgramOptions>> program_option_rows();
 
-// Fills `options`; or returns the exit code, and has printed help or the version, or says in `why`
+// Fills `options`; or returns the exit code, with the help or the version as `text` (0), or with
 // what is wrong.
 [[nodiscard]] std::optional<int> parse_program_options(int argc, char** argv,
-                                                       ProgramOptions& options, std::string& why);
+                                                       ProgramOptions& options, std::string& text);
 
 }  // namespace lastcall

@@ -10,7 +10,8 @@
 
 namespace lastcall {
 
-// One of lastcall/exit_code.h: something was cut or lost, or all is finished.
+// One of lastcall/exit_code.h: something was cut or lost, or all is finished. Of a process that has
+// `ended_by` something else: what that was decided to be.
 [[nodiscard]] int exit_code(const Process& process);
 
 // Its memory is its own: one that stands somewhere already can be filled in a signal's handler.
@@ -32,8 +33,9 @@ void make_audit(const Process& process, Audit& audit);
 struct AuditField {
   std::string_view name;
   std::string_view meaning;
-  // Appends the value to both. False: the field is left out.
+  // Appends the value to both. False: the field is left out. Null: the value is that of `sum`.
   bool (*write)(const Process& process, Audit& audit);
+  Metric sum = "requests_received";
 };
 [[nodiscard]] std::span<const AuditField> audit_fields();
 

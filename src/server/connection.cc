@@ -137,9 +137,7 @@ void Connection::on_bytes(std::string_view bytes) {
     case State::handled: spill(bytes); return;
     case State::finishing:
     case State::lingering: on_late_bytes(bytes); return;
-    case State::closing:
-      if (cut_ != Cut::no) cut_bytes(bytes);
-      return;
+    case State::closing: cut_bytes(bytes); return;
   }
 }
 
@@ -181,8 +179,10 @@ bool Connection::batch_full() const { return answers_ >= worker_.batch_max() || 
 
 // What was not parsed.
 void Connection::keep(std::string_view bytes) {
-  if (bytes.empty() || state_ == State::closing) return;
-  if (state_ == State::finishing) {
+  if (bytes.empty()) return;
+  if (state_ == State::closing) {
+    cut_bytes(bytes);
+  } else if (state_ == State::finishing) {
     on_late_bytes(bytes);
   } else {
     spill(bytes);
@@ -339,6 +339,10 @@ void Connection::respond(std::size_t buffered) {
   const bool announced = parser_.keep_alive() && says_close(buffered);
   const bool close = announced || !parser_.keep_alive();
   if (!write_answer(close)) {
+    if (!out_.empty()) {  // once what is in it has been sent there is room
+      state_ = State::handled;
+      return;
+    }
     deny_answer();
     if (!write_answer(close)) {
       lose_answer();
@@ -422,10 +426,10 @@ void Connection::resume_parsing() {
   DCHECK(!send_in_flight_);
   if (!spill_.empty()) {
     const std::string_view rest = consume(spill_.bytes());
-    if (state_ == State::finishing) {
-      if (!rest.empty()) on_late_bytes(rest);
+    if (state_ == State::finishing || state_ == State::closing) {
+      keep(rest);
       spill_.clear();
-    } else if (state_ != State::closing) {
+    } else {
       spill_.drop_front(spill_.size() - rest.size());
     }
   }
@@ -437,7 +441,7 @@ void Connection::resume_parsing() {
 
 void Connection::flush() {
   if (send_in_flight_ || out_.empty() || state_ == State::closing) return;
-  DCHECK(state_ == State::open || state_ == State::handling || state_ == State::finishing);
+  DCHECK(state_ != State::lingering);
   send_next();
 }
 
@@ -499,8 +503,12 @@ void Connection::count_answers(std::size_t bytes_sent) {
     metrics.add("requests_undelivered", lost);
   } else {
     metrics.add("requests_cut", lost);
-    log::warning("cut: {} answers were still being sent to {}, {} of {} bytes were", lost,
-                 worker_.io().peer(fd_), bytes_sent, out_.size());
+    if (worker_.cut_report().take_line()) {
+      log::warning("cut: {} answers were still being sent to {}, {} of {} bytes were", lost,
+                   worker_.io().peer(fd_), bytes_sent, out_.size());
+    } else {
+      worker_.cut_report().add_unsent(lost);
+    }
   }
 }
 

@@ -53,7 +53,8 @@ class Connection {
   void recall_receive();  // memory is tight: armed again for one buffer at a time
 
   // ---- the drain's
-  [[nodiscard]] bool lingering() const { return state_ == State::lingering; }
+  [[nodiscard]] bool lingering() const { return in_use() && state_ == State::lingering; }
+  [[nodiscard]] bool shut() const { return in_use() && state_ == State::closing; }
   [[nodiscard]] bool silent() const;  // nothing received that is not answered, nothing on its way
   [[nodiscard]] bool fresh() const { return said_ == Said::nothing; }
   [[nodiscard]] Ms accepted_at() const { return accepted_at_; }
@@ -221,6 +222,7 @@ class Connection {
   Ms linger_deadline_ = 0;  // of the linger; after a cut, of the last ACKs
   Ms linger_end_ = 0;       // for one that uploads on
   std::size_t linger_bytes_ = 0;  // that came meanwhile
+  bool unheard_ = false;          // our FIN was, at the last look
   Ms silent_ms_ = 0;              // before our FIN
   std::string peer_;              // to whom we sent it unannounced
   std::uint64_t close_at_ = 0;  // of `received_`, when its door was first seen to close; 0: not yet

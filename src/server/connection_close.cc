@@ -28,6 +28,7 @@ void Connection::linger(Late late) {
   linger_deadline_ = worker_.now() + patience;
   linger_end_ = worker_.now() + (door_->admin ? patience : limits::linger_uploading_ms_max);
   linger_bytes_ = 0;
+  unheard_ = false;
   spill_.clear();
   if (receive_ == Receive::paused) receive_ = Receive::off;
   if (eof_) end_linger();
@@ -117,8 +118,17 @@ void Connection::on_linger_timeout(Ms now) {
     poll_unread(now);
     return;
   }
-  if (unheard() && now < linger_end_) {
-    linger_deadline_ = now + limits::linger_ms;
+  if (unheard()) {
+    // As long as others are waited for anyway, so is that.
+    const bool awaited = worker_.phase() <= Phase::serving || worker_.waits_beside_ending();
+    if (awaited && now < linger_end_) {
+      linger_deadline_ = now + limits::linger_ms;
+      unheard_ = true;
+      return;
+    }
+    if (late_ == Late::lost_in_drain) worker_.metrics().add("closes_unheard");
+  } else if (std::exchange(unheard_, false) && now < linger_end_) {
+    linger_deadline_ = now + limits::linger_ms;  // it has heard of it only now
     return;
   }
   if (!eof_) worker_.metrics().add("linger_timeouts");
@@ -127,10 +137,9 @@ void Connection::on_linger_timeout(Ms now) {
 }
 
 // Our FIN, which nothing has announced, is not acknowledged: the client has not heard of it, and
-// its next request may be on its way. As long as others are waited for anyway, so is that.
+// its next request may be on its way.
 bool Connection::unheard() const {
-  return late_ != Late::excused && !eof_ && worker_.io().bytes_unacked(fd_) > 0 &&
-         (worker_.phase() <= Phase::serving || worker_.waits_beside_lingering());
+  return late_ != Late::excused && !eof_ && worker_.io().bytes_unacked(fd_) > 0;
 }
 
 // Poll less often the longer nothing moves: there may be thousands of such clients.
@@ -204,6 +213,7 @@ void Connection::verify() {
 void Connection::close() {
   if (state_ == State::closing) return;
   if (state_ == State::lingering) --door_->lingering;
+  ++door_->shut;
   state_ = State::closing;
   if (cut_ != Cut::counting) {
     release_exchange();
@@ -231,6 +241,7 @@ void Connection::close_join() {
   out_sent_ = 0;
   if (std::exchange(wide_, false)) worker_.give_wide_socket();
   worker_.memory().release(sizeof *this);
+  --door_->shut;
   worker_.io().close(fd_);
   fd_ = -1;
   receive_ = Receive::off;
@@ -274,7 +285,7 @@ void Connection::begin_cut() {
 
 // What had come in full is a loss, the first requests of it named; nothing is kept.
 void Connection::cut_bytes(std::string_view bytes) {
-  DCHECK(cut_ != Cut::no);
+  DCHECK(state_ == State::closing || cut_ != Cut::no);
   if (cut_ == Cut::discarding) on_late_bytes(bytes);
   const bool counts = cut_ == Cut::counting;
   while (!bytes.empty() && (cut_ == Cut::counting || cut_ == Cut::undelivered)) {

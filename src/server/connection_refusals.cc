@@ -98,16 +98,22 @@ void Connection::reject(int status) {
   if (out_.empty()) on_broken();
 }
 
-// There is no memory even for a few words: those before it go out, and the connection ends.
+// There is no memory even for a few words. A loss of ours, as by the deadline; what is behind it is
+// cut by whoever has it (`keep`).
 void Connection::lose_answer() {
+  DCHECK(state_ == State::open && out_.empty());
+  name_cut();
   worker_.metrics().add("requests_cut");
   worker_.metrics().subtract("requests_in_flight");
+  worker_.metrics().add("forced_closes");
   release_exchange();
-  if (out_.empty()) {
-    on_broken();
-  } else {
-    state_ = State::finishing;
-  }
+  parser_.reset();
+  parser_.discard_content();
+  cut_ = Cut::counting;
+  cut_requests_ = 0;
+  cut_unnamed_ = false;
+  linger_deadline_ = worker_.now() + limits::last_ack_ms;
+  close();
 }
 
 }  // namespace lastcall

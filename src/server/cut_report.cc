@@ -22,10 +22,8 @@ void CutReport::add(const Route* route) {
   }
 }
 
-void CutReport::add_unread(std::size_t answers) {
-  unread_answers_ += answers;
-  ++unread_clients_;
-}
+void CutReport::add_unread(std::size_t answers) { unread_.add(answers); }
+void CutReport::add_unsent(std::size_t answers) { unsent_.add(answers); }
 
 void CutReport::log_rest() const {
   std::string by_route;
@@ -39,20 +37,24 @@ void CutReport::log_rest() const {
   }
   if (requests_ > 0)
     log::warning("cut: {} more requests of {} clients: {}", requests_, clients_, by_route);
-  if (unread_answers_ > 0)
+  if (unread_.count > 0)
     log::warning("cut: {} more clients have not read {} of their answers to the end",
-                 unread_clients_, unread_answers_);
+                 unread_.clients, unread_.count);
+  if (unsent_.count > 0)
+    log::warning("cut: {} more answers were still being sent, to {} clients", unsent_.count,
+                 unsent_.clients);
 }
 
 void CutReport::say_rest() noexcept {
   try {
     log_rest();
   } catch (const std::bad_alloc&) {
-    log::warning("cut: {} more requests, {} more answers not read to the end", requests_,
-                 unread_answers_);
+    log::warning("cut: {} more requests, {} more answers not read to the end or not sent",
+                 requests_, unread_.count + unsent_.count);
   }
   sums_ = {};
-  requests_ = clients_ = unread_answers_ = unread_clients_ = 0;
+  requests_ = clients_ = 0;
+  unread_ = unsent_ = {};
 }
 
 }  // namespace lastcall

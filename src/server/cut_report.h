@@ -28,6 +28,7 @@ class CutReport {
   void add(const Route* route);
   void add_client() { ++clients_; }      // that has such requests
   void add_unread(std::size_t answers);  // of a client without a line
+  void add_unsent(std::size_t answers);  // likewise: still being sent
   void say_rest() noexcept;              // all that was added, once
 
  private:
@@ -42,8 +43,16 @@ class CutReport {
   std::array<Sum, limits::cut_routes> sums_{};  // the last is for all further routes
   std::uint64_t requests_ = 0;
   std::uint64_t clients_ = 0;
-  std::uint64_t unread_answers_ = 0;
-  std::uint64_t unread_clients_ = 0;
+  struct Answers {
+    void add(std::size_t more) {
+      count += more;
+      ++clients;
+    }
+    std::uint64_t count = 0;
+    std::uint64_t clients = 0;
+  };
+  Answers unread_;
+  Answers unsent_;
 };
 
 }  // namespace lastcall

@@ -27,10 +27,11 @@ struct Door {
   const bool admin;           // all that comes by it are probes: none of them is work, or a loss
   const bool evicts;          // when full, who has been silent longest
   std::size_t open = 0;       // connections
-  std::size_t lingering = 0;  // of them: those that only wait for the client's FIN
+  std::size_t lingering = 0;  // of them: those that only wait for the client's FIN,
+  std::size_t shut = 0;       // and those that only wait for the end of their operations
   Ms evicts_next = 0;
-  bool closing =
-      false;  // the listener goes, and answers say close unless a further request is here
+  // The listener goes, and answers say close unless a further request is here.
+  bool closing = false;
 };
 
 }  // namespace lastcall

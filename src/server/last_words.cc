@@ -6,12 +6,14 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <climits>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <exception>
+#include <mutex>
 #include <new>
 
 #include "base/log.h"
@@ -56,9 +58,19 @@ Words& words() {
   return *kept;
 }
 
-enum State : int { none, prepared, being_said, said };
-std::atomic<int> state{none};
+// Whoever is first to end the process, of all threads, claims them; the others wait.
+enum class State : int {
+  none,       // it does not serve yet
+  preparing,  // or its start has hung, and is told
+  ready,
+  claimed,
+  said,  // the process ends
+  over,  // `run` has returned: it goes on without us
+};
+std::atomic<State> state{State::none};
 std::atomic<pid_t> speaker{0};  // the thread that says them
+std::atomic<int> final_code{undecided};
+static_assert(std::atomic<State>::is_always_lock_free, "signal handlers use it");
 
 void pause_ms(long ms) {
   const timespec moment{.tv_sec = 0, .tv_nsec = ms * 1'000'000};
@@ -68,18 +80,34 @@ void pause_ms(long ms) {
 void write_to(int fd, std::string_view text) {
   while (!text.empty()) {
     const auto written = ::write(fd, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
     if (written <= 0) return;
     text.remove_prefix(static_cast<std::size_t>(written));
   }
 }
 
-// Whoever ends the process now would end them, too.
-void wait_for_the_speaker() {
+// True as soon as `done` is, within `limit` milliseconds.
+template <class Done>
+bool wait_until(Ms limit, Done done) {
   constexpr long poll_ms = 5;
-  for (long waited = 0; waited < limits::last_words_ms && state == being_said; waited += poll_ms) {
-    if (speaker == ::gettid()) return;  // its own words failed
+  for (Ms waited = 0; waited < limit; waited += poll_ms) {
+    if (done()) return true;
     pause_ms(poll_ms);
   }
+  return done();
+}
+
+// Another thread ends the process, and is about to.
+// Whoever ends the process now would end them, too. Not those of its own, which have failed.
+void wait_for_the_speaker() {
+  if (speaker == ::gettid()) return;
+  (void)wait_until(limits::last_words_ms, [] { return state != State::claimed; });
+}
+
+// The code that was decided by whoever was first.
+int final_code_or(int own) {
+  const int decided = final_code;
+  return decided == undecided ? own : decided;
 }
 
 // An instruction that has faulted does so again, when nobody handles that any more. Whatever else
@@ -132,14 +160,56 @@ void on_fatal(int signal, siginfo_t* info, void*) {
   std::abort();
 }
 
-void on_exit_called(int status, void*) {
-  const int code = say_last_words("exit()", "exit() was called while it served", status & 0xff);
-  if ((status & 0xff) == 0 && code != 0) ::_exit(code);  // 0 would say that nothing was lost
+// By exit() of another thread, say: what it is told is what this process ends with.
+void leave_the_end_to_the_speaker() {
+  const bool ends = state == State::claimed || state == State::said;
+  if (ends && speaker != ::gettid() && ::getpid() == words().owner) wait_for_the_end();
 }
 
+// 0 would say that nothing was lost.
+void on_exit_called(int status, void*) {
+  const int code = say_last_words("exit()", "exit() was called while it served", status & 0xff);
+  leave_the_end_to_the_speaker();
+  if ((status & 0xff) == 0 && code != 0) ::_exit(code);
+}
+
+// What was passed to it nobody is told.
 void on_quick_exit_called() {
+  if (words().process != nullptr) words().process->status_unknown = true;
   const int code = say_last_words("quick_exit()", "quick_exit() was called while it served", 0);
+  leave_the_end_to_the_speaker();
   if (code != 0) ::_exit(code);
+}
+
+// Signals that somebody else handles stay theirs, and ignored ones ignored: but a fault, which
+// cannot be, and is a crash all the same.
+void take_signals() {
+  struct sigaction ours{};
+  ours.sa_sigaction = on_fatal;
+  ours.sa_flags = static_cast<int>(SA_SIGINFO | SA_ONSTACK | SA_NODEFER);
+  const auto take = [&](int signal) {
+    struct sigaction before{};
+    if (sigaction(signal, nullptr, &before) != 0) return;
+    const bool faults = signal == SIGSEGV || signal == SIGBUS || signal == SIGILL ||
+                        signal == SIGFPE;
+    if (before.sa_handler == SIG_DFL || (faults && before.sa_handler == SIG_IGN))
+      (void)sigaction(signal, &ours, nullptr);
+  };
+  for (const auto& each : fatal_signals) take(each.number);
+  for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) take(signal);
+}
+
+// Once for each thread that may call exit(3), and some of the program's own: each call takes the
+// next handler, and one that found none would end the process beside the first.
+void take_exits(std::size_t workers) {
+  static std::once_flag once;
+  std::call_once(once, [&] {
+    bool all_are = true;
+    for (std::size_t i = 0; i < workers + limits::exiting_threads; ++i)
+      all_are = ::on_exit(on_exit_called, nullptr) == 0 &&
+                std::at_quick_exit(on_quick_exit_called) == 0 && all_are;
+    if (!all_are) log::warning("no memory to be told of exit(): one that loses something is silent");
+  });
 }
 
 }  // namespace
@@ -156,58 +226,60 @@ void write_termination_log(const char* path, std::string_view json) noexcept {
 int say_last_words(const char* ended_by, std::string_view line, int exit) noexcept {
   Words& all = words();
   if (::getpid() != all.owner) return exit;
-  int before = prepared;
-  if (!state.compare_exchange_strong(before, being_said)) {
-    if (before == being_said) wait_for_the_speaker();
-    return exit;
+  State before = State::ready;
+  if (!state.compare_exchange_strong(before, State::claimed)) {
+    if (before == State::claimed) wait_for_the_speaker();
+    return state == State::over ? exit : final_code_or(exit);
   }
   speaker = ::gettid();
-  all.process->ended_with = exit;
-  all.process->ended_by = ended_by;
   // The log's thread carries on meanwhile: what was said before stands before. So do the other
-  // workers: what they have received by then is in the audit as well.
+  // workers, for a moment; then they stand still, and what the audit counts is what they did.
   constexpr long moment_ms = 50;
+  constexpr long turn_ms = 5;
   pause_ms(moment_ms);
+  all.process->ended_by = ended_by;
+  pause_ms(turn_ms);
+  (void)wait_until(limits::last_lines_ms, log::idle);
   log::silence();
+  final_code = exit != 0 ? exit : exit_code(*all.process);
+  all.process->ended_with = final_code.load();
   make_audit(*all.process, all.audit);
   log::format_last(all.lines, log::Level::error, line, {});
   log::format_last(all.lines, log::Level::error, all.audit.plain_text(), all.audit.json_text());
-  if (log::stderr_takes()) write_to(STDERR_FILENO, {all.lines.data(), all.lines.size()});
+  log::write_now({all.lines.data(), all.lines.size()}, limits::last_lines_ms);
   write_termination_log(all.termination_log.data(), all.audit.json_text());  // its disk may hang
-  state = said;
-  return exit_code(*all.process);
+  state = State::said;
+  return final_code;
 }
 
-void prepare_last_words(Process& process, const std::string& termination_log) {
+void wait_for_the_end() {
+  for (;;) ::pause();
+}
+
+void claim_last_words() {
+  State before = State::ready;
+  if (!state.compare_exchange_strong(before, State::claimed)) wait_for_the_end();
+  speaker = ::gettid();
+}
+
+void decide_last_words(int code) { final_code = code; }
+
+bool last_words_are_over() { return state == State::over; }
+
+bool prepare_last_words(Process& process, const std::string& termination_log) {
+  State before = State::none;
+  if (!state.compare_exchange_strong(before, State::preparing)) return false;
   Words& all = words();
   all.process = &process;
   all.owner = ::getpid();
   const std::size_t bytes = std::min(termination_log.size(), all.termination_log.size() - 1);
   std::memcpy(all.termination_log.data(), termination_log.data(), bytes);
-  struct sigaction ours{};
-  ours.sa_sigaction = on_fatal;
-  ours.sa_flags = static_cast<int>(SA_SIGINFO | SA_ONSTACK | SA_NODEFER);
-  // What was ignored when we were started is a crash all the same.
-  const auto take = [&](int signal) {
-    struct sigaction before{};
-    if (sigaction(signal, nullptr, &before) != 0) return;
-    if (before.sa_handler == SIG_DFL || before.sa_handler == SIG_IGN)
-      (void)sigaction(signal, &ours, nullptr);
-  };
-  for (const auto& each : fatal_signals) take(each.number);
-  for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) take(signal);
-  // Once for each thread that may call exit(3): each call takes the next handler, and one that
-  // found none would end the process beside the first.
-  static const bool registered = [&] {
-    bool all_are = std::at_quick_exit(on_quick_exit_called) == 0;
-    for (std::size_t i = 0; i <= process.slots.size(); ++i)
-      all_are = ::on_exit(on_exit_called, nullptr) == 0 && all_are;
-    return all_are;
-  }();
-  (void)registered;
+  take_signals();
+  take_exits(process.slots.size());
   if (std::get_terminate() == &__gnu_cxx::__verbose_terminate_handler)
     std::set_terminate(on_terminate);
-  state = prepared;
+  state = State::ready;
+  return true;
 }
 
 void unblock_fatal_signals() {
@@ -217,7 +289,7 @@ void unblock_fatal_signals() {
   (void)pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 
-void forget_last_words() { state = none; }
+void end_last_words() { state = State::over; }
 
 LastStack::LastStack() {
   stack_t before{};
@@ -230,8 +302,8 @@ LastStack::LastStack() {
 
 LastStack::~LastStack() {
   if (memory_ == nullptr) return;
-  const stack_t none{.ss_sp = nullptr, .ss_flags = SS_DISABLE, .ss_size = 0};
-  (void)sigaltstack(&none, nullptr);
+  const stack_t off{.ss_sp = nullptr, .ss_flags = SS_DISABLE, .ss_size = 0};
+  (void)sigaltstack(&off, nullptr);
 }
 
 }  // namespace lastcall

@@ -47,12 +47,13 @@ void Listener::open(int fd) {
 
 void Listener::tend(Ms now, std::size_t room) {
   DCHECK(is_open() == (fd_ >= 0) && (!armed_ || is_open()));
+  if (now >= retry_at_) retry_at_ = never;  // even where there is no room: no instant that has passed
   switch (mode_) {
     case Mode::closed: return;
     case Mode::accepting:
       if (room > 0) paused_ = false;
       if (armed_ && ((multishot_ && room < multishot_room) || room == 0)) cancel();
-      if (!armed_ && room > 0 && (retry_at_ == never || now >= retry_at_)) arm(room);
+      if (!armed_ && room > 0 && retry_at_ == never) arm(room);
       if (room == 0 && !paused_) {
         paused_ = true;
         metrics_.add("accept_paused");
@@ -70,7 +71,6 @@ void Listener::arm(std::size_t room) {
   DCHECK(!armed_ && mode_ == Mode::accepting && fd_ >= 0 && room > 0);
   // Back to multishot only with room to spare, so that the two do not alternate.
   multishot_ = room >= 2 * multishot_room;
-  retry_at_ = never;
   armed_ = true;
   cancel_sent_ = false;
   io_.submit_accept(fd_, {Kind::accept, index_, 0}, !multishot_);
@@ -115,9 +115,7 @@ void Listener::begin_close() {
 }
 
 int Listener::sweep(Ms now, std::size_t room) {
-  if (mode_ != Mode::closing || armed_ || room == 0) return -1;
-  if (retry_at_ != never && now < retry_at_) return -1;
-  retry_at_ = never;
+  if (mode_ != Mode::closing || armed_ || room == 0 || retry_at_ != never) return -1;
   int fd = 0;
   for (int failed = 0; failed < limits::listen_backlog; ++failed) {
     fd = io_.accept_now(fd_);

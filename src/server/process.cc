@@ -127,6 +127,17 @@ std::uint64_t Process::under_way(std::size_t row) const {
   return total;
 }
 
+std::uint64_t Process::progress() const {
+  return sum("requests_cut") + sum("requests_undelivered") + sum("partial_cut") +
+         sum("jobs_unfinished") + sum("jobs_finished");
+}
+
+bool Process::turned_since(Ms instant) const {
+  return std::any_of(slots.begin(), slots.end(), [&](const WorkerSlot& slot) {
+    return slot.heartbeat.load(std::memory_order_relaxed) >= instant;
+  });
+}
+
 Ms Process::last_arrival() const {
   Ms latest = 0;
   for (const WorkerSlot& slot : slots) {

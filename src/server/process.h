@@ -22,6 +22,7 @@
 #include "base/limits.h"
 #include "base/metrics.h"
 #include "http/router.h"
+#include "io/io.h"
 #include "server/drain.h"
 
 namespace lastcall {
@@ -44,15 +45,16 @@ class RouteTable {
   std::array<std::atomic<std::uint64_t>, limits::routes_told> rows_{};
 };
 
+inline constexpr int undecided = -1;  // of an exit code
+
 struct WorkerSlot {
   Metrics metrics;
   std::atomic<Ms> heartbeat{0};
   std::atomic<Ms> last_arrival{0};  // accept time of the latest connection that was no probe
   JobTable jobs;
   RouteTable under_way;  // requests that handlers have
-  int wake_fd = -1;
-  int listener =
-      -1;  // of the main address; both are set before the workers start, and then only read
+  int wake_fd = -1;               // set before the workers start, and then only read
+  std::atomic<int> listener{-1};  // of the main address, until its worker has closed it
 };
 
 class Process {
@@ -64,6 +66,8 @@ class Process {
   Heard on_signal(int signal, Ms now);
   // The drain is over: signals mean nothing to us any more.
   void end();
+  // A start that hangs ends by `signal`, without a drain.
+  void end_start(int signal) { signal_ = signal; }
   // A worker's ring is broken: the drain begins by itself, unless it has. `error` is an errno.
   void on_broken_io(int error, Ms now);
   [[nodiscard]] Deadlines deadlines() const;
@@ -87,6 +91,10 @@ class Process {
   [[nodiscard]] std::uint64_t sum(Metric metric) const { return sum_at(metric.row()); }
   [[nodiscard]] std::uint64_t sum_at(std::size_t row) const;
   [[nodiscard]] Ms last_arrival() const;
+  // What the deadline makes of requests and jobs grows: some loop is at work. Async-signal-safe, as
+  // `turned_since`: has any loop?
+  [[nodiscard]] std::uint64_t progress() const;
+  [[nodiscard]] bool turned_since(Ms instant) const;
   [[nodiscard]] JobSums job_sums() const;                        // by name, over all workers
   [[nodiscard]] std::uint64_t under_way(std::size_t row) const;  // of a RouteTable, likewise
 
@@ -94,7 +102,7 @@ class Process {
   std::vector<WorkerSlot> slots;
   std::uint16_t port = 0;                 // of the main listeners
   std::string_view io;                    // "io_uring" or "epoll": what all workers serve by
-  std::int64_t syn_cookies_at_start = 0;  // before anything listened; -1: not known
+  TcpCounts tcp_at_start;                 // before anything listened
   const Router* router = nullptr;         // of clients; null in tests
   bool can_unlisten = false;
   // Both are set by Server::run, and left out in tests.
@@ -104,15 +112,18 @@ class Process {
 
   std::atomic<std::size_t> workers_ready{0};  // whose accept is armed
   std::atomic<std::size_t> workers_stopped{0};
-  // Set by whatever ends the process otherwise than by its loop (last_words.h).
+  // Set by whatever ends the process otherwise than by its loop (last_words.h): workers stand still.
   std::atomic<const char*> ended_by{nullptr};
-  std::atomic<int> ended_with{0};      // an exit code, or 128 and a signal; 0: as the audit says
+  std::atomic<int> ended_with{undecided};  // an exit code, or 128 and a signal
+  std::atomic<bool> status_unknown{false};  // 0 is then only what is known to be lost
   std::atomic<unsigned> trims{0};      // how often all workers were asked to give memory back
   std::atomic<unsigned> cut_lines{0};  // in the log, of what the deadline has cut
   std::atomic<Ms> serving_at{never};
   std::atomic<Ms> close_began_at{never};  // un-listened then, where the kernel can
   std::atomic<Ms> settled_at{never};
-  std::atomic<std::int64_t> syn_cookies{0};  // sent between the signal and then; -1: not known
+  // Between the signal and then: cookies sent, queues overflown; -1: not known.
+  std::atomic<std::int64_t> syn_cookies{0};
+  std::atomic<std::int64_t> queue_overflows{0};
   std::atomic<Ms> stopped_at{never};
   std::atomic<bool> unlisten_worked{false};
   std::atomic<std::size_t> operations_left{0};  // over all workers, when they stopped: 0

@@ -109,8 +109,8 @@ std::size_t open_descriptors() {
 
 // Never destroyed: the watch thread may look at it to the very end of the process.
 Process* make_process_for_ever(unsigned workers, const Budget& budget) {
-  static auto* const kept = new std::vector<Process*>;
-  return kept->emplace_back(new Process(workers, budget));
+  static Process* const only = new Process(workers, budget);
+  return only;
 }
 
 void end_hard(int signal) { _exit(128 + signal); }
@@ -150,10 +150,12 @@ struct Server::Impl {
     add_health_routes(admin_router, health);
     signal_fd = open_signalfd();
     const Ms patience = options.shutdown_timeout.count() + limits::watchdog_ms;
-    if (signal_fd >= 0) start_signal_watch(signal_fd, patience, options.termination_log);
+    if (signal_fd >= 0)
+      watch_failed = start_signal_watch(signal_fd, patience, options.termination_log);
   }
 
   int refuse(const ExitCode& exit, const std::string& why) const {
+    end_signal_watch();
     log::write_last(log::Level::error, why, {});  // whatever --log-level is
     log::flush(limits::log_flush_ms);
     return exit.code;
@@ -169,15 +171,18 @@ struct Server::Impl {
   bool start_threads(std::string& why);
   bool all_engines_open();
   std::unique_ptr<Io> open_engine();
+  void open_main_engine();
+  std::unique_ptr<Worker> make_worker(unsigned index, Io& io);
   void fall_back();
   std::vector<WorkerConfig> worker_configs() const;
   std::string bound_connections(unsigned workers);
   void worker_thread(unsigned index);
-  void serve_on(unsigned index, Io& io);
+  void serve_on(unsigned index, Worker& worker);
   int finish();
 
   Options options;
   bool has_run = false;  // or does
+  bool runs = false;
   Health health;
   Router router;
   Router admin_router;
@@ -189,11 +194,12 @@ struct Server::Impl {
   Process* process = nullptr;
   MemoryPlan plan;
   int signal_fd = -1;
+  std::string watch_failed;  // why nobody watches the signal beside the leader
   int admin_fd = -1;
-  std::vector<int> listeners;
   std::vector<WorkerConfig> configs;
   std::vector<std::thread> threads;
   std::unique_ptr<Io> main_io;
+  std::unique_ptr<Worker> main_worker;
 
   // What the other threads wait for, once each has opened its engine or failed to.
   enum Go : int { wait, reopen, serve, give_up };
@@ -204,7 +210,12 @@ struct Server::Impl {
 };
 
 Server::Server(Options options) : impl_(new Impl(std::move(options))) {}
-Server::~Server() { delete impl_; }
+// By exit() while it runs: its threads, which stand still, need what they have.
+Server::~Server() {
+  if (impl_->runs) return;
+  end_signal_watch();
+  delete impl_;
+}
 
 void Server::route(Method method, std::string_view path, Plain handler, void* state) {
   CHECK(!impl_->has_run && "routes are added before `run`");
@@ -237,8 +248,10 @@ int Server::run() {
   } catch (const std::bad_alloc&) {
     end_without_memory();
   }
-  impl_->serve_on(0, *impl_->main_io);
+  impl_->serve_on(0, *impl_->main_worker);
   for (std::thread& thread : impl_->threads) thread.join();
+  impl_->main_worker.reset();
+  impl_->runs = false;
   return impl_->finish();
 }
 
@@ -272,6 +285,13 @@ std::optional<int> Server::Impl::start() {
                               std::strerror(errno)));
   }
 
+  if (!watch_failed.empty()) {
+    return refuse(exit_failed,
+                  fmt::format("no thread to watch the signal beside the workers, which may be "
+                              "stuck: {}; raise the limit of processes (ulimit -u, pids.max)",
+                              watch_failed));
+  }
+
   unblock_fatal_signals();
   configs = worker_configs();
   std::string why;
@@ -282,13 +302,15 @@ std::optional<int> Server::Impl::start() {
     go.notify_all();
     for (std::thread& thread : threads) thread.join();
     if (!why.empty() && !signal_pending(signal_fd)) return refuse(exit_failed, why);
+    end_signal_watch();
     log::info("the signal came before serving had begun");
     log::flush(limits::log_flush_ms);
     return exit_finished.code;
   }
   tell_how_long(options);
-  prepare_last_words(*process, options.termination_log);
+  if (!prepare_last_words(*process, options.termination_log)) wait_for_the_end();
   watch_over(*process);
+  runs = true;
   go = serve;
   go.notify_all();
   return std::nullopt;
@@ -314,6 +336,11 @@ std::string Server::Impl::bound_connections(unsigned workers) {
         connections_max, most);
   }
   plan = MemoryPlan::of(options, workers, usable_memory(), connections_max);
+  if (plan.each.all < limits::memory_each_min) {
+    return fmt::format(
+        "--memory leaves {} for each of {} workers: at least {}; raise it, or lower --workers",
+        format_size(plan.each.all), workers, format_size(limits::memory_each_min));
+  }
   if (plan.connections < connections_max) {
     log::info("at most {} connections at once: there is memory for no more (--memory is {})",
               plan.connections, format_size(plan.each.all * workers));
@@ -354,7 +381,7 @@ std::vector<WorkerConfig> Server::Impl::worker_configs() const {
 // must not cost a client that has connected already.
 bool Server::Impl::open_engines(std::string& why) {
   process->io = options.io == "epoll" ? "epoll" : "io_uring";
-  main_io = open_engine();
+  open_main_engine();
   if (main_io == nullptr) fall_back();
   if (main_io == nullptr || !start_threads(why)) {
     if (why.empty()) why = engine_failed;
@@ -388,14 +415,29 @@ std::unique_ptr<Io> Server::Impl::open_engine() {
   return io;
 }
 
+void Server::Impl::open_main_engine() {
+  main_io = open_engine();
+  if (main_io != nullptr) main_worker = make_worker(0, *main_io);
+}
+
+// Before anybody is served, so that nobody is lost where there is not enough memory for it.
+std::unique_ptr<Worker> Server::Impl::make_worker(unsigned index, Io& io) {
+  try {
+    return std::make_unique<Worker>(io, configs[index], *process, index);
+  } catch (const std::bad_alloc&) {
+    end_without_memory();
+  }
+}
+
 // From io_uring to epoll, unless the operator has chosen; `main_io` is null if there is no way.
 void Server::Impl::fall_back() {
+  main_worker.reset();
   main_io.reset();
   if (options.io != "auto" || process->io == "epoll") return;
   log::info("serving by epoll: {}", engine_failed);
   engine_failed.clear();
   process->io = "epoll";
-  main_io = open_engine();
+  open_main_engine();
 }
 
 bool Server::Impl::start_threads(std::string& why) {
@@ -421,14 +463,17 @@ bool Server::Impl::all_engines_open() {
 
 void Server::Impl::worker_thread(unsigned index) {
   std::unique_ptr<Io> io;
+  std::unique_ptr<Worker> worker;
   for (int seen = wait; seen == wait || seen == reopen; seen = go) {
+    worker.reset();
     io.reset();
     io = open_engine();
+    if (io != nullptr) worker = make_worker(index, *io);
     ++reported;
     reported.notify_all();
     go.wait(seen);
   }
-  if (go == serve) serve_on(index, *io);
+  if (go == serve) serve_on(index, *worker);
 }
 
 // A process that was killed holds its port a little longer than it lives: the kernel takes its ring
@@ -468,28 +513,27 @@ Descriptor Server::Impl::open_first(const std::string& where, Address& address) 
 }
 
 bool Server::Impl::open_main_listeners(std::string& why) {
-  process->syn_cookies_at_start = main_io->syn_cookies_sent();
+  process->tcp_at_start = main_io->tcp_counts();
   Address address;
   const Descriptor first = open_first(options.listen, address);
   if (first.error != 0) {
     why = why_not_listening(options.listen, first.error);
     return false;
   }
-  listeners.push_back(first.fd);
+  process->slots[0].listener = first.fd;
   const Address bound = local_address(first.fd);
-  while (listeners.size() < process->slots.size()) {
-    const Descriptor next = open_listener(bound, options.tcp_keepalive.count(), plan.narrow);
-    if (next.error != 0) {
-      why = why_not_listening(bound.text(), next.error);
-      return false;
-    }
-    listeners.push_back(next.fd);
-  }
   process->port = bound.port();
-  for (std::size_t i = 0; i < listeners.size(); ++i) {
-    process->slots[i].listener = listeners[i];
-    process->slots[i].wake_fd = eventfd(0, EFD_CLOEXEC);
-    if (process->slots[i].wake_fd < 0) {
+  for (WorkerSlot& slot : process->slots) {
+    if (slot.listener < 0) {
+      const Descriptor next = open_listener(bound, options.tcp_keepalive.count(), plan.narrow);
+      if (next.error != 0) {
+        why = why_not_listening(bound.text(), next.error);
+        return false;
+      }
+      slot.listener = next.fd;
+    }
+    slot.wake_fd = eventfd(0, EFD_CLOEXEC);
+    if (slot.wake_fd < 0) {
       why = fmt::format("no eventfd: {}", std::strerror(errno));
       return false;
     }
@@ -519,35 +563,30 @@ bool Server::Impl::open_admin_listener(std::string& why) {
   return true;
 }
 
-void Server::Impl::serve_on(unsigned index, Io& io) {
+void Server::Impl::serve_on(unsigned index, Worker& worker) {
   ask_for_short_slices();
   const LastStack stack;
   const bool leader = index == 0;
-  std::optional<Worker> worker;
-  try {
-    worker.emplace(io, configs[index], *process, index);
-    worker->start(listeners[index], leader ? admin_fd : -1, leader ? signal_fd : -1,
-                  process->slots[index].wake_fd);
-  } catch (const std::bad_alloc&) {
-    end_without_memory();
-  }
-  worker->run();
+  worker.start(leader ? admin_fd : -1, leader ? signal_fd : -1);
+  worker.run();
 }
 
 int Server::Impl::finish() {
   process->end();
+  claim_last_words();
+  const int code = exit_code(*process);
+  decide_last_words(code);
   Audit audit;
   make_audit(*process, audit);
-  const int code = exit_code(*process);
-  forget_last_words();
-  change_watchdog_code(code);  // should that file's disk hang
   log::write_last(log::Level::info, audit.plain_text(), audit.json_text());
   write_termination_log(options.termination_log.c_str(), audit.json_text());
   disarm_watchdog();
-  // Whoever reads stderr slowly has until the grace period is nearly over.
+  // Whoever reads stderr slowly has until the grace period is nearly over; not who is in a hurry.
   const Ms asked_at = process->deadlines().signaled_at - options.pre_stop.count();
   const Ms until = asked_at + options.grace_period.count() - limits::log_flush_margin_ms;
-  log::flush(std::max(limits::log_flush_ms, until - monotonic_ms()));
+  const Ms left = process->forced() ? 0 : until - monotonic_ms();
+  log::flush(std::max(limits::log_flush_ms, left));
+  end_last_words();
   return code;
 }
 

@@ -67,49 +67,70 @@ timer_t watchdog{};  // of the process, made before serving
 char watchdog_mark;  // whose address its signal has, and nobody else's has
 constexpr long watchdog_tick_ms = 250;
 std::atomic<int> watchdog_exit_code{exit_cut.code};
-std::atomic<Ms> watchdog_at{never};  // when its first tick is due
-std::atomic<int> watchdog_ticks{0};  // the next one may come on another thread
-std::atomic<bool> was_stopped{false};
-std::atomic<Ms> watchdog_spoke_at{never};  // its last words: said once, with one code, whoever
-std::atomic<int> watchdog_said_code{0};    // arms it again meanwhile
+std::atomic<Ms> watchdog_at{never};        // when it is to end the process
+std::atomic<Ms> watchdog_speaks_at{never};  // then, or a little later, for loops that are at work
+std::atomic<Ms> watchdog_spoke_at{never};   // its last words: once, whoever arms it again meanwhile
+std::atomic<int> watchdog_ticks{0};         // the next one may come on another thread
+std::atomic<std::uint64_t> progress_seen{0};
 static_assert(std::atomic<int>::is_always_lock_free && std::atomic<Ms>::is_always_lock_free,
               "a signal handler uses them");
 
 std::atomic<pid_t> watcher{0};  // the thread of `watch`; 0: there is none, or not yet
 
 std::atomic<Process*> watched{nullptr};  // null: it has not come to serve yet
+std::atomic<bool> start_has_ended{false};  // and never will
 
-// Async-signal-safe only (signal-safety(7)).
+// May the loops come to their own end? One that is cutting what is left may have much of it; and
+// where all of the process was stopped (a freezer, SIGSTOP) they have not seen the deadline yet.
+bool may_end_by_itself(const Process& process, Ms now) {
+  const std::uint64_t progress = process.progress();
+  const bool first = watchdog_ticks++ == 0;
+  const bool works = progress_seen.exchange(progress) != progress && !first;
+  constexpr Ms late_ms = 20;
+  const bool late = first && now - (watchdog_at - watchdog_tick_ms) >= late_ms;
+  const bool stopped = late || (first && !process.turned_since(process.deadlines().deadline));
+  if (works || stopped) {
+    watchdog_speaks_at = std::min(now + 2 * watchdog_tick_ms, watchdog_at + limits::watchdog_ms);
+  }
+  return now < watchdog_speaks_at - watchdog_tick_ms / 2;
+}
+
+// The first tick comes before its time, to see who is at work. Async-signal-safe only
+// (signal-safety(7)).
 void on_watchdog(int, siginfo_t* info, void*) {
   if (info->si_code != SI_TIMER || info->si_value.sival_ptr != &watchdog_mark)
     return;  // not our timer's
-  const int tick = watchdog_ticks++;
-  // Late: all of the process was stopped (a freezer, a suspended machine). Its loops have not seen
-  // the deadline yet, and have two ticks to come to their own end.
-  if (tick == 0) was_stopped = monotonic_ms() - watchdog_at >= watchdog_tick_ms;
-  const int last_turn = was_stopped ? 2 : 0;
-  if (tick < last_turn) return;
   const Ms now = monotonic_ms();
-  Ms spoke_at = never;
-  if (watchdog_spoke_at.compare_exchange_strong(spoke_at, now)) {
-    watchdog_said_code = watchdog_exit_code.load();
-    say_last_words("watchdog",
-                   "the deadline has passed and the process does not end by itself (a handler "
-                   "blocks?): ended by its watchdog",
-                   watchdog_said_code);
+  Ms spoke_at = watchdog_spoke_at;
+  if (spoke_at == never) {
+    if (may_end_by_itself(*watched, now)) return;
+    if (!watchdog_spoke_at.compare_exchange_strong(spoke_at, now)) return;
   } else if (now - spoke_at < limits::last_words_ms) {
     return;  // they are being said
   }
-  _exit(watchdog_said_code);
+  const int code =
+      say_last_words("watchdog",
+                     "the deadline has passed and the process does not end by itself (a handler "
+                     "blocks, or there is too little CPU time): ended by its watchdog",
+                     watchdog_exit_code);
+  if (!last_words_are_over()) _exit(code);  // else `run` has returned meanwhile
 }
 
 void wake_workers(const Process& process) {
   for (const WorkerSlot& slot : process.slots) wake_event(slot.wake_fd);
 }
 
+// A drain signal that is pending, read; negative: there is none.
+int take_signal() {
+  const std::timespec at_once{};
+  return sigtimedwait(&draining_set(), nullptr, &at_once);
+}
+
 // The signal has come, and nobody comes to read it: a file or a look-up of the start blocks.
-[[noreturn]] void end_hung_start(const std::string& termination_log) {
-  prepare_last_words(*new Process(1, {}), termination_log);
+void end_hung_start(const std::string& termination_log) {
+  auto& process = *new Process(1, {});
+  if (!prepare_last_words(process, termination_log)) return;  // it serves, this very moment
+  process.end_start(take_signal());
   say_last_words("watchdog",
                  "a signal asks it to end, and its start does not come to an end (a file that "
                  "blocks?): ended by its watchdog",
@@ -130,29 +151,36 @@ void watch(int signal_fd, Ms patience, const std::string& termination_log) {
   unblock_alarm();
   watcher = ::gettid();
   watcher.notify_all();
-  for (Ms first_at = never;;) {
+  for (Ms arrived = never;;) {
     pollfd readable{signal_fd, POLLIN, 0};
     if (poll(&readable, 1, -1) != 1) {  // denied?
       std::this_thread::sleep_for(std::chrono::milliseconds(limits::signal_unread_ms));
     }
-    const Ms arrived = monotonic_ms();
+    arrived = std::min(arrived, monotonic_ms());
     std::this_thread::sleep_for(std::chrono::milliseconds(limits::signal_unread_ms));
-    if (!signal_pending(signal_fd)) continue;
-    Process* const process = watched;
-    if (process == nullptr) {
-      first_at = std::min(first_at, arrived);
-      if (arrived - first_at >= patience) end_hung_start(termination_log);
+    if (!signal_pending(signal_fd)) {
+      arrived = never;
       continue;
     }
-    const sigset_t& set = draining_set();
-    const std::timespec at_once{};
-    const int signal = sigtimedwait(&set, nullptr, &at_once);
+    if (start_has_ended) return;
+    Process* const process = watched;
+    if (process == nullptr) {
+      if (monotonic_ms() - arrived >= patience) end_hung_start(termination_log);
+      continue;
+    }
+    // Its loop has turned since: what lies here came later, and it may be about to read it.
+    if (const Ms turned = process->slots[0].heartbeat; turned > arrived) {
+      arrived = turned;
+      continue;
+    }
+    const int signal = take_signal();
     if (signal < 0) {
       if (errno != EAGAIN && errno != EINTR)
         log::error("the signal cannot be read beside a stuck loop: {}", std::strerror(errno));
       continue;
     }
-    if (process->on_signal(signal, arrived) == Process::Heard::too_late) continue;
+    if (process->on_signal(signal, std::exchange(arrived, never)) == Process::Heard::too_late)
+      continue;
     log::warning("a worker's loop is stuck: the signal was read beside it");
     wake_workers(*process);
   }
@@ -197,20 +225,21 @@ bool make_watchdog() {
 
 void arm_watchdog(Ms at, int exit_code) {
   watchdog_exit_code = exit_code;
-  watchdog_at = at;
+  watchdog_at = watchdog_speaks_at = at;
   watchdog_ticks = 0;
-  const itimerspec when{{0, watchdog_tick_ms * 1'000'000}, {at / 1000, at % 1000 * 1'000'000}};
+  const Ms first = at - watchdog_tick_ms;
+  const itimerspec when{{0, watchdog_tick_ms * 1'000'000},
+                        {first / 1000, first % 1000 * 1'000'000}};
   CHECK(timer_settime(watchdog, TIMER_ABSTIME, &when, nullptr) == 0);
 }
-
-void change_watchdog_code(int exit_code) { watchdog_exit_code = exit_code; }
 
 void disarm_watchdog() {
   const itimerspec disarmed{};
   CHECK(timer_settime(watchdog, 0, &disarmed, nullptr) == 0);
 }
 
-void start_signal_watch(int signal_fd, Ms patience, std::string termination_log) {
+std::string start_signal_watch(int signal_fd, Ms patience, std::string termination_log) {
+  std::string failed;
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
@@ -219,11 +248,14 @@ void start_signal_watch(int signal_fd, Ms patience, std::string termination_log)
     std::thread(watch, signal_fd, patience, std::move(termination_log)).detach();
     watcher.wait(0);
   } catch (const std::exception& error) {
-    log::warning("no thread to watch the signal beside worker 0: {}", error.what());
+    failed = error.what();
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return failed;
 }
 
 void watch_over(Process& process) { watched = &process; }
+
+void end_signal_watch() { start_has_ended = true; }
 
 }  // namespace lastcall

@@ -24,17 +24,18 @@ class Process;
 [[nodiscard]] bool make_watchdog();
 // At that instant a POSIX timer ends the process with that exit code, whatever its threads are
 // doing: a handler that blocks, a full stderr. It leaves the audit, with what was under way by
-// route and by job. Loops that have not seen their deadline since the whole process was stopped
-// have half a second for it first. A later call moves the instant.
+// route and by job. Loops that are at work, cutting what is left, or have not seen their deadline
+// since the whole process was stopped, have up to a second more. A later call moves the instant.
 void arm_watchdog(Ms at, int exit_code);
-void change_watchdog_code(int exit_code);
 void disarm_watchdog();  // the drain is over: the program may go on
 
 // A thread that watches the signal from the server's construction on. Before `watch_over`: one that
 // `patience` ms later has not been heard ends the process, whose start hangs. After: the thread
 // reads it itself, and wakes the workers, when the leader has not done so within
-// limits::signal_unread_ms, its loop being stuck in a handler.
-void start_signal_watch(int signal_fd, Ms patience, std::string termination_log);
+// limits::signal_unread_ms, its loop being stuck in a handler. Returns why there is none, or nothing.
+[[nodiscard]] std::string start_signal_watch(int signal_fd, Ms patience,
+                                             std::string termination_log);
 void watch_over(Process& process);
+void end_signal_watch();  // nothing will be served: the program may take its time
 
 }  // namespace lastcall

@@ -2,8 +2,6 @@
 // their handlers. What a drain does: worker_drain.cc.
 #include "server/worker.h"
 
-#include <malloc.h>
-
 #include <algorithm>
 #include <exception>
 #include <new>
@@ -13,12 +11,23 @@
 
 #include "base/check.h"
 #include "base/reserve.h"
+#include "server/last_words.h"
 
 namespace lastcall {
 namespace {
 
 constexpr std::uint32_t main_index = 0;  // of the listeners, in tickets
 constexpr std::uint32_t admin_index = 1;
+
+void log_start_failed() {  // by the exception that is being handled
+  try {
+    throw;
+  } catch (const std::exception& error) {
+    log::error("what was to run at the start failed: {}", error.what());
+  } catch (...) {
+    log::error("what was to run at the start failed");
+  }
+}
 
 }  // namespace
 
@@ -55,12 +64,12 @@ Worker::Worker(Io& io, const WorkerConfig& config, Process& process, unsigned in
       heartbeat_(&Worker::on_heartbeat, this),
       random_(0x9e3779b97f4a7c15ull * (index + 1) ^ static_cast<std::uint64_t>(now_)) {}
 
-void Worker::start(int listener, int admin_listener, int signal_fd, int wake_fd) {
-  CHECK(phase() == Phase::starting && listener >= 0);
+void Worker::start(int admin_listener, int signal_fd) {
+  CHECK(phase() == Phase::starting);
+  now_ = io_.now();
   signal_fd_ = signal_fd;
-  wake_fd_ = wake_fd;
-  CHECK(slot_.listener == listener);  // set before, since others may read it
-  main_.listener.open(listener);
+  wake_fd_ = slot_.wake_fd;
+  main_.listener.open(slot_.listener);
   if (admin_listener >= 0) admin_.listener.open(admin_listener);
   if (signal_fd_ >= 0) {
     signal_read_ = true;
@@ -71,7 +80,7 @@ void Worker::start(int listener, int admin_listener, int signal_fd, int wake_fd)
     io_.submit_read(wake_fd_, wake_buffer_, {Kind::wake, 0, 0});
   }
   date_.update(io_.wall_seconds());
-  if (leader()) syn_cookies_.begin(process_.syn_cookies_at_start);
+  if (leader()) unseen_.begin(process_.tcp_at_start);
   on_heartbeat(this);
   tend_listeners();
   // Hands the accepts over before we call ourselves ready; some may carry a connection already.
@@ -88,7 +97,12 @@ void Worker::begin_start_task() {
   if (config_.on_start == nullptr) return;
   Context::enter(&context_);
   context_.now = now_;
-  start_task_ = config_.on_start(config_.on_start_state);
+  try {  // a function that only returns another's coroutine may throw before there is one
+    start_task_ = config_.on_start(config_.on_start_state);
+  } catch (...) {
+    log_start_failed();
+    return;
+  }
   if (!start_task_) {
     log::error("no memory for what is to run at the start");
     return;
@@ -104,10 +118,8 @@ void Worker::end_start_task() {
     start_task_.result();
   } catch (const Canceled&) {
     // At the deadline: nobody was promised anything.
-  } catch (const std::exception& error) {
-    log::error("what was to run at the start failed: {}", error.what());
   } catch (...) {
-    log::error("what was to run at the start failed");
+    log_start_failed();
   }
   start_task_.reset();
 }
@@ -120,6 +132,8 @@ void Worker::run() {
 
 void Worker::turn() {
   const auto completions = io_.harvest(next_instant());
+  // Another thread ends the process, and says what becomes of all requests.
+  if (process_.ended_by.load(std::memory_order_relaxed) != nullptr) wait_for_the_end();
   now_ = io_.now();
   Context::enter(&context_);
   context_.now = now_;
@@ -201,10 +215,10 @@ void Worker::on_heartbeat(void* self) noexcept {
   worker.report_denied();
   worker.give_memory_back();
   worker.verify();
-  if (!worker.leader() || worker.phase() <= Phase::serving) return;
-  if (worker.phase() == Phase::draining)
-    worker.syn_cookies_.look(worker.io_.syn_cookies_sent(), worker.now_);
-  worker.report_progress();
+  if (!worker.leader()) return;
+  if (worker.phase() <= Phase::draining)
+    worker.unseen_.look(worker.io_.tcp_counts(), worker.now_);
+  if (worker.phase() > Phase::serving) worker.report_progress();
 }
 
 // Once a second at most: it may be every answer.
@@ -221,58 +235,7 @@ void Worker::report_denied() {
   denied_reported_ = denied;
 }
 
-void Worker::count_frames() { memory_.set_frames(detail::frame_bytes_live() + jobs_.bytes()); }
-
-// When a burst has been over for a second: pools and malloc keep what it needed.
-void Worker::give_memory_back() {
-  count_frames();
-  metrics().set("memory_bytes", memory_.used());
-  const std::size_t recently = memory_.peak();
-  memory_.restart_peak();
-  const std::size_t least = std::min(limits::trimmed_bytes_min, config_.memory.all / 8);
-  const bool fell = memory_high_ >= recently + least;
-  memory_high_ = fell ? recently : std::max(memory_high_, recently);
-  const bool asked = process_.trims != std::exchange(trims_seen_, process_.trims);
-  if (fell || asked) {
-    slabs_.trim();
-    exchanges_.trim();
-    detail::frames_trim();
-    jobs_.trim();
-    trim_slots();
-    metrics().add("memory_returned");
-  }
-#ifdef __GLIBC__
-  if (fell || (leader() && asked)) malloc_trim(0);
-#endif
-  if (leader() && config_.watches_resident) watch_resident(least * process_.slots.size());
-}
-
-// What no account knows, such as the text of an answer before it was denied, goes back as well: the
-// process has become much larger than when it last gave something back, and grows no more.
-void Worker::watch_resident(std::size_t least) {
-  const std::size_t resident = resident_bytes();
-  const bool grows = resident > resident_before_;
-  resident_before_ = resident;
-  if (trims_seen_ != 0 && trims_seen_ != std::exchange(trims_done_, trims_seen_))
-    resident_trimmed_ = resident;
-  resident_trimmed_ = std::min(resident_trimmed_, resident);
-  if (grows || resident < resident_trimmed_ + least || now_ < trims_next_) return;
-  trims_next_ = now_ + limits::trim_interval_ms;
-  ++process_.trims;  // which each worker sees a second later at most
-}
-
-// Slots of connections, but for a few, from the end up to the last that is in use.
-void Worker::trim_slots() {
-  if (!parked_.empty()) return;
-  const std::size_t before = connections_.size();
-  while (connections_.size() > limits::slots_kept && !connections_.back()->in_use())
-    connections_.pop_back();
-  if (connections_.size() == before) return;
-  std::erase_if(free_slots_, [&](std::uint32_t slot) { return slot >= connections_.size(); });
-  verified_ = 0;
-}
-
-// In a drain each, since it is waited for.
+// In a drain all of them, each second: a client that is gone would be waited for.
 void Worker::verify() {
   const std::size_t share =
       std::max(limits::verified_min, connections_.size() / limits::verified_share);
@@ -280,23 +243,11 @@ void Worker::verify() {
   const std::size_t count = phase() > Phase::serving ? all : std::min(all, share);
   for (std::size_t i = 0; i < count; ++i) {
     verified_ = verified_ + 1 < all ? verified_ + 1 : 0;
-    if (connections_[verified_]->in_use()) connections_[verified_]->verify();
+    if (used(connections_[verified_])) connections_[verified_]->verify();
   }
   main_.listener.verify();
   admin_.listener.verify();
   if (reads_released_) cancel_reads();
-}
-
-void Worker::observe_memory() {
-  if (tight_ || !memory_.half_used()) {
-    tight_ = tight_ && !memory_.well_below_half();
-    return;
-  }
-  tight_ = true;
-  metrics().add("memory_tight");
-  for (const auto& connection : connections_) {
-    if (connection->in_use()) connection->recall_receive();
-  }
 }
 
 void Worker::note_batches() {
@@ -350,28 +301,29 @@ void Worker::adopt(int fd, Door& door, bool swept) {
 // Null: there is no memory for one more. Room for what may have to be remembered of it is made
 // here, where it can still be turned away.
 Connection* Worker::free_slot() {
-  if (free_slots_.empty()) {
-    const std::size_t slots = connections_.size() + 1;
+  const bool one_more = free_slots_.empty();
+  const std::size_t slot = one_more ? connections_.size() : free_slots_.back();
+  CHECK(slot < Ticket::indices);
+  if (one_more || connections_[slot] == nullptr) {
     try {
-      reserve_for(connections_, slots);
-      reserve_for(free_slots_, slots);
-      reserve_for(parked_, slots);
-      reserve_for(silent_, slots);
-      auto connection = std::make_unique<Connection>(*this, static_cast<std::uint32_t>(slots - 1));
-      if (slots > slots_reserved_) {  // last, since it is not taken back
+      reserve_for(connections_, slot + 1);
+      reserve_for(free_slots_, slot + 1);
+      reserve_for(parked_, slot + 1);
+      reserve_for(silent_, slot + 1);
+      auto connection = std::make_unique<Connection>(*this, static_cast<std::uint32_t>(slot));
+      if (slot >= slots_reserved_) {  // last, since it is not taken back
         io_.reserve(4);               // a receive, a send, and their cancels
-        slots_reserved_ = slots;
+        slots_reserved_ = slot + 1;
       }
-      connections_.push_back(std::move(connection));
+      if (one_more) connections_.emplace_back();
+      connections_[slot] = std::move(connection);
     } catch (const std::bad_alloc&) {
       return nullptr;
     }
-    free_slots_.push_back(static_cast<std::uint32_t>(slots - 1));
   }
-  Connection& connection = *connections_[free_slots_.back()];
-  CHECK(!connection.in_use() && connection.index() < Ticket::indices);
-  free_slots_.pop_back();
-  return &connection;
+  if (!one_more) free_slots_.pop_back();
+  DCHECK(!connections_[slot]->in_use());
+  return connections_[slot].get();
 }
 
 // Its client sees a reset.
@@ -403,8 +355,10 @@ void Worker::release(Connection& connection) {
 Connection* Worker::find(const Completion& completion) {
   const Ticket& ticket = completion.ticket;
   CHECK(ticket.index < connections_.size());
-  Connection& connection = *connections_[ticket.index];
-  if (connection.in_use() && connection.generation() == ticket.generation) return &connection;
+  Connection* const connection = connections_[ticket.index].get();
+  if (connection != nullptr && connection->in_use() &&
+      connection->generation() == ticket.generation)
+    return connection;
   // A slot is released only with nothing outstanding, so this should never be; a lent buffer must
   // go back all the same.
   if (completion.has_buffer) io_.give_back(completion.buffer);
@@ -422,7 +376,7 @@ std::size_t Worker::room(const Door& door) const {
   return taken < door.max ? door.max - taken : 0;
 }
 
-// Where there are but a few places at all, that would be always.
+// With a handful of places in all, a single client would make it crowded.
 bool Worker::crowded(const Door& door) const {
   return !door.admin && door.max >= limits::places_to_be_crowded && door.open * 10 >= door.max * 9;
 }
@@ -431,7 +385,7 @@ bool Worker::crowded(const Door& door) const {
 std::vector<Connection*>& Worker::silent_since(Ms since, const Door& door) {
   silent_.clear();
   for (const auto& each : connections_) {
-    const bool ours = each->in_use() && &each->door() == &door;
+    const bool ours = used(each) && &each->door() == &door;
     if (ours && each->silent() && each->silent_since() <= since) silent_.push_back(each.get());
   }
   std::sort(silent_.begin(), silent_.end(), [](const Connection* a, const Connection* b) {
@@ -463,6 +417,7 @@ void Worker::tend_listeners() {
     if (!listener.closing() || listener.armed()) continue;
     for (int fd; (fd = listener.sweep(now_, room(*door))) >= 0;) adopt(fd, *door, true);
   }
+  if (!main_.listener.is_open()) slot_.listener.store(-1, std::memory_order_relaxed);
 }
 
 void Worker::park(Connection& connection) {
@@ -549,14 +504,17 @@ void Worker::check_invariants() const {
   operations += main_.listener.armed() + admin_.listener.armed() + signal_read_ + wake_read_;
   std::size_t open = 0;
   std::size_t lingering = 0;
+  std::size_t shut = 0;
   for (const auto& connection : connections_) {
+    if (connection == nullptr) continue;
     connection->check_invariants();
     operations += connection->operations();
     open += connection->in_use();
     lingering += connection->lingering();
+    shut += connection->shut();
   }
   CHECK(operations == io_.operations());
-  CHECK(lingering == main_.lingering + admin_.lingering);
+  CHECK(lingering == main_.lingering + admin_.lingering && shut == main_.shut + admin_.shut);
   CHECK(open == main_.open + admin_.open && open + free_slots_.size() == connections_.size());
   const Metrics& m = slot_.metrics;
   CHECK(m.get("requests_received") + m.get("answers_unread") ==

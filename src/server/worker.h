@@ -44,7 +44,7 @@
 #include "server/drain.h"
 #include "server/failures.h"
 #include "server/process.h"
-#include "server/syn_cookies.h"
+#include "server/unseen_handshakes.h"
 
 namespace lastcall {
 
@@ -77,11 +77,12 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  // Takes the listeners over and the descriptors that wake it (-1: none), and begins to accept.
-  void start(int listener, int admin_listener, int signal_fd, int wake_fd);
+  // Takes over what its slot has, and the descriptors of the leader (-1: none); begins to accept.
+  void start(int admin_listener, int signal_fd);
   void run();   // until stopped
   void turn();  // one round; waits for completions or the next instant something is due
   [[nodiscard]] bool stopped() const { return drain_.phase() == Phase::stopped; }
+  [[nodiscard]] std::size_t connections_kept() const;  // objects in memory, used or not
   void check_invariants() const;    // between turns
   void check_nothing_left() const;  // once stopped
 
@@ -128,8 +129,8 @@ class Worker {
   }
   void give_wide_socket() { --wide_sockets_; }
   // Is there more to wait for than clients that have had our FIN?
-  [[nodiscard]] bool waits_beside_lingering() const {
-    return main_.open > main_.lingering || waiting_ + jobs_.running() > 0;
+  [[nodiscard]] bool waits_beside_ending() const {
+    return main_.open > main_.lingering + main_.shut || waiting_ + jobs_.running() > 0;
   }
   void count_abandoned() { ++abandoned_; }  // nobody waits for it, it runs on
   static void on_task_done(void* exchange) noexcept;
@@ -147,6 +148,9 @@ class Worker {
   void give_memory_back();
   void watch_resident(std::size_t least);
   void trim_slots();
+  [[nodiscard]] static bool used(const std::unique_ptr<Connection>& connection) {
+    return connection != nullptr && connection->in_use();
+  }
   void verify();
   void begin_start_task();
   void end_start_task();
@@ -216,7 +220,7 @@ class Worker {
   Door main_;
   Door admin_;
   Timer heartbeat_;
-  std::vector<std::unique_ptr<Connection>> connections_;  // by slot
+  std::vector<std::unique_ptr<Connection>> connections_;  // by slot; null: made when it is used
   std::vector<std::uint32_t> free_slots_;
   std::size_t slots_reserved_ = 0;  // with `io_`, whose room stays when a slot is given back
   std::vector<std::pair<std::uint32_t, std::uint32_t>> parked_;  // slot and generation
@@ -249,9 +253,9 @@ class Worker {
   bool reads_released_ = false;
   bool cut_ = false;        // the deadline has passed
   bool forced_ = false;     // a second interrupt has been seen
-  SynCookies syn_cookies_;  // leader's
+  UnseenHandshakes unseen_;  // leader's
   bool postponed_ = false;  // un-listening, for their sake
-  Ms cookies_poll_at_ = 0;
+  Ms unseen_poll_at_ = 0;
   Ms settle_poll_at_ = 0;
   Ms close_poll_at_ = 0;
   Ms admin_cut_at_ = never;

@@ -74,7 +74,7 @@ void Worker::step_drain(Event event, Ms at) {
 void Worker::announce() {
   DCHECK(!context_.draining);
   context_.draining = true;
-  if (leader()) syn_cookies_.look(io_.syn_cookies_sent(), now_);
+  if (leader()) unseen_.on_signal(io_.tcp_counts(), now_);
   if (!leader() || config_.on_drain == nullptr) return;
   try {
     config_.on_drain(config_.on_drain_state);
@@ -110,25 +110,31 @@ void Worker::close_listener() {
   main_.closing = true;
 }
 
-// A handshake by SYN cookie is nowhere to be seen until its last ACK comes, which only a listener
-// takes: while cookies are sent it is kept, for half of the time that is left.
+// Some who connect are nowhere to be seen until their last ACK is taken, which only a listener
+// does: while there may be such, it is kept, for half of the time that is left.
 void Worker::unlisten_in_time() {
   const Deadlines deadlines = process_.deadlines();
   const Ms latest = deadlines.window_end + (deadlines.deadline - deadlines.window_end) / 2;
-  if (now_ < cookies_poll_at_ && now_ < latest) return;
-  cookies_poll_at_ = now_ + limits::cookies_poll_ms;
-  syn_cookies_.look(io_.syn_cookies_sent(), now_);
-  const bool quiet = syn_cookies_.quiet(now_);
+  if (now_ < unseen_poll_at_ && now_ < latest) return;
+  unseen_poll_at_ = now_ + limits::unseen_poll_ms;
+  unseen_.look(io_.tcp_counts(), now_);
+  const bool quiet = unseen_.quiet(now_);
   if (!quiet && now_ < latest && !process_.forced()) {
     if (!std::exchange(postponed_, true))
-      log::info("SYN cookies are being sent: the listener stays for at most {}",
-                format_duration(latest - now_));
+      log::info(
+          "SYN cookies are being sent, or an accept queue overflows: the listener stays for at "
+          "most {}",
+          format_duration(latest - now_));
     return;
   }
-  process_.syn_cookies = syn_cookies_.in_doubt(now_);
-  if (!quiet)
-    log::warning("SYN cookies are still being sent, {} so far: who connects by one may be reset",
-                 syn_cookies_.in_doubt(now_));
+  process_.syn_cookies = unseen_.cookies(now_);
+  process_.queue_overflows = unseen_.overflows(now_);
+  if (!quiet) {
+    log::warning(
+        "the listener goes while SYN cookies are sent or an accept queue overflows ({} and {} "
+        "times so far): who connects by these may be reset",
+        unseen_.cookies(now_), unseen_.overflows(now_));
+  }
   unlisten_all();
 }
 
@@ -175,12 +181,15 @@ std::optional<int> Worker::settled() const {
   const bool at_once = cut_ || process_.forced();  // other workers' listeners may be gone
   if (!at_once && elapsed < limits::settle_ms_min) return std::nullopt;
   const bool long_enough = at_once || elapsed >= process_.settle_max;
-  for (const WorkerSlot& slot : process_.slots) {
-    if (!long_enough && io_.accept_queue_length(slot.listener) > 0) return std::nullopt;
-  }
+  const bool queued = std::any_of(
+      process_.slots.begin(), process_.slots.end(), [&](const WorkerSlot& slot) {
+        const int listener = slot.listener;
+        return listener >= 0 && io_.accept_queue_length(listener) > 0;
+      });
+  if (queued && !long_enough) return std::nullopt;
   const int half_way = io_.handshakes_half_way(process_.port);
   if (half_way == 0 || at_once) return half_way;
-  const bool awaited = waits_for_work();
+  const bool awaited = queued || waits_for_work();
   if (half_way < 0) {
     if (!long_enough && (elapsed < limits::settle_blind_ms || awaited)) return std::nullopt;
     return half_way;
@@ -214,11 +223,12 @@ void Worker::close_silent_batch() {
   close_poll_at_ = now_ + limits::closing_poll_ms;
   std::vector<Connection*>& silent = silent_since(now_, main_);
   // Nobody knows yet what a fresh connection will say: it has until its first-byte deadline.
-  // One whose handshake took long has a path that loses packets: its kernel takes three times as
-  // long for its next try.
+  // One whose handshake took long has a path that loses packets: its kernel may take three times as
+  // long for its next try, of which it gets as much again at most.
   std::erase_if(silent, [&](const Connection* each) {
     const Ms late = std::max<Ms>(0, each->accepted_at() - closed_at);
-    return each->fresh() && now_ < closed_at + late + limits::first_byte_ms + 3 * late;
+    const Ms patience = limits::first_byte_ms + std::min(3 * late, limits::first_byte_ms);
+    return each->fresh() && now_ < closed_at + late + patience;
   });
   constexpr std::size_t batches = 16;
   const std::size_t batch = std::max(limits::idle_close_batch, main_.open / batches);
@@ -240,7 +250,7 @@ void Worker::cut() {
   }
   cut_ = true;
   for (const auto& connection : connections_) {
-    if (connection->in_use() && !connection->door().admin) connection->cut();
+    if (used(connection) && !connection->door().admin) connection->cut();
   }
   dispatch_all(completions);  // when there was no time for it: received, and cut
   jobs_.on_deadline(now_);
@@ -257,14 +267,14 @@ void Worker::close_admin() {
   if (admin_.listener.is_open() && process_.can_unlisten) io_.unlisten(admin_.listener.fd());
   admin_.listener.begin_close();
   for (const auto& connection : connections_) {
-    if (connection->in_use() && connection->silent()) connection->close_silent();
+    if (used(connection) && connection->silent()) connection->close_silent();
   }
 }
 
 void Worker::cut_admin() {
   admin_.listener.cut();
   for (const auto& connection : connections_) {
-    if (connection->in_use()) connection->cut();
+    if (used(connection)) connection->cut();
   }
 }
 

@@ -100,6 +100,7 @@ int main(int argc, char** argv) {
   options.drain_window = milliseconds(std::atoi(argv[4]));
   options.shutdown_timeout = milliseconds(std::atoi(argv[5]));
   options.termination_log = "";
+  if (const char* io = std::getenv("LASTCALL_IO")) options.io = io;
   lastcall::Server server(options);
   server.route(lastcall::Method::any, "/add", add, counter.get());
   server.route(lastcall::Method::get, "/value", value, counter.get());

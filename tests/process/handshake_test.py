@@ -142,7 +142,7 @@ class HalfWayHandshakes(TestCase):
         clients = self.connect_half_way(server.port)
         self.assert_half_way(server.port, 0)
         server.terminate()
-        server.wait_for("SYN cookies are being sent: the listener stays")
+        server.wait_for("SYN cookies are being sent, or an accept queue overflows: the listener stays")
         self.let_acks_through()
         self.assertEqual(self.served(clients, 15), CLIENTS, server.story())
         audit = self.assert_ends(server, 0, 20)
@@ -159,7 +159,7 @@ class HalfWayHandshakes(TestCase):
         audit = self.assert_ends(server, 0, 20)
         self.assertGreater(audit["syn_cookies"], 20)
         self.assertGreaterEqual(audit["draining_ms"], 2000)
-        self.assertIn("SYN cookies are still being sent", server.story())
+        self.assertIn("the listener goes while SYN cookies are sent", server.story())
 
 
 if __name__ == "__main__":

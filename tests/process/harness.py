@@ -14,6 +14,7 @@ import os
 import pathlib
 import random
 import re
+import select
 import signal
 import socket
 import struct
@@ -358,6 +359,10 @@ class Client:
     def get(self, path, fields=""):
         self.ask(path, fields=fields)
         return self.answer()
+
+    def readable(self, seconds):
+        """Whether bytes, an EOF or a reset have come, or come within that time."""
+        return bool(self.data or select.select([self.socket], [], [], seconds)[0])
 
     def eof_at(self):
         """When the server's FIN came; nothing else may come before it."""

@@ -6,6 +6,9 @@
 //   route-late     adds a route from the hook of the drain
 //   hangs          has a start that takes a minute
 //   returns        goes on for two seconds and a half when run has returned
+//   refused        has an address that is none, and goes on as `returns`
+//   slow-exit      has an exit handler that takes a second; two workers
+//   static         as `two`, with a server that is destroyed by exit()
 //   two            as none, with two workers
 //   none           serves, and its handlers make theirs:
 //     /crash       writes where there is no memory
@@ -17,6 +20,7 @@
 //     /exit        calls exit(7)
 //     /exit-0      calls exit(0)
 //     /quick-exit  calls quick_exit(0)
+//     /exits, /quick-exits  three threads call exit(7), and quick_exit(7)
 //     /fork-exit   forks a child, which calls exit(5)
 //     /slow        answers after a minute: to be under way meanwhile
 //     /latch       two waiters of one latch: the second is wrong
@@ -120,6 +124,17 @@ void leave_well(lastcall::Request&, lastcall::Response&, void*) { std::exit(0); 
 
 void leave_quickly(lastcall::Request&, lastcall::Response&, void*) { std::quick_exit(0); }
 
+void leave_thrice(lastcall::Request& request, lastcall::Response&, void*) {
+  const bool quickly = request.path() == "/quick-exits";
+  for (int i = 0; i < 3; ++i) {
+    std::thread([quickly, i] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10 * i));
+      quickly ? std::quick_exit(7) : std::exit(7);
+    }).detach();
+  }
+  std::this_thread::sleep_for(std::chrono::minutes(1));
+}
+
 void leave_a_child(lastcall::Request&, lastcall::Response& response, void*) {
   const pid_t child = fork();
   if (child == 0) std::exit(5);
@@ -132,21 +147,7 @@ void route_late(void* server) {
   static_cast<lastcall::Server*>(server)->route(lastcall::Method::get, "/late", fine);
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  lastcall::block_signals();
-  if (argc != 3) return 2;
-  const std::string_view mistake = argv[2];
-  lastcall::log::configure(lastcall::log::Format::json, lastcall::log::Level::info);
-  lastcall::Options options;
-  options.listen = argv[1];
-  options.workers = mistake == "two" ? 2 : 1;
-  options.drain_window = std::chrono::milliseconds(0);
-  if (mistake == "returns" || mistake == "hangs")
-    options.shutdown_timeout = std::chrono::milliseconds(500);
-  options.termination_log = "";
-  lastcall::Server server(options);
+int serve(lastcall::Server& server, std::string_view mistake) {
   if (mistake == "hangs") {
     lastcall::log::info("starting");
     std::this_thread::sleep_for(std::chrono::minutes(1));
@@ -162,10 +163,40 @@ int main(int argc, char** argv) {
   server.route(lastcall::Method::get, "/abort", give_up);
   server.route(lastcall::Method::get, "/terminate", terminate);
   server.route(lastcall::Method::get, "/exit", leave);
+  server.route(lastcall::Method::get, "/exits", leave_thrice);
+  server.route(lastcall::Method::get, "/quick-exits", leave_thrice);
   server.route(lastcall::Method::get, "/exit-0", leave_well);
   server.route(lastcall::Method::get, "/quick-exit", leave_quickly);
   server.route(lastcall::Method::get, "/fork-exit", leave_a_child);
   const int code = server.run();
-  if (mistake == "returns") std::this_thread::sleep_for(std::chrono::milliseconds(2500));
+  if (mistake == "returns" || mistake == "refused")
+    std::this_thread::sleep_for(std::chrono::milliseconds(2500));
   return mistake == "run-twice" ? server.run() : code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  lastcall::block_signals();
+  if (argc != 3) return 2;
+  const std::string_view mistake = argv[2];
+  lastcall::log::configure(lastcall::log::Format::json, lastcall::log::Level::info);
+  lastcall::Options options;
+  options.listen = argv[1];
+  const bool two = mistake == "two" || mistake == "slow-exit" || mistake == "static";
+  options.workers = two ? 2 : 1;
+  if (mistake == "refused") options.listen = "nowhere";
+  options.drain_window = std::chrono::milliseconds(0);
+  const bool goes_on = mistake == "returns" || mistake == "refused";
+  if (goes_on || mistake == "hangs") options.shutdown_timeout = std::chrono::milliseconds(500);
+  options.termination_log = "";
+  if (const char* io = std::getenv("LASTCALL_IO")) options.io = io;
+  if (mistake == "slow-exit")
+    std::atexit([] { std::this_thread::sleep_for(std::chrono::seconds(1)); });
+  if (mistake == "static") {
+    static lastcall::Server kept(options);
+    return serve(kept, mistake);
+  }
+  lastcall::Server server(options);
+  return serve(server, mistake);
 }

@@ -74,7 +74,7 @@ class LastWordsTest(TestCase):
         self.assertCountEqual(audit["cut_by_route"],
                               [{"route": f"GET {path}", "requests": 1},
                                {"route": "GET /slow", "requests": 3}])
-        self.assertEqual(audit["signal"], "SIGNONE")
+        self.assertNotIn("signal", audit)
         for line in server.lines:
             self.assertTrue("time" in line or "end" in line, line)
 
@@ -114,6 +114,49 @@ class LastWordsTest(TestCase):
     def test_an_exit_with_0_that_loses_requests_is_none(self):
         self.assert_told("/exit-0", 3, 3, "exit()")
         self.assert_told("/quick-exit", 3, 3, "quick_exit()")
+
+    def test_of_threads_that_exit_together_the_first_is_told_and_obeyed(self):
+        self.assert_told("/exits", 7, 7, "exit()")
+        self.assert_told("/quick-exits", 3, 3, "quick_exit()")
+
+    def test_nobody_is_served_behind_the_audit(self):
+        server = self.start(command=[MISUSE, "127.0.0.1:0", "slow-exit"])
+        clients = [self.client(server.port) for _ in range(8)]
+        for client in clients:
+            self.assertEqual(client.get("/fine").status, 200)
+        self.client(server.port).ask("/exit")
+        server.wait_for("audit:")
+        for client in clients:
+            client.ask("/fine")
+            self.assertFalse(client.readable(0.05))
+        self.assertEqual(server.wait(), 7, server.story())
+        self.assertEqual(server.audit()["requests_answered"], 8)
+
+    def test_a_server_that_exit_destroys_does_not_end_it_otherwise(self):
+        server = self.start(command=[MISUSE, "127.0.0.1:0", "static"])
+        self.client(server.port).ask("/exit")
+        self.assertEqual(server.wait(), 7, server.story())
+        self.assertEqual(server.audit()["exit"], 7)
+
+    def test_a_start_that_was_refused_may_tidy_up(self):
+        server = self.start(command=[MISUSE, "127.0.0.1:0", "refused"], serving=False)
+        server.wait_for("expected ADDRESS:PORT")
+        server.terminate()
+        self.assertEqual(server.wait(), 2, server.story())
+        self.assertFalse(server.find("audit:"), server.story())
+
+    def test_signals_that_somebody_ignores_stay_ignored(self):
+        ignored = (signal.SIGXCPU, signal.SIGIO, signal.SIGRTMIN + 3)
+
+        def ignore():
+            for number in ignored:
+                signal.signal(number, signal.SIG_IGN)
+        server = self.start(command=[MISUSE, "127.0.0.1:0", "none"], preexec=ignore)
+        for number in ignored:
+            server.signal(number)
+        self.assertEqual(self.client(server.port).get("/fine").status, 200)
+        server.terminate()
+        self.assert_ends(server, 0)
 
     def test_a_child_that_a_handler_forks_ends_without_a_word_of_ours(self):
         server = self.start(command=[MISUSE, "127.0.0.1:0", "none"])

@@ -61,6 +61,7 @@ int main(int argc, char** argv) {
   options.drain_window = milliseconds(std::atoi(argv[3]));
   options.shutdown_timeout = milliseconds(std::atoi(argv[4]));
   options.termination_log = "";
+  if (const char* io = std::getenv("LASTCALL_IO")) options.io = io;
   lastcall::Server server(options);
   server.route(lastcall::Method::get, "/block", block);
   server.route(lastcall::Method::get, "/who", who);

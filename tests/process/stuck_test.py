@@ -136,19 +136,25 @@ class StoppedAcrossItsDeadline(StuckTestCase):
     window = 0.2
 
     def test_its_loops_have_a_last_turn_in_which_they_answer_and_name(self):
-        for _ in range(rounds(3)):
+        # Seconds from the deadline to the end of the stop; the watchdog's instant is one behind it.
+        for late in (0.65, 0.9, 1.05, 1.2, 1.6):
+            with self.subTest(late):
+                self.check(late)
+
+    def check(self, late):
+        for _ in range(rounds(1)):
             server = self.start_stuck(2)
             waits = self.client(server.port)
             waits.ask("/for-ever")
             clients = [self.client(server.port) for _ in range(6)]
             for client in clients:
                 self.assertEqual(client.get("/who").status, 200)
-            server.terminate()
+            signaled_at = server.terminate()
             server.signal(signal.SIGSTOP)
             wait_until(lambda: server.state() == "T", 5, "the stop")
             for client in clients:
                 client.ask("/who")
-            time.sleep(self.window + TIMEOUT + 1.6)  # past the watchdog's instant
+            time.sleep(max(0, signaled_at + self.window + TIMEOUT + late - time.monotonic()))
             server.signal(signal.SIGCONT)
             self.assertEqual([client.answer().status for client in clients], [200] * 6)
             audit = self.assert_ends(server, 3)
@@ -182,6 +188,19 @@ class OneOfTwoWorkersBlocked(StuckTestCase):
 
     def test_another_than_the_leader_blocked_the_leader_serves_and_drains(self):
         self.check(leader=False)
+
+    def test_who_waits_in_the_queue_of_the_blocked_one_is_told(self):
+        server = self.start_stuck(2)
+        self.block_one_worker(server, leader=False)
+        waiting = [self.client(server.port) for _ in range(64)]
+        for client in waiting:
+            client.ask("/who")
+        time.sleep(0.3)
+        queued = sum(not client.readable(0) for client in waiting)
+        self.assertGreater(queued, 0)
+        server.terminate()
+        self.assertEqual(server.wait(), 3, server.story())
+        self.assertEqual(server.audit()["queue_lost"], queued)
 
     def test_interrupted_while_its_watchdog_speaks_it_says_all_and_once(self):
         server = self.start_stuck(2)

@@ -12,10 +12,15 @@ void Client::step() {
   switch (state_) {
     case State::waiting: connect(); return;
     case State::connecting:
-      if (!kernel_.finish_handshake(socket_)) {
-        refused_ = true;
-        state_ = State::done;
-        return;
+      switch (kernel_.finish_handshake(socket_)) {
+        case Kernel::Ack::taken: break;
+        case Kernel::Ack::dropped:  // as TCP sends again: later each time
+          acts_at_ = kernel_.now + (200 << std::min(acks_++, 4));
+          return;
+        case Kernel::Ack::reset:
+          refused_ = true;
+          state_ = State::done;
+          return;
       }
       state_ = State::open;
       if (manner_ == Manner::silent) acts_at_ = kernel_.now + kernel_.random.between(0, 2500);

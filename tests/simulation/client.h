@@ -59,6 +59,7 @@ class Client {
   unsigned number_ = 0;
   State state_ = State::waiting;
   Ms acts_at_;
+  int acks_ = 0;  // of the handshake, that were dropped
   int socket_ = -1;
   std::string unsent_;                    // of the request being sent, or the burst
   std::deque<std::string> awaited_;       // bodies of answers, in order

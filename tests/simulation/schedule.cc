@@ -77,6 +77,7 @@ struct Plan {
     budget.lead = budget.window / 2;
     unlistens = random.chance(0.8);
     syn_cookies = random.chance(0.1);
+    backlog = random.chance(0.1) ? static_cast<std::size_t>(random.between(1, 4)) : SIZE_MAX;
     spoofed_syns = random.chance(0.1) ? random.between(1, 100) : 0;
     clients = static_cast<unsigned>(random.between(1, 30));
     signal_at = random.between(0, 2500);
@@ -92,6 +93,7 @@ struct Plan {
   bool ample;
   bool unlistens;  // else: a kernel that cannot
   bool syn_cookies;
+  std::size_t backlog;
   std::int64_t spoofed_syns;  // at the signal
   unsigned clients;
   Ms signal_at;
@@ -114,6 +116,7 @@ class Schedule {
     kernel_.canary = canary;
     kernel_.upstream = &redis_;
     kernel_.syn_cookies = plan_.syn_cookies;
+    kernel_.backlog = plan_.backlog;
     redis_.password_wanted = plan_.redis_password;
     counting_ = {&counter_, plan_.job_delay};
     process_.can_unlisten = plan_.unlistens;
@@ -174,10 +177,8 @@ class Schedule {
 
   // The listeners listen before the workers run: some clients are there first.
   void start_workers() {
-    std::vector<int> listeners;
     for (unsigned i = 0; i < plan_.workers; ++i) {
-      listeners.push_back(kernel_.make_listener());
-      process_.slots[i].listener = listeners[i];
+      process_.slots[i].listener = kernel_.make_listener();
       process_.slots[i].wake_fd = kernel_.make_event();
     }
     invite_clients();
@@ -187,8 +188,7 @@ class Schedule {
     for (unsigned i = 0; i < plan_.workers; ++i) {
       ios_.push_back(std::make_unique<SimIo>(kernel_));
       workers_.push_back(std::make_unique<Worker>(*ios_[i], config_, process_, i));
-      workers_[i]->start(listeners[i], -1, i == 0 ? kernel_.signal_fd : -1,
-                         process_.slots[i].wake_fd);
+      workers_[i]->start(-1, i == 0 ? kernel_.signal_fd : -1);
     }
   }
 
@@ -261,7 +261,7 @@ class Schedule {
       if (losers > verdict_.late)
         fail(fmt::format("{} clients lost requests, {} are accounted for", losers, verdict_.late));
     }
-    if (kernel_.cookies_refused > 0 && process_.syn_cookies <= 0)
+    if (kernel_.cookies_refused > 0 && process_.syn_cookies + process_.queue_overflows <= 0)
       fail("SYN cookies were in use at the listener's end, and nothing says so");
     if (process_.sum("handshakes_abandoned") < static_cast<std::uint64_t>(plan_.spoofed_syns))
       fail("not each handshake half-way is counted");

@@ -70,7 +70,7 @@ Wire::Wire(WorkerConfig given, Budget budget)
   router.add({Method::get, "/throw-and-wait", nullptr, throw_before_waiting, nullptr});
   add_health_routes(router, health);
   add_health_routes(admin_router, health);
-  worker.start(process.slots[0].listener, -1, kernel.signal_fd, process.slots[0].wake_fd);
+  worker.start(-1, kernel.signal_fd);
   turn();
 }
 

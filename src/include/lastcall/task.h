@@ -36,16 +36,33 @@ std::size_t frame_bytes_live() noexcept;
 void frames_trim() noexcept;             // what is free goes back to the system
 void check_frame(bool usable) noexcept;  // ends the process if it is not
 
+// An exception, one of so many that this thread keeps.
+class KeptError {
+ public:
+  KeptError() = default;
+  KeptError(const KeptError&) = delete;
+  KeptError& operator=(const KeptError&) = delete;
+  ~KeptError();
+
+  void keep(bool counted) noexcept;  // the one that is being handled
+  [[noreturn]] void rethrow() const { std::rethrow_exception(error_); }
+
+ private:
+  std::exception_ptr error_;
+  bool counted_ = false;
+};
+
 struct PromiseBase {
   std::coroutine_handle<> continuation;       // who awaits this task
   bool runs_within = false;                   // its caller's await, which looks when it returns
   void (*on_done)(void*) noexcept = nullptr;  // a root task has this instead
   void* on_done_argument = nullptr;
-  // What it ended by. Of these two no exception is kept: where memory is short there are but a few
-  // hundred, and thousands of coroutines may end in one turn.
-  enum class Ended : unsigned char { well, by_error, canceled, without_memory };
+  // What it ended by. Of the last three no exception is kept: where memory is short there are but
+  // a few hundred, and thousands of coroutines may end in one turn. `among_many`: so many root tasks
+  // have ended by an error, and nobody has asked for it yet, that this one's is not kept.
+  enum class Ended : unsigned char { well, by_error, among_many, canceled, without_memory };
   Ended ended = Ended::well;
-  std::exception_ptr error;
+  KeptError error;
 
   static void* operator new(std::size_t bytes) noexcept { return frame_allocate(bytes); }
   static void operator delete(void* frame, std::size_t bytes) noexcept { frame_free(frame, bytes); }
@@ -64,8 +81,8 @@ struct PromiseBase {
 
   [[nodiscard]] std::suspend_always initial_suspend() const noexcept { return {}; }
   [[nodiscard]] Final final_suspend() const noexcept { return {}; }
-  void unhandled_exception() noexcept { ended = keep_exception(error); }
-  static Ended keep_exception(std::exception_ptr& error) noexcept;
+  void unhandled_exception() noexcept { ended = keep_exception(error, on_done != nullptr); }
+  static Ended keep_exception(KeptError& error, bool root) noexcept;
   void rethrow() const;  // unless it ended well
 };
 

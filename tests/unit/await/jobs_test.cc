@@ -157,3 +157,56 @@ TEST_CASE("job names beyond the size of the table are listed together as others"
   many.finish(stage.now);
   CHECK(stage.table.back().running == 0);
 }
+
+namespace {
+
+struct StartsAnother {
+  StartsAnother() = default;
+  StartsAnother(const StartsAnother&) = delete;
+  StartsAnother& operator=(const StartsAnother&) = delete;
+  ~StartsAnother() { (void)background("child", ends_at_once, ended); }
+  int* ended = nullptr;
+};
+Task<> holds(std::shared_ptr<StartsAnother>) { co_return; }
+
+}  // namespace
+
+TEST_CASE("what a job held may start another as it goes") {
+  Stage stage(sim::Faults::none(), 1, 100);
+  int ended = 0;
+  for (int i = 0; i < 20; ++i) {
+    auto held = std::make_shared<StartsAnother>();
+    held->ended = &ended;
+    CHECK(background("holds", holds, std::move(held)));
+  }
+  for (int i = 0; i < 4; ++i) stage.turn();
+  CHECK(ended == 20);
+  CHECK(stage.jobs.running() == 0);
+  CHECK(stage.metrics.get("jobs_finished") == 40);
+}
+
+TEST_CASE("a job that ends in the turn in which it would be overdue is not") {
+  Stage stage;
+  Latch latch;
+  CHECK(background("late", waits_for, &latch));
+  stage.turn();
+  stage.cut();
+  stage.now += limits::job_overdue_ms + 8;
+  stage.kernel.now = stage.context.now = stage.now;
+  latch.set();
+  stage.ready.run();               // its last step
+  stage.wheel.advance(stage.now);  // and in the same turn the timer
+  CHECK(stage.metrics.get("jobs_finished") == 1);
+  CHECK(stage.table[0].unfinished == 0);
+  CHECK(stage.table[0].oldest_ms == 0);
+}
+
+TEST_CASE("of very many jobs that fail together few errors are kept, and all are counted") {
+  Stage stage(sim::Faults::none(), 1, 1000);
+  for (int i = 0; i < 500; ++i) CHECK(background("fails", fails, std::string("why")));
+  stage.turn();
+  stage.pass(8);
+  stage.turn();
+  CHECK(stage.metrics.get("jobs_failed") == 500);
+  CHECK(stage.jobs.running() == 0);
+}

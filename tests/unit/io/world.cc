@@ -170,7 +170,7 @@ void SimulatedWorld::raise_signal() { kernel_.raise(SIGUSR2); }
 
 int SimulatedWorld::connect() {
   const int socket = kernel_.connect().value();
-  CHECK(kernel_.finish_handshake(socket));
+  CHECK(kernel_.finish_handshake(socket) == sim::Kernel::Ack::taken);
   return socket;
 }
 

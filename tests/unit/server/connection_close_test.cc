@@ -3,6 +3,7 @@
 
 #include <csignal>
 
+#include "server/audit.h"
 #include "wire.h"
 
 using namespace lastcall;
@@ -526,6 +527,14 @@ TEST_CASE("a FIN that is not acknowledged is waited behind, as long as there is 
     wire.send(silent, hello);
     CHECK(wire.count("lost_in_drain") == 1);
   }
+  SUBCASE("its client hears of it late, and its request is on its way") {
+    wire.kernel.sockets[silent].unacked = 1;
+    wire.pass(2500);
+    wire.kernel.sockets[silent].unacked = 0;
+    wire.pass(2500);  // one look finds it heard of
+    wire.send(silent, hello);
+    CHECK(wire.count("lost_in_drain") == 1);
+  }
   SUBCASE("its client has heard of it") {
     wire.pass(2500);
     CHECK(wire.count("connections_open") == 1);
@@ -539,4 +548,23 @@ TEST_CASE("a FIN that is not acknowledged is waited behind, as long as there is 
     CHECK(wire.worker.stopped());
     CHECK(wire.count("lost_in_drain") == 0);
   }
+}
+
+TEST_CASE("silent clients that have vanished are waited for together, and told") {
+  Wire wire(WorkerConfig{}, Budget{.window = 0, .timeout = 20'000});
+  std::vector<int> vanished;
+  for (int i = 0; i < 20; ++i) {
+    vanished.push_back(wire.connect());
+    CHECK(status(wire.ask(vanished.back(), hello)) == 200);
+  }
+  const Ms began = wire.kernel.now;
+  wire.signal(SIGTERM);
+  while (!wire.worker.stopped() && wire.kernel.now < began + 10'000) {
+    wire.pass(50);
+    for (const int socket : vanished)
+      wire.kernel.sockets[socket].unacked = wire.kernel.sockets[socket].server_fin ? 1 : 0;
+  }
+  CHECK(wire.kernel.now - began < 4000);
+  CHECK(wire.count("closes_unheard") == 20);
+  CHECK(exit_code(wire.process) == 0);
 }

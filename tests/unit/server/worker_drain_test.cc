@@ -19,7 +19,7 @@ TEST_CASE("a handshake half-way is waited for while there is other work, and ser
   wire.pass(500);
   CHECK(wire.closed(idle));  // whose close does not wait for it
   wire.pass(7500);
-  CHECK(wire.kernel.finish_handshake(late));
+  CHECK(wire.kernel.finish_handshake(late) == sim::Kernel::Ack::taken);
   wire.kernel.sockets[late].to_server = hello;
   wire.pass(300);
   CHECK(status(wire.take(late)) == 200);
@@ -91,12 +91,12 @@ TEST_CASE("while SYN cookies are sent the listener stays; for half of the time a
   const int late = *wire.kernel.connect();
   wire.pass(600);
   CHECK(wire.process.close_began_at == never);  // the window ended at 2000
-  CHECK(wire.kernel.finish_handshake(late));
+  CHECK(wire.kernel.finish_handshake(late) == sim::Kernel::Ack::taken);
   wire.kernel.sockets[late].to_server = hello;
   wire.pass(100);
   CHECK(says_close(wire.take(late)));
   SUBCASE("they end") {
-    wire.pass(1500);
+    wire.pass(limits::cookies_quiet_ms);
     CHECK(wire.process.close_began_at - began >= 1900 + limits::cookies_quiet_ms);
     CHECK(wire.process.syn_cookies == 1);
   }
@@ -120,10 +120,53 @@ TEST_CASE("cookies of before the signal count as well: without a window nothing 
   wire.signal(SIGTERM);
   wire.pass(1000);
   CHECK(wire.process.close_began_at == never);
-  CHECK(wire.kernel.finish_handshake(late));
+  CHECK(wire.kernel.finish_handshake(late) == sim::Kernel::Ack::taken);
   wire.kernel.sockets[late].to_server = hello;
-  wire.pass(500);
+  wire.pass(limits::cookies_quiet_ms);
   CHECK(status(wire.take(late)) == 200);
   CHECK(wire.process.close_began_at != never);
   CHECK(wire.process.syn_cookies == 0);
+}
+
+TEST_CASE("while an accept queue overflows the listener stays, and who is behind it is served") {
+  WorkerConfig config;
+  config.connections_max = 1;
+  Wire wire(config, Budget{.window = 500, .timeout = 20'000});
+  const int holds = wire.connect();
+  wire.send(holds, "GET /slow?ms=3000 HTTP/1.1\r\nHost: a\r\n\r\n");
+  wire.kernel.backlog = 1;
+  const int queued = wire.connect();
+  wire.kernel.sockets[queued].to_server = hello;
+  const int late = *wire.kernel.connect();
+  CHECK(wire.kernel.finish_handshake(late) == sim::Kernel::Ack::dropped);
+  wire.signal(SIGTERM);
+  wire.pass(2000);
+  CHECK(wire.process.close_began_at == never);  // the window ended at 500
+  CHECK(wire.kernel.finish_handshake(late) == sim::Kernel::Ack::dropped);
+  wire.pass(1500);
+  CHECK(status(wire.take(queued)) == 200);
+  CHECK(wire.kernel.finish_handshake(late) == sim::Kernel::Ack::taken);
+  wire.kernel.sockets[late].to_server = hello;
+  wire.pass(5000);
+  CHECK(status(wire.take(late)) == 200);
+  CHECK(wire.process.close_began_at != never);
+  CHECK(wire.process.queue_overflows > 0);
+  CHECK(wire.count("handshakes_abandoned") == 0);
+}
+
+TEST_CASE("what waits in the queue is work that a handshake half-way is waited for with") {
+  WorkerConfig config;
+  config.connections_max = 1;
+  Wire wire(config, Budget{.window = 0, .timeout = 20'000});
+  const int holds = wire.connect();
+  wire.send(holds, "GET /slow?ms=4000 HTTP/1.1\r\nHost: a\r\n\r\n");
+  const int queued = wire.connect();
+  wire.kernel.sockets[queued].to_server = "GET /slow?ms=4000 HTTP/1.1\r\nHost: a\r\n\r\n";
+  const int late = *wire.kernel.connect();
+  wire.signal(SIGTERM);
+  wire.pass(7000);
+  CHECK(wire.kernel.finish_handshake(late) == sim::Kernel::Ack::taken);
+  wire.kernel.sockets[late].to_server = hello;
+  wire.pass(3000);
+  CHECK(status(wire.take(late)) == 200);
 }

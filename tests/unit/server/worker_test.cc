@@ -1,7 +1,9 @@
 // Who holds a place, for how long, and what becomes of those that wait for one.
 #include <doctest/doctest.h>
 
+#include <cerrno>
 #include <csignal>
+#include <stdexcept>
 #include <vector>
 
 #include "wire.h"
@@ -281,4 +283,63 @@ TEST_CASE("places that a burst needed are given back, and those in use stay") {
   const std::size_t reserved = wire.kernel.reserved;
   for (const int socket : connect(wire, 2500)) CHECK(status(wire.ask(socket, hello)) == 200);
   CHECK(wire.kernel.reserved == reserved);  // of the first burst, once for all
+}
+
+TEST_CASE("one connection that stays keeps no other's place, wherever its own is") {
+  WorkerConfig config;
+  config.memory = {.all = 16 << 20, .bodies = 8 << 20};
+  Wire wire(config);
+  std::vector<int> crowd = connect(wire, 3000);
+  for (const int socket : crowd) wire.kernel.sockets[socket].to_server = "POST / HTTP/1.1\r\n";
+  wire.turn(20);
+  const int stays = crowd.back();
+  for (const int socket : crowd) {
+    if (socket != stays) wire.kernel.sockets[socket].client_reset = true;
+  }
+  wire.turn(20);
+  wire.pass(3000);
+  CHECK(wire.count("memory_returned") == 1);
+  CHECK(wire.worker.connections_kept() <= limits::slots_kept + 1);
+  wire.kernel.sockets[stays].to_server += "Host: a\r\nContent-Length: 0\r\n\r\n";
+  wire.turn(4);
+  CHECK(status(wire.take(stays)) == 405);
+  for (const int socket : connect(wire, 2500)) CHECK(status(wire.ask(socket, hello)) == 200);
+}
+
+TEST_CASE("an instant to try an accept again that has passed wakes nobody, room or no room") {
+  sim::Kernel kernel(1, sim::Faults::none());
+  sim::SimIo io(kernel);
+  Metrics metrics;
+  Listener listener(io, metrics, 0, false);
+  listener.open(kernel.make_listener());
+  listener.tend(1000, 1);
+  (void)listener.on_accept({.ticket = {}, .result = -EMFILE}, 1000);
+  CHECK(listener.retry_at() == 1000 + limits::accept_retry_ms);
+  listener.tend(1000 + limits::accept_retry_ms, 0);
+  CHECK(listener.retry_at() == never);
+  while (io.operations() > 0) {
+    io.submit_cancel(listener.fd(), {Kind::accept, 0, 0});
+    (void)io.harvest(kernel.now);
+  }
+}
+
+TEST_CASE("what runs at the start may fail before it is a coroutine: it is told, and served on") {
+  WorkerConfig config;
+  config.on_start = [](void*) -> Task<> { throw std::runtime_error("not a coroutine yet"); };
+  Wire wire(config);
+  CHECK(status(wire.ask(wire.connect(), hello)) == 200);
+}
+
+TEST_CASE("halves of heads keep nobody from being served, however many there are") {
+  WorkerConfig config;
+  config.memory = {.all = 4 << 20, .bodies = 2 << 20};
+  Wire wire(config);
+  for (const int socket : connect(wire, 300)) {
+    wire.kernel.sockets[socket].to_server =
+        "GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(30'000, 'x');
+  }
+  wire.turn(200);
+  CHECK(wire.count("memory_bytes") < 4 << 20);
+  CHECK(status(wire.ask(wire.connect(), hello)) == 200);
+  CHECK(wire.count("memory_denied") == 0);
 }
