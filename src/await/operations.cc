@@ -24,7 +24,7 @@ Ticket Operations::begin(int fd, Done done, void* owner, Ms deadline, std::share
   free_.pop_back();
   ++slot.generation;
   slot.in_use = true;
-  slot.timed_out = false;
+  slot.timed_out = slot.canceling = false;
   slot.fd = fd;
   slot.done = done;
   slot.owner = owner;
@@ -40,9 +40,12 @@ Operations::Slot& Operations::slot_of(Ticket ticket) {
   return slot;
 }
 
-void Operations::cancel(const Slot& slot) {
+// A cancel may miss what it was for: it is sent again until that has ended.
+void Operations::cancel(Slot& slot) {
   DCHECK(slot.in_use);
+  slot.canceling = true;
   io_.submit_cancel(slot.fd, slot.ticket());
+  timers_.arm(slot.deadline, io_.now() + limits::cancel_again_ms);
 }
 
 void Operations::forget(Ticket ticket) {
@@ -62,7 +65,7 @@ void Operations::cancel_all() {
 void Operations::on_deadline(void* self) noexcept {
   DCHECK(static_cast<Slot*>(self)->in_use);
   auto& slot = *static_cast<Slot*>(self);
-  slot.timed_out = true;
+  if (!slot.canceling) slot.timed_out = true;
   slot.all.cancel(slot);
 }
 

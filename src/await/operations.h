@@ -50,15 +50,16 @@ class Operations {
     std::uint32_t generation = 0;
     bool in_use = false;
     bool timed_out = false;
+    bool canceling = false;
     int fd = -1;
     Done done = nullptr;  // null: forgotten
     void* owner = nullptr;
     std::shared_ptr<void> keep;
-    Timer deadline;
+    Timer deadline;  // then, when its cancel should have done its work
   };
 
   Slot& slot_of(Ticket ticket);
-  void cancel(const Slot& slot);
+  void cancel(Slot& slot);
   static void on_deadline(void* slot) noexcept;
 
   Io& io_;

@@ -37,9 +37,9 @@ inline constexpr std::size_t send_bytes_max = 1 << 30;        // at once: a resu
 
 // Memory. A place is a connection with what it needs at least: its slot, a slab, a receive buffer
 // that waits, a request with its head and its frame.
-inline constexpr std::size_t memory_min = 1 << 20;      // of --memory,
+inline constexpr std::size_t memory_min = 1 << 20;         // of --memory,
 inline constexpr std::size_t memory_each_min = 128 << 10;  // and of each worker's share
-inline constexpr std::size_t memory_unknown = 1 << 30;  // of a machine that does not say
+inline constexpr std::size_t memory_unknown = 1 << 30;     // of a machine that does not say
 inline constexpr std::size_t place_bytes = 10 * 1024;
 // The kernel's part of it: the buffers of a socket as they grow by themselves; bounded, which a
 // quarter of that part is not for; and of one that has received a large body since.
@@ -142,13 +142,14 @@ inline constexpr Ms budget_margin_ms = 3000;  // pre-stop + window + timeout + t
 inline constexpr Ms watchdog_ms = 1000;       // past the deadline, the timer ends the process
 inline constexpr Ms last_words_ms = 750;      // that it gives last words, at most
 inline constexpr std::size_t exiting_threads = 32;  // not workers, that call exit() at once
-inline constexpr Ms last_lines_ms = 300;      // that they give a stderr which is full, twice
-inline constexpr Ms signal_unread_ms = 500;   // then the watch thread reads it for a stuck loop
+inline constexpr Ms last_lines_ms = 300;            // that they give a stderr which is full, twice
+inline constexpr Ms signal_unread_ms = 500;  // then the watch thread reads it for a stuck loop
 
 // Background work and outbound connections.
-inline constexpr std::size_t errors_kept = 64;  // of coroutines of a worker that ended by them
-inline constexpr std::size_t jobs_max = 1 << 24;        // of --max-jobs, all workers together
-inline constexpr std::size_t job_names_max = 32;        // listed one by one; more are "other"
+inline constexpr Ms cancel_again_ms = 1000;       // of an awaited operation
+inline constexpr std::size_t errors_kept = 64;    // of coroutines of a worker that ended by them
+inline constexpr std::size_t jobs_max = 1 << 24;  // of --max-jobs, all workers together
+inline constexpr std::size_t job_names_max = 32;  // listed one by one; more are "other"
 inline constexpr std::size_t jobs_named_per_line = 32;  // of what is unfinished, in the log,
 inline constexpr std::size_t job_lines = 32;            // of each worker; the rest is summed
 inline constexpr Ms job_overdue_ms = 500;               // a cancelled job that goes on is named

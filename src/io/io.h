@@ -77,7 +77,8 @@ inline bool lends(std::span<const Completion> completions, Ticket recv) {
   });
 }
 
-// What TCP has counted so far in this network namespace (proc(5), net/netstat); -1: cannot be known.
+// What TCP has counted so far in this network namespace (proc(5), net/netstat); -1: cannot be
+// known.
 struct TcpCounts {
   std::int64_t cookies_sent = -1;      // SyncookiesSent
   std::int64_t listen_overflows = -1;  // ListenOverflows: last ACKs that met a full accept queue

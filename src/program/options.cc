@@ -132,7 +132,7 @@ std::optional<int> CommandLine::parse(int argc, char** argv, std::string& text) 
     const std::string wanted = entry->set(entry->text);
     if (wanted.empty()) continue;
     text = fmt::format("{} (or {}) is '{}': it must be {}; see --help", entry->name, variable,
-                      entry->text, wanted);
+                       entry->text, wanted);
     return exit_bad_option.code;
   }
   return std::nullopt;

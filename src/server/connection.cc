@@ -309,7 +309,12 @@ void Connection::answer_handled() {
   DCHECK(state_ == State::handled && !send_in_flight_);
   state_ = State::open;
   respond(spill_.size());
-  if (state_ != State::closing) resume_parsing();
+  if (state_ == State::closing) {
+    keep(spill_.bytes());
+    spill_.clear();
+    return;
+  }
+  resume_parsing();
 }
 
 void Connection::on_incomplete(Parser::Stage before) {

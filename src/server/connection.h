@@ -131,7 +131,7 @@ class Connection {
   void answer_failure();  // of a handler that has thrown, within the catch: 500
   void deny_answer();     // no room for it: 500
   [[nodiscard]] std::size_t answer_bytes() const;  // its fields and content
-  void refuse(Metric why, std::size_t buffered);    // no room for its handler: 503
+  void refuse(Metric why, std::size_t buffered);   // no room for its handler: 503
   void answer_instead(int status);
   void start_waiting(const Route& route, std::size_t buffered);
   void answer_handled();

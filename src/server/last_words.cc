@@ -190,8 +190,8 @@ void take_signals() {
   const auto take = [&](int signal) {
     struct sigaction before{};
     if (sigaction(signal, nullptr, &before) != 0) return;
-    const bool faults = signal == SIGSEGV || signal == SIGBUS || signal == SIGILL ||
-                        signal == SIGFPE;
+    const bool faults =
+        signal == SIGSEGV || signal == SIGBUS || signal == SIGILL || signal == SIGFPE;
     if (before.sa_handler == SIG_DFL || (faults && before.sa_handler == SIG_IGN))
       (void)sigaction(signal, &ours, nullptr);
   };
@@ -208,7 +208,8 @@ void take_exits(std::size_t workers) {
     for (std::size_t i = 0; i < workers + limits::exiting_threads; ++i)
       all_are = ::on_exit(on_exit_called, nullptr) == 0 &&
                 std::at_quick_exit(on_quick_exit_called) == 0 && all_are;
-    if (!all_are) log::warning("no memory to be told of exit(): one that loses something is silent");
+    if (!all_are)
+      log::warning("no memory to be told of exit(): one that loses something is silent");
   });
 }
 

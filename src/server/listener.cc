@@ -47,7 +47,8 @@ void Listener::open(int fd) {
 
 void Listener::tend(Ms now, std::size_t room) {
   DCHECK(is_open() == (fd_ >= 0) && (!armed_ || is_open()));
-  if (now >= retry_at_) retry_at_ = never;  // even where there is no room: no instant that has passed
+  if (now >= retry_at_)
+    retry_at_ = never;  // even where there is no room: no instant that has passed
   switch (mode_) {
     case Mode::closed: return;
     case Mode::accepting:

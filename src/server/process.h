@@ -52,7 +52,7 @@ struct WorkerSlot {
   std::atomic<Ms> heartbeat{0};
   std::atomic<Ms> last_arrival{0};  // accept time of the latest connection that was no probe
   JobTable jobs;
-  RouteTable under_way;  // requests that handlers have
+  RouteTable under_way;           // requests that handlers have
   int wake_fd = -1;               // set before the workers start, and then only read
   std::atomic<int> listener{-1};  // of the main address, until its worker has closed it
 };
@@ -100,10 +100,10 @@ class Process {
 
   const Budget budget;
   std::vector<WorkerSlot> slots;
-  std::uint16_t port = 0;                 // of the main listeners
-  std::string_view io;                    // "io_uring" or "epoll": what all workers serve by
-  TcpCounts tcp_at_start;                 // before anything listened
-  const Router* router = nullptr;         // of clients; null in tests
+  std::uint16_t port = 0;          // of the main listeners
+  std::string_view io;             // "io_uring" or "epoll": what all workers serve by
+  TcpCounts tcp_at_start;          // before anything listened
+  const Router* router = nullptr;  // of clients; null in tests
   bool can_unlisten = false;
   // Both are set by Server::run, and left out in tests.
   void (*end_now)(int signal) = nullptr;                 // --hard: ends the process at once
@@ -112,12 +112,13 @@ class Process {
 
   std::atomic<std::size_t> workers_ready{0};  // whose accept is armed
   std::atomic<std::size_t> workers_stopped{0};
-  // Set by whatever ends the process otherwise than by its loop (last_words.h): workers stand still.
+  // Set by whatever ends the process otherwise than by its loop (last_words.h): workers stand
+  // still.
   std::atomic<const char*> ended_by{nullptr};
-  std::atomic<int> ended_with{undecided};  // an exit code, or 128 and a signal
+  std::atomic<int> ended_with{undecided};   // an exit code, or 128 and a signal
   std::atomic<bool> status_unknown{false};  // 0 is then only what is known to be lost
-  std::atomic<unsigned> trims{0};      // how often all workers were asked to give memory back
-  std::atomic<unsigned> cut_lines{0};  // in the log, of what the deadline has cut
+  std::atomic<unsigned> trims{0};           // how often all workers were asked to give memory back
+  std::atomic<unsigned> cut_lines{0};       // in the log, of what the deadline has cut
   std::atomic<Ms> serving_at{never};
   std::atomic<Ms> close_began_at{never};  // un-listened then, where the kernel can
   std::atomic<Ms> settled_at{never};

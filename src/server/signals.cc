@@ -67,7 +67,7 @@ timer_t watchdog{};  // of the process, made before serving
 char watchdog_mark;  // whose address its signal has, and nobody else's has
 constexpr long watchdog_tick_ms = 250;
 std::atomic<int> watchdog_exit_code{exit_cut.code};
-std::atomic<Ms> watchdog_at{never};        // when it is to end the process
+std::atomic<Ms> watchdog_at{never};         // when it is to end the process
 std::atomic<Ms> watchdog_speaks_at{never};  // then, or a little later, for loops that are at work
 std::atomic<Ms> watchdog_spoke_at{never};   // its last words: once, whoever arms it again meanwhile
 std::atomic<int> watchdog_ticks{0};         // the next one may come on another thread
@@ -77,7 +77,7 @@ static_assert(std::atomic<int>::is_always_lock_free && std::atomic<Ms>::is_alway
 
 std::atomic<pid_t> watcher{0};  // the thread of `watch`; 0: there is none, or not yet
 
-std::atomic<Process*> watched{nullptr};  // null: it has not come to serve yet
+std::atomic<Process*> watched{nullptr};    // null: it has not come to serve yet
 std::atomic<bool> start_has_ended{false};  // and never will
 
 // May the loops come to their own end? One that is cutting what is left may have much of it; and

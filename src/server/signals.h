@@ -32,7 +32,8 @@ void disarm_watchdog();  // the drain is over: the program may go on
 // A thread that watches the signal from the server's construction on. Before `watch_over`: one that
 // `patience` ms later has not been heard ends the process, whose start hangs. After: the thread
 // reads it itself, and wakes the workers, when the leader has not done so within
-// limits::signal_unread_ms, its loop being stuck in a handler. Returns why there is none, or nothing.
+// limits::signal_unread_ms, its loop being stuck in a handler. Returns why there is none, or
+// nothing.
 [[nodiscard]] std::string start_signal_watch(int signal_fd, Ms patience,
                                              std::string termination_log);
 void watch_over(Process& process);

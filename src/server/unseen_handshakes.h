@@ -1,8 +1,8 @@
-// Are clients connecting of whom no queue and no table shows anything? The kernel counts two ways to
-// it, for the whole network namespace: SYN cookies, whose handshake is nowhere until its last ACK
-// comes (tcp(7), tcp_syncookies); and accept queues that overflow, where that ACK is dropped, and a
-// client that has sent its request takes itself for connected. After the listener's end both are
-// answered by a reset. So whoever un-listens waits until it is quiet. Pure.
+// Are clients connecting of whom no queue and no table shows anything? The kernel counts two ways
+// to it, for the whole network namespace: SYN cookies, whose handshake is nowhere until its last
+// ACK comes (tcp(7), tcp_syncookies); and accept queues that overflow, where that ACK is dropped,
+// and a client that has sent its request takes itself for connected. After the listener's end both
+// are answered by a reset. So whoever un-listens waits until it is quiet. Pure.
 #pragma once
 
 #include <algorithm>

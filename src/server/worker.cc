@@ -216,8 +216,7 @@ void Worker::on_heartbeat(void* self) noexcept {
   worker.give_memory_back();
   worker.verify();
   if (!worker.leader()) return;
-  if (worker.phase() <= Phase::draining)
-    worker.unseen_.look(worker.io_.tcp_counts(), worker.now_);
+  if (worker.phase() <= Phase::draining) worker.unseen_.look(worker.io_.tcp_counts(), worker.now_);
   if (worker.phase() > Phase::serving) worker.report_progress();
 }
 

@@ -83,8 +83,8 @@ class Worker {
   void turn();  // one round; waits for completions or the next instant something is due
   [[nodiscard]] bool stopped() const { return drain_.phase() == Phase::stopped; }
   [[nodiscard]] std::size_t connections_kept() const;  // objects in memory, used or not
-  void check_invariants() const;    // between turns
-  void check_nothing_left() const;  // once stopped
+  void check_invariants() const;                       // between turns
+  void check_nothing_left() const;                     // once stopped
 
   // ---- for its connections
   [[nodiscard]] Io& io() { return io_; }
@@ -251,10 +251,10 @@ class Worker {
   bool signal_read_ = false;  // that read is outstanding
   bool wake_read_ = false;
   bool reads_released_ = false;
-  bool cut_ = false;        // the deadline has passed
-  bool forced_ = false;     // a second interrupt has been seen
+  bool cut_ = false;         // the deadline has passed
+  bool forced_ = false;      // a second interrupt has been seen
   UnseenHandshakes unseen_;  // leader's
-  bool postponed_ = false;  // un-listening, for their sake
+  bool postponed_ = false;   // un-listening, for their sake
   Ms unseen_poll_at_ = 0;
   Ms settle_poll_at_ = 0;
   Ms close_poll_at_ = 0;

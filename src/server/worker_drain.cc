@@ -181,8 +181,8 @@ std::optional<int> Worker::settled() const {
   const bool at_once = cut_ || process_.forced();  // other workers' listeners may be gone
   if (!at_once && elapsed < limits::settle_ms_min) return std::nullopt;
   const bool long_enough = at_once || elapsed >= process_.settle_max;
-  const bool queued = std::any_of(
-      process_.slots.begin(), process_.slots.end(), [&](const WorkerSlot& slot) {
+  const bool queued =
+      std::any_of(process_.slots.begin(), process_.slots.end(), [&](const WorkerSlot& slot) {
         const int listener = slot.listener;
         return listener >= 0 && io_.accept_queue_length(listener) > 0;
       });

@@ -120,6 +120,7 @@ class Schedule {
     redis_.password_wanted = plan_.redis_password;
     counting_ = {&counter_, plan_.job_delay};
     process_.can_unlisten = plan_.unlistens;
+    process_.tcp_at_start = {0, 0};
     router_.add({Method::any, "/echo", echo, nullptr, nullptr});
     router_.add({Method::get, "/wait", nullptr, wait, nullptr});
     router_.add({Method::post, "/incr", incr, nullptr, &counting_});
@@ -261,6 +262,11 @@ class Schedule {
       if (losers > verdict_.late)
         fail(fmt::format("{} clients lost requests, {} are accounted for", losers, verdict_.late));
     }
+    // Not each request: a connection that was never accepted is told as one.
+    const auto told = verdict_.cut + verdict_.late + process_.sum("requests_undelivered") +
+                      process_.sum("requests_rejected");
+    if (verdict_.lost > 0 && told == 0)
+      fail(fmt::format("{} requests lost, none is told", verdict_.lost));
     if (kernel_.cookies_refused > 0 && process_.syn_cookies + process_.queue_overflows <= 0)
       fail("SYN cookies were in use at the listener's end, and nothing says so");
     if (process_.sum("handshakes_abandoned") < static_cast<std::uint64_t>(plan_.spoofed_syns))

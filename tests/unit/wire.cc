@@ -11,6 +11,7 @@ namespace {
 
 Process& prepared(Process& process, sim::Kernel& kernel) {
   process.can_unlisten = true;
+  process.tcp_at_start = {0, 0};
   process.slots[0].listener = kernel.make_listener();
   process.slots[0].wake_fd = kernel.make_event();
   return process;

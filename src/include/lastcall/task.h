@@ -58,8 +58,8 @@ struct PromiseBase {
   void (*on_done)(void*) noexcept = nullptr;  // a root task has this instead
   void* on_done_argument = nullptr;
   // What it ended by. Of the last three no exception is kept: where memory is short there are but
-  // a few hundred, and thousands of coroutines may end in one turn. `among_many`: so many root tasks
-  // have ended by an error, and nobody has asked for it yet, that this one's is not kept.
+  // a few hundred, and thousands of coroutines may end in one turn. `among_many`: so many root
+  // tasks have ended by an error, and nobody has asked for it yet, that this one's is not kept.
   enum class Ended : unsigned char { well, by_error, among_many, canceled, without_memory };
   Ended ended = Ended::well;
   KeptError error;

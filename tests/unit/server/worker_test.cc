@@ -234,8 +234,8 @@ TEST_CASE("a body that no handler will see is counted and not kept") {
   const int socket = wire.connect();
   for (const char* line : {"POST /nowhere", "PUT /take"}) {  // no such path; no such method there
     const std::size_t before = wire.count("memory_bytes");
-    wire.send(socket, std::string(line) +
-                          " HTTP/1.1\r\nHost: a\r\nContent-Length: 900001\r\n\r\n" + part);
+    wire.send(socket,
+              std::string(line) + " HTTP/1.1\r\nHost: a\r\nContent-Length: 900001\r\n\r\n" + part);
     wire.pass(1100);
     CHECK(wire.count("memory_bytes") < before + 64 * 1024);
     wire.send(socket, "x");
