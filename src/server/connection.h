@@ -94,12 +94,12 @@ class Connection {
     lost,           // nothing had: a request may be lost
     lost_in_drain,  // likewise, and it was the drain that sent the FIN
   };
-  // Of a connection that the deadline has found.
+  // How what is still unread is counted, of a connection that ends before its client.
   enum class Cut : std::uint8_t {
     no,
-    counting,     // each complete request that it sent is a loss, and counted
-    undelivered,  // likewise, of a client that has gone (no deadline)
-    discarding,   // what comes now is ignored: a close was announced, or it is a probe
+    counting,     // each complete request is a loss of ours: the deadline, or no memory
+    undelivered,  // each is counted; it is the client that has gone
+    discarding,   // as late bytes: a close was announced, or it is a probe
   };
 
   // receive

@@ -85,7 +85,7 @@ void Connection::await_end_of_upload(std::size_t bytes) {
 
 // ---- until theirs
 
-// The client closed first; unless something is unacknowledged, close now.
+// The client closed first. While an answer is unacknowledged, close(2) could destroy it.
 void Connection::close_after_them() {
   DCHECK(eof_);
   if (answer_unread()) {
@@ -149,8 +149,7 @@ void Connection::poll_unread(Ms now) {
                                  : limits::linger_ms);
 }
 
-// Our FIN, once it is sent, is one of what is to be acknowledged: a client that vanished when it
-// had all of its answer lacks nothing else.
+// The kernel counts our FIN as one more byte to be acknowledged, which is no part of an answer.
 bool Connection::answer_unread() {
   const bool unread = worker_.io().bytes_unacked(fd_) > (state_ == State::lingering ? 1 : 0);
   if (!unread || !worker_.io().gone(fd_)) return unread;

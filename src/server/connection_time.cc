@@ -43,7 +43,8 @@ void Connection::on_timer() {
 
 void Connection::on_timeout(Ms now) {
   Metrics& metrics = worker_.metrics();
-  // Its input has arrived; the delay is ours: no buffer was free, or the process was stopped.
+  // No time-out when the bytes that it waits for are here, and we have not read them: no buffer was
+  // free, or the process was stopped.
   const bool lingering = state_ == State::lingering;
   const bool reads = lingering ? late_ != Late::excused && now < linger_end_ : !send_in_flight_;
   if (reads && more_has_arrived()) return;

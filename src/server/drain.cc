@@ -59,7 +59,7 @@ Actions Drain::on(Event event, const Deadlines& deadlines, const Remaining& rema
 Actions Drain::begin(const Deadlines& deadlines, const Remaining& remaining, Ms now) {
   phase_ = Phase::draining;
   Actions actions = tick(deadlines, remaining, now);
-  actions.announce = true;
+  actions.begin_drain = true;
   return actions;
 }
 
@@ -71,9 +71,9 @@ Actions Drain::tick(const Deadlines& deadlines, const Remaining& remaining, Ms n
     case Phase::draining: {
       if (now < deadlines.window_end) return {};
       phase_ = Phase::closing;
-      // A worker with a listener cannot stop in this turn.
+      // With a listener `finish` stops nothing yet: it has to be closed first.
       Actions actions = finish(deadlines, remaining, now);
-      actions.close_listener = remaining.listener;
+      actions.begin_closing = remaining.listener;
       return actions;
     }
     case Phase::closing: return finish(deadlines, remaining, now);

@@ -68,11 +68,11 @@ struct Remaining {
 };
 
 struct Actions {
-  bool announce = false;        // the drain begins: run the hook
-  bool close_listener = false;  // the window is over: un-listen, settle, cancel, sweep, close
-  bool cut = false;             // the deadline: end what is left, and name it
-  bool close_admin = false;     // all else is done: the admin listener goes
-  bool release = false;         // only our own reads are left: cancel them
+  bool begin_drain = false;    // the drain begins: run the hook
+  bool begin_closing = false;  // the window is over: un-listen, settle, cancel, sweep, close
+  bool cut = false;            // the deadline: end what is left, and name it
+  bool close_admin = false;    // all else is done: the admin listener goes
+  bool release = false;        // only our own reads are left: cancel them
   bool operator==(const Actions&) const = default;
 };
 

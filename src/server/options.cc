@@ -77,7 +77,7 @@ constexpr OptionRow<Options> rows[] = {
      .help =
          "open at once, split among the workers; above it accepting pauses, and clients wait in "
          "the queue of their worker",
-     .unset = "from RLIMIT_NOFILE",
+     .unset = "as many as descriptors and memory allow",
      .most = limits::connections_max},
     {.name = "--header-timeout",
      .member = &Options::header_timeout,

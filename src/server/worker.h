@@ -101,8 +101,8 @@ class Worker {
   [[nodiscard]] CutReport& cut_report() { return cut_report_; }
   [[nodiscard]] Ms now() const { return now_; }
   [[nodiscard]] Phase phase() const { return drain_.phase(); }
-  // Is a connection told to close with its next answer? In a drain each drew (0 to 1) its own
-  // moment in the first half of the window; and whoever asks where there are few places left is.
+  // Is a connection told to close with its next answer? In a drain from a moment of its own on, in
+  // the first half of the window (`draw`, 0 to 1); and always where there are few places left.
   [[nodiscard]] bool says_close(const Door& door, float draw) const;
   [[nodiscard]] bool crowded(const Door& door) const;  // nine of ten places are taken
   [[nodiscard]] float draw();
@@ -174,8 +174,8 @@ class Worker {
   void observe_signal();
   void step_drain(Event event, Ms at);
   [[nodiscard]] Remaining remaining() const;
-  void announce();
-  void close_listener();
+  void begin_drain();
+  void begin_closing();
   void unlisten_in_time();
   void unlisten_all();
   void settle();

@@ -1,5 +1,6 @@
-// The way down of a SIGTERM, top to bottom: on_signal -> observe_signal -> step_drain -> announce
-// -> close_listener, unlisten_in_time -> settle
+// The way down of a SIGTERM, top to bottom: on_signal -> observe_signal -> step_drain ->
+// begin_drain
+// -> begin_closing, unlisten_in_time -> settle
 // -> (listener.cc: cancel, last completion, sweep, close)
 // -> close_silent_batch -> cut -> close_admin -> release_reads -> stop.
 #include <sys/signalfd.h>
@@ -57,9 +58,9 @@ Remaining Worker::remaining() const {
 
 void Worker::step_drain(Event event, Ms at) {
   const Actions actions = drain_.on(event, process_.deadlines(), remaining(), at);
-  if (actions.announce) announce();
+  if (actions.begin_drain) begin_drain();
   // Un-listened before anything is cut: a listener that still listens is never closed.
-  if (actions.close_listener) close_listener();
+  if (actions.begin_closing) begin_closing();
   if (leader() && phase() == Phase::closing && process_.close_began_at == never) unlisten_in_time();
   if (actions.cut) cut();
   if (phase() == Phase::closing && process_.close_began_at != never) settle();
@@ -71,7 +72,7 @@ void Worker::step_drain(Event event, Ms at) {
   if (now_ >= admin_cut_at_) cut_admin();  // each turn: one more may have been accepted
 }
 
-void Worker::announce() {
+void Worker::begin_drain() {
   DCHECK(!context_.draining);
   context_.draining = true;
   if (leader()) unseen_.on_signal(io_.tcp_counts(), now_);
@@ -105,7 +106,7 @@ float Worker::draw() {
 
 // The window is over: each answer says close from here on. The leader un-listens for all; each
 // worker then ends its own accept, once handshakes under way have been waited for (`settle`).
-void Worker::close_listener() {
+void Worker::begin_closing() {
   DCHECK(!main_.closing);
   main_.closing = true;
 }

@@ -23,7 +23,8 @@ enum class Format : std::uint8_t { text, json };
 void configure(Format format, Level level);
 // "debug", "info", "warning", "error" or "off"; nothing for any other word.
 [[nodiscard]] std::optional<Level> level_named(std::string_view name);
-// Begins to write from a thread of its own; signals must be blocked already (server.h).
+// Begins to write from a thread of its own; signals must be blocked already (server.h). Not before
+// a fork, daemon(3)'s too: the child has no such thread, and would be mute.
 void start();
 [[nodiscard]] bool enabled(Level level);
 

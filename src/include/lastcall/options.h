@@ -25,7 +25,7 @@ struct Options {
   unsigned draining_status = 503;
   bool hard = false;
 
-  std::size_t max_connections = 0;  // 0: from RLIMIT_NOFILE
+  std::size_t max_connections = 0;  // at most; 0: as many as descriptors and memory allow
   Duration header_timeout{10'000};
   Duration body_timeout{30'000};
   Duration idle_timeout{620'000};

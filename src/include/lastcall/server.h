@@ -63,6 +63,9 @@ class Server {
 
   // Serves until a signal has come and the drain is over; worker 0 is the calling thread. Returns
   // the exit code (exit_code.h); every reason is logged. Once per process: a second call ends it.
+  // Its signals stay blocked when it has returned: a program that goes on for long unblocks them.
+  // A stack that overflows is told where there is memory for that: on the workers' threads, and on
+  // others that have an alternate stack (sigaltstack(2)).
   [[nodiscard]] int run();
 
  private:

@@ -70,7 +70,8 @@ TEST_CASE("a text with choices takes one of them") {
 TEST_CASE("an option left at 0 or empty shows what that stands for") {
   const Options defaults;
   CHECK(option_text(row_of("--workers"), defaults) == "usable CPUs");
-  CHECK(option_text(row_of("--max-connections"), defaults) == "from RLIMIT_NOFILE");
+  CHECK(option_text(row_of("--max-connections"), defaults) ==
+        "as many as descriptors and memory allow");
   CHECK(option_text(row_of("--admin-listen"), defaults) == "off");
   CHECK(option_text(row_of("--pre-stop"), defaults) == "0s");
 }

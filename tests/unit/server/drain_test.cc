@@ -70,47 +70,42 @@ TEST_CASE("every phase x event leads where the table says") {
       // starting
       {Phase::starting, Event::ready, listening(), 0, Phase::serving, {}},
       {Phase::starting, Event::tick, listening(), 0, Phase::starting, {}},
-      {Phase::starting, Event::signal, nothing(), 0, Phase::stopped, {.announce = true}},
+      {Phase::starting, Event::signal, nothing(), 0, Phase::stopped, {.begin_drain = true}},
       {Phase::starting,
        Event::signal,
        listening(),
        0,
        Phase::closing,
-       {.announce = true, .close_listener = true}},
+       {.begin_drain = true, .begin_closing = true}},
       {Phase::starting,
        Event::force,
        nothing(),
        0,
        Phase::stopped,
-       {.announce = true, .cut = true}},
+       {.begin_drain = true, .cut = true}},
       // serving
       {Phase::serving, Event::ready, listening(), 0, Phase::serving, {}},
       {Phase::serving, Event::tick, everything(), 0, Phase::serving, {}},
-      {Phase::serving, Event::signal, everything(), 0, Phase::draining, {.announce = true}},
+      {Phase::serving, Event::signal, everything(), 0, Phase::draining, {.begin_drain = true}},
       {Phase::serving,
        Event::force,
        everything(),
        0,
        Phase::closing,
-       {.announce = true, .close_listener = true, .cut = true}},
+       {.begin_drain = true, .begin_closing = true, .cut = true}},
       // draining
       {Phase::draining, Event::ready, everything(), 1, Phase::draining, {}},
       {Phase::draining, Event::signal, everything(), 1, Phase::draining, {}},
       {Phase::draining, Event::tick, everything(), window - 1, Phase::draining, {}},
       // Idle or not, the window is held: routers may still send.
       {Phase::draining, Event::tick, listening(), window - 1, Phase::draining, {}},
-      {Phase::draining,
-       Event::tick,
-       everything(),
-       window,
-       Phase::closing,
-       {.close_listener = true}},
+      {Phase::draining, Event::tick, everything(), window, Phase::closing, {.begin_closing = true}},
       {Phase::draining,
        Event::force,
        everything(),
        1,
        Phase::closing,
-       {.close_listener = true, .cut = true}},
+       {.begin_closing = true, .cut = true}},
       // closing
       {Phase::closing, Event::ready, everything(), window + 1, Phase::closing, {}},
       {Phase::closing, Event::signal, everything(), window + 1, Phase::closing, {}},
@@ -212,6 +207,6 @@ TEST_CASE("a window of nothing closes in the turn of the signal") {
   const Deadlines deadlines = Deadlines::from(t0, {.window = 0, .timeout = 100, .lead = 0}, true);
   (void)drain.on(Event::ready, {}, listening(), t0);
   const Actions actions = drain.on(Event::signal, deadlines, listening(), t0);
-  CHECK(actions == Actions{.announce = true, .close_listener = true});
+  CHECK(actions == Actions{.begin_drain = true, .begin_closing = true});
   CHECK(drain.phase() == Phase::closing);
 }
