@@ -14,7 +14,8 @@ import subprocess
 import time
 import unittest
 
-from harness import CLONE_NEWNET, LIBC, TestCase, enter_new_network, parse_answer, patience
+from harness import (CLONE_NEWNET, LIBC, TestCase, enter_new_network, may, parse_answer,
+                     patience)
 
 CLIENTS = 32
 NFT = shutil.which("nft", path="/usr/sbin:/sbin:/usr/bin:/bin")
@@ -30,8 +31,8 @@ table ip half_way {{
 
 
 def missing():
-    if os.geteuid() != 0:
-        return "not root: a network namespace needs CAP_SYS_ADMIN"
+    if not may("CAP_SYS_ADMIN") or not may("CAP_NET_ADMIN"):
+        return "a network namespace with rules of its own needs CAP_SYS_ADMIN and CAP_NET_ADMIN"
     if NFT is None:
         return "there is no nft (package nftables)"
     return None

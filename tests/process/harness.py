@@ -57,6 +57,13 @@ def is_uring_denied():
     return bool(os.environ.get("LASTCALL_URING_DENIED"))
 
 
+def may(capability):
+    """Whether this process has it (capabilities(7)): root in a container has not all of them."""
+    number = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}[capability]
+    status = pathlib.Path("/proc/self/status").read_text()
+    return bool(int(re.search(r"^CapEff:\s+(\w+)$", status, re.MULTILINE)[1], 16) >> number & 1)
+
+
 def is_sanitized():
     return SLOW > 1
 

@@ -6,7 +6,7 @@ import subprocess
 import unittest
 
 from harness import (BUILD, Client, TestCase, clean_environment, die_with_parent, free_port,
-                     full_pipe, is_sanitized, patience, rounds, wait_until)
+                     full_pipe, is_sanitized, may, patience, rounds, wait_until)
 
 MISUSE = os.environ.get("LASTCALL_MISUSE") or str(BUILD / "misuse")
 
@@ -183,7 +183,7 @@ class LastWordsTest(TestCase):
             self.assertEqual(server.wait(), -number, server.story())
             self.assertEqual(server.audit()["ended_by"], number.name)
 
-    @unittest.skipUnless(os.geteuid() == 0, "not root: a PID namespace needs CAP_SYS_ADMIN")
+    @unittest.skipUnless(may("CAP_SYS_ADMIN"), "a PID namespace needs CAP_SYS_ADMIN")
     def test_sent_to_pid_1_it_ends_that_as_well(self):
         # The kernel ends PID 1 of a namespace by nothing that is sent from within.
         server = self.start(command=["unshare", "--pid", "--fork", "--kill-child", MISUSE,

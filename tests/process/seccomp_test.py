@@ -11,7 +11,7 @@ import unittest
 from counting import file_value
 from exit_codes_test import Refusals
 from harness import (BINARY, ENGINE, HERE, LIBC, Server, free_port, full_pipe, get,
-                     is_sanitized, patience, wait_until)
+                     is_sanitized, may, patience, wait_until)
 from redis_server import NameServer, RedisTestCase, asks_name_server_here
 from stuck_test import StuckTestCase
 
@@ -206,6 +206,7 @@ class Counters(ConfinedTestCase):
         redis = self.start_redis()
         self.assert_counts(self.start_on(f"redis://localhost:{redis.port}"), redis.value)
 
+    @unittest.skipUnless(may("CAP_SYS_ADMIN"), "a resolv.conf of its own needs CAP_SYS_ADMIN")
     def test_in_a_redis_whose_name_a_name_server_knows(self):
         names = NameServer(["127.0.0.1"])
         self.addCleanup(names.stop)

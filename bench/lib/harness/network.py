@@ -53,6 +53,7 @@ def _set(name: str, value: str, before: dict[str, str], say) -> None:
         with uninterrupted():
             (SYSCTL / name).write_text(value)
             before[name] = old
+        say(f"net.ipv4.{name} is {value} until the end, then {old.strip()} again")
     except OSError as error:
         say(f"cannot set net.ipv4.{name}: {error.strerror}; carrying on without")
 
