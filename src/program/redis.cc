@@ -233,7 +233,10 @@ bool Redis::next_reply(RedisReply& reply) {
     default: reply.kind = RedisReply::Kind::text; break;
   }
   reply.integer = from.integer;
-  if (from.str != nullptr) reply.text.assign(from.str, static_cast<std::size_t>(from.len));
+  const bool error = from.type == REDIS_REPLY_ERROR;
+  const std::size_t most = error ? error_bytes_max : reply_bytes_max;
+  if (from.str != nullptr)
+    reply.text.assign(from.str, std::min(static_cast<std::size_t>(from.len), most));
   return true;
 }
 

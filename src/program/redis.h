@@ -41,7 +41,7 @@ struct RedisAddress {
 struct RedisReply {
   enum class Kind : std::uint8_t {
     none,     // the connection failed: `text` says how; what was sent may have run, or may yet run
-    error,    // Redis said no: `text` is its word; the command did nothing
+    error,    // Redis said no: `text` is its word, or its beginning; the command did nothing
     nil,      // there is no such value
     integer,  // `integer`
     text,     // `text`
@@ -67,6 +67,7 @@ class Redis {
   static constexpr std::chrono::milliseconds connect_limit{3000};  // the name's resolution included
   static constexpr std::chrono::milliseconds reply_limit{2000};    // from the command to its reply
   static constexpr std::size_t reply_bytes_max = 64 * 1024;
+  static constexpr std::size_t error_bytes_max = 256;  // of what is kept of an error, and logged
 
  private:
   Task<RedisReply> connect();  // kind text: connected

@@ -497,9 +497,11 @@ void Connection::count_answers(std::size_t bytes_sent) {
   Metrics& metrics = worker_.metrics();
   const std::size_t all = std::exchange(answers_, 0);
   std::size_t answered = 0;
-  while (answered < all && answer_ends_[answered] <= bytes_sent)
-    sent_.add(answer_ends_[answered++]);
   sent_.sent(bytes_sent);
+  while (answered < all && answer_ends_[answered] <= bytes_sent) {
+    if (sent_.full()) sent_.make_room(worker_.io().bytes_unacked(fd_));
+    sent_.add(bytes_sent - answer_ends_[answered++]);
+  }
   const std::size_t lost = all - answered;
   metrics.subtract("requests_in_flight", all);
   metrics.add("requests_answered", answered);

@@ -380,6 +380,7 @@ class NoRedis(FaultsTestCase):
             "OK": b"+OK\r\n",
             "an error": b"-ERR not today\r\n",
             "an error without words": b"-\r\n",
+            "an error of many words": b"-ERR " + b"no " * 20_000 + b"\r\n",
             "an integer that is none": b":12x\r\n",
         }
         servers = []
@@ -401,6 +402,7 @@ class NoRedis(FaultsTestCase):
             with self.subTest(name):
                 audit = self.assert_ends(server, 3)
                 self.assert_unfinished(server, audit, "incr", 4)
+                self.assertLess(max(len(line["message"]) for line in server.lines), 1500)
 
     def test_it_is_asked_again_and_a_redis_in_its_place_is_enough(self):
         fake = FakeRedis(b"garbage\r\n")

@@ -6,12 +6,12 @@ using namespace lastcall;
 
 TEST_CASE("answers are unread whose last byte is not acknowledged") {
   SentAnswers answers;
-  answers.add(100);
-  answers.add(250);
   answers.sent(250);
+  answers.add(150);  // ends at 100
+  answers.add(0);    // at 250
   answers.sent(25);  // of no answer
-  answers.add(30);
-  answers.sent(30);  // ends at 305
+  answers.sent(30);
+  answers.add(0);  // at 305
   CHECK(answers.unread(0) == 3);
   CHECK(answers.unread(99) == 3);
   CHECK(answers.unread(100) == 2);
@@ -23,20 +23,33 @@ TEST_CASE("answers are unread whose last byte is not acknowledged") {
   CHECK(answers.unread(0) == 0);
 }
 
-TEST_CASE("of a long stream the latest are known, and beyond 4 GiB as well") {
+TEST_CASE("a long stream is known beyond 4 GiB, and what is acknowledged makes room") {
   SentAnswers answers;
   constexpr std::uint64_t bytes = 1 << 28;
   for (int i = 0; i < 100; ++i) {
-    answers.add(bytes);
     answers.sent(bytes);
+    if (answers.full()) answers.make_room(bytes);  // the last one alone is not acknowledged
+    answers.add(0);
   }
   CHECK(answers.unread(100 * bytes) == 0);
   CHECK(answers.unread(100 * bytes - 1) == 1);
   CHECK(answers.unread(97 * bytes) == 3);
-  answers.clear();
-  for (int i = 0; i < 100; ++i) {
-    answers.add(10);
+}
+
+TEST_CASE("however many nobody acknowledges are counted, each of them at least") {
+  SentAnswers answers;
+  constexpr std::size_t all = 10'000;
+  for (std::size_t i = 1; i <= all; ++i) {
     answers.sent(10);
+    if (answers.full()) answers.make_room(i * 10);
+    answers.add(0);
   }
-  CHECK(answers.unread(500) == 32);
+  CHECK(answers.unread(0) == all);
+  for (const std::size_t acked : {1u, 500u, 5000u, 9990u, 9999u}) {
+    CAPTURE(acked);
+    CHECK(answers.unread(acked * 10) >= all - acked);
+    CHECK(answers.unread(acked * 10) <= all);
+  }
+  CHECK(answers.unread((all - 3) * 10) <= 3 + 8);  // the latest stand one by one
+  CHECK(answers.unread(all * 10) == 0);
 }
