@@ -97,7 +97,6 @@ bool wait_until(Ms limit, Done done) {
   return done();
 }
 
-// Another thread ends the process, and is about to.
 // Whoever ends the process now would end them, too. Not those of its own, which have failed.
 void wait_for_the_speaker() {
   if (speaker == ::gettid()) return;

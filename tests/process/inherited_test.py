@@ -21,14 +21,26 @@ from seccomp_test import ACTIONS, LIBSECCOMP, Comparison, number_of
 EQUAL = 4  # SCMP_CMP_EQ
 
 
-def without_ipv6():
-    """A preexec function: as a kernel that was booted with ipv6.disable=1."""
+def denying(error, *calls):
+    """A preexec function. Each of `calls`: a system call, and what its first argument must be."""
     made = LIBSECCOMP.seccomp_init(ACTIONS["SCMP_ACT_ALLOW"])
-    is_ipv6 = (Comparison * 1)(Comparison(0, EQUAL, socket.AF_INET6, 0))
-    denied = ACTIONS["SCMP_ACT_ERRNO"] | errno.EAFNOSUPPORT
-    if LIBSECCOMP.seccomp_rule_add_array(made, denied, number_of("socket"), 1, is_ipv6) != 0:
-        raise OSError("no rule")
+    for name, *first in calls:
+        compared = (Comparison * 1)(*(Comparison(0, EQUAL, value, 0) for value in first))
+        denied = ACTIONS["SCMP_ACT_ERRNO"] | error
+        if LIBSECCOMP.seccomp_rule_add_array(made, denied, number_of(name), len(first),
+                                             compared) != 0:
+            raise OSError("no rule")
     return lambda: LIBSECCOMP.seccomp_load(made) and os._exit(98)
+
+
+def without_ipv6():
+    """As a kernel that was booted with ipv6.disable=1."""
+    return denying(errno.EAFNOSUPPORT, ("socket", socket.AF_INET6))
+
+
+def without_threads():
+    """As where the limit of processes (ulimit -u, pids.max) is reached."""
+    return denying(errno.EAGAIN, ("clone3",), ("clone",))
 
 
 class Descriptors(CountingTestCase):
@@ -221,6 +233,14 @@ class Shares(TestCase):
         server = self.start("--workers", "4", "--max-connections", "2")
         self.assertTrue(server.find("2 workers, not 4"))
         self.assertEqual(server.metrics()["workers"], 2)
+
+
+@unittest.skipIf(LIBSECCOMP is None or is_sanitized(), "no libseccomp, or a sanitizer")
+class NoThreads(TestCase):
+    def test_without_one_to_watch_the_signal_it_does_not_start(self):
+        server = self.start("--workers", "1", serving=False, preexec=without_threads())
+        self.assertEqual(server.wait(), 1, server.story())
+        self.assertTrue(server.find("no thread to watch the signal"), server.story())
 
 
 class Patience(TestCase):

@@ -238,6 +238,19 @@ class StderrThatNobodyReads(StuckTestCase):
         self.assertGreater(took, 5.4, "whoever reads the last lines has the grace period for it")
         self.assertLess(took, patience(6))
 
+    def test_who_is_in_a_hurry_is_not_kept_by_it(self):
+        port = free_port()
+        server = self.start("--drain-window", "1s", "--shutdown-timeout", "1s", "--grace-period",
+                            "40s", listen=f"127.0.0.1:{port}", serving=False,
+                            stderr=self.full_pipe())
+        server.port = port
+        self.wait_until_it_answers(server)
+        server.signal(signal.SIGINT)
+        time.sleep(0.3)  # two at once are one
+        at = server.signal(signal.SIGINT)
+        self.assertEqual(server.wait(), 0)
+        self.assertLess(server.ended_at - at, patience(4))
+
     def test_a_stderr_that_is_closed_kills_nobody(self):
         reader, writer = os.pipe()
         os.close(reader)
