@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <memory>
 #include <mutex>
 #include <new>
 #include <optional>
@@ -151,11 +152,15 @@ struct Server::Impl {
     signal_fd = open_signalfd();
     const Ms patience = options.shutdown_timeout.count() + limits::watchdog_ms;
     if (signal_fd >= 0)
-      watch_failed = start_signal_watch(signal_fd, patience, options.termination_log);
+      watch_failed =
+          start_signal_watch(signal_fd, patience, options.termination_log, start_is_over);
   }
+  ~Impl() { *start_is_over = true; }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
 
   int refuse(const ExitCode& exit, const std::string& why) const {
-    end_signal_watch();
+    *start_is_over = true;
     log::write_last(log::Level::error, why, {});  // whatever --log-level is
     log::flush(limits::log_flush_ms);
     return exit.code;
@@ -194,6 +199,9 @@ struct Server::Impl {
   Process* process = nullptr;
   MemoryPlan plan;
   int signal_fd = -1;
+  // Nothing will be served: the program may take its time, whatever signal has come.
+  const std::shared_ptr<std::atomic<bool>> start_is_over =
+      std::make_shared<std::atomic<bool>>(false);
   std::string watch_failed;  // why nobody watches the signal beside the leader
   int admin_fd = -1;
   std::vector<WorkerConfig> configs;
@@ -212,9 +220,7 @@ struct Server::Impl {
 Server::Server(Options options) : impl_(new Impl(std::move(options))) {}
 // By exit() while it runs: its threads, which stand still, need what they have.
 Server::~Server() {
-  if (impl_->runs) return;
-  end_signal_watch();
-  delete impl_;
+  if (!impl_->runs) delete impl_;
 }
 
 void Server::route(Method method, std::string_view path, Plain handler, void* state) {
@@ -251,8 +257,9 @@ int Server::run() {
   impl_->serve_on(0, *impl_->main_worker);
   for (std::thread& thread : impl_->threads) thread.join();
   impl_->main_worker.reset();
+  const int code = impl_->finish();
   impl_->runs = false;
-  return impl_->finish();
+  return code;
 }
 
 // ---- the parts of `run`, in its order
@@ -302,7 +309,7 @@ std::optional<int> Server::Impl::start() {
     go.notify_all();
     for (std::thread& thread : threads) thread.join();
     if (!why.empty() && !signal_pending(signal_fd)) return refuse(exit_failed, why);
-    end_signal_watch();
+    *start_is_over = true;
     log::info("the signal came before serving had begun");
     log::flush(limits::log_flush_ms);
     return exit_finished.code;

@@ -14,6 +14,7 @@
 #include <cstring>
 #include <ctime>
 #include <exception>
+#include <memory>
 #include <string>
 #include <thread>
 #include <utility>
@@ -77,8 +78,7 @@ static_assert(std::atomic<int>::is_always_lock_free && std::atomic<Ms>::is_alway
 
 std::atomic<pid_t> watcher{0};  // the thread of `watch`; 0: there is none, or not yet
 
-std::atomic<Process*> watched{nullptr};    // null: it has not come to serve yet
-std::atomic<bool> start_has_ended{false};  // and never will
+std::atomic<Process*> watched{nullptr};  // null: it has not come to serve yet
 
 // May the loops come to their own end? One that is cutting what is left may have much of it; and
 // where all of the process was stopped (a freezer, SIGSTOP) they have not seen the deadline yet.
@@ -147,7 +147,8 @@ void unblock_alarm() {
 
 // Polls and never reads but when the signal has lain unread: then one non-blocking read, which the
 // leader's own read may win.
-void watch(int signal_fd, Ms patience, const std::string& termination_log) {
+void watch(int signal_fd, Ms patience, const std::string& termination_log,
+           const std::shared_ptr<const std::atomic<bool>>& start_is_over) {
   unblock_alarm();
   watcher = ::gettid();
   watcher.notify_all();
@@ -162,7 +163,7 @@ void watch(int signal_fd, Ms patience, const std::string& termination_log) {
       arrived = never;
       continue;
     }
-    if (start_has_ended) return;
+    if (*start_is_over) return;
     Process* const process = watched;
     if (process == nullptr) {
       if (monotonic_ms() - arrived >= patience) end_hung_start(termination_log);
@@ -238,14 +239,16 @@ void disarm_watchdog() {
   CHECK(timer_settime(watchdog, 0, &disarmed, nullptr) == 0);
 }
 
-std::string start_signal_watch(int signal_fd, Ms patience, std::string termination_log) {
+std::string start_signal_watch(int signal_fd, Ms patience, std::string termination_log,
+                               std::shared_ptr<const std::atomic<bool>> start_is_over) {
   std::string failed;
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);  // of the thread: no signal is for it
   try {
-    std::thread(watch, signal_fd, patience, std::move(termination_log)).detach();
+    std::thread(watch, signal_fd, patience, std::move(termination_log), std::move(start_is_over))
+        .detach();
     watcher.wait(0);
   } catch (const std::exception& error) {
     failed = error.what();
@@ -255,7 +258,5 @@ std::string start_signal_watch(int signal_fd, Ms patience, std::string terminati
 }
 
 void watch_over(Process& process) { watched = &process; }
-
-void end_signal_watch() { start_has_ended = true; }
 
 }  // namespace lastcall

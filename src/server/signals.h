@@ -5,6 +5,8 @@
 // blocked and ignored, never deadly. SIGALRM is the watchdog's.
 #pragma once
 
+#include <atomic>
+#include <memory>
 #include <string>
 
 #include "base/limits.h"
@@ -34,9 +36,10 @@ void disarm_watchdog();  // the drain is over: the program may go on
 // reads it itself, and wakes the workers, when the leader has not done so within
 // limits::signal_unread_ms, its loop being stuck in a handler. Returns why there is none, or
 // nothing.
-[[nodiscard]] std::string start_signal_watch(int signal_fd, Ms patience,
-                                             std::string termination_log);
+// It ends with the next signal when `start_is_over` and nothing is served.
+[[nodiscard]] std::string start_signal_watch(
+    int signal_fd, Ms patience, std::string termination_log,
+    std::shared_ptr<const std::atomic<bool>> start_is_over);
 void watch_over(Process& process);
-void end_signal_watch();  // nothing will be served: the program may take its time
 
 }  // namespace lastcall
