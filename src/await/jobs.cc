@@ -107,9 +107,6 @@ void Jobs::finish(Ms now) {
   if (ended_.empty()) return;
   finishing_.swap(ended_);
   for (Job* job : finishing_) {
-    // Together with what becomes of it: who looks meanwhile must not see it twice.
-    metrics_.subtract("jobs_running");
-    job->row->running.fetch_sub(1, std::memory_order_relaxed);
     try {
       job->task.result();
       metrics_.add("jobs_finished");
@@ -123,6 +120,9 @@ void Jobs::finish(Ms now) {
       metrics_.add("jobs_failed");
       log::error("job {} failed", job->name);
     }
+    // At once behind what has become of it: who looks meanwhile sees one job twice at most.
+    metrics_.subtract("jobs_running");
+    job->row->running.fetch_sub(1, std::memory_order_relaxed);
   }
   name_unfinished(now, "unfinished at the deadline");
   // By number: one that begins meanwhile may move the list.

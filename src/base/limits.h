@@ -132,7 +132,7 @@ inline constexpr Ms settle_kept_poll_ms = 250;  // beyond settle_ms_max
 inline constexpr Ms unseen_poll_ms = 50;
 // Without a SYN cookie: who was to come by one has come, as with other handshakes.
 inline constexpr Ms cookies_quiet_ms = settle_ms_max;
-inline constexpr Ms overflows_quiet_ms = 3500;  // longer than TCP waits for its fifth try
+inline constexpr Ms overflows_quiet_ms = 3500;  // longer than TCP waits for its fourth try
 inline constexpr Ms closing_poll_ms = 20;
 inline constexpr Ms after_reading_ms = 500;          // for a request, once the last answer is read
 inline constexpr Ms close_ramp_first_ms = 1500;      // no `Connection: close` before this
@@ -146,10 +146,10 @@ inline constexpr Ms last_lines_ms = 300;            // that they give a stderr w
 inline constexpr Ms signal_unread_ms = 500;  // then the watch thread reads it for a stuck loop
 
 // Background work and outbound connections.
-inline constexpr Ms cancel_again_ms = 1000;       // of an awaited operation
-inline constexpr std::size_t errors_kept = 64;    // of coroutines of a worker that ended by them
-inline constexpr std::size_t jobs_max = 1 << 24;  // of --max-jobs, all workers together
-inline constexpr std::size_t job_names_max = 32;  // listed one by one; more are "other"
+inline constexpr Ms cancel_again_ms = 200;      // of an awaited operation: well before the watchdog
+inline constexpr std::size_t errors_kept = 64;  // of coroutines of a worker that ended by them
+inline constexpr std::size_t jobs_max = 1 << 24;        // of --max-jobs, all workers together
+inline constexpr std::size_t job_names_max = 32;        // listed one by one; more are "other"
 inline constexpr std::size_t jobs_named_per_line = 32;  // of what is unfinished, in the log,
 inline constexpr std::size_t job_lines = 32;            // of each worker; the rest is summed
 inline constexpr Ms job_overdue_ms = 500;               // a cancelled job that goes on is named

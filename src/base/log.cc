@@ -64,16 +64,31 @@ std::string_view next_piece(std::string_view bytes) {
   return bytes.substr(0, end == std::string_view::npos ? PIPE_BUF : end + 1);
 }
 
-// False: stderr is gone.
-bool write_piece(std::string_view bytes) {
+// The clock is that of sockets.h, which this room does not know.
+Ms now_ms() {
+  std::timespec time{};
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return Ms{time.tv_sec} * 1000 + time.tv_nsec / 1'000'000;
+}
+
+// Does stderr take something before `until`?
+bool await_room(Ms until) {
+  for (;;) {
+    pollfd room{STDERR_FILENO, POLLOUT, 0};
+    const Ms left = std::max<Ms>(0, until - now_ms());
+    const int ready = ::poll(&room, 1, until == never ? -1 : static_cast<int>(left));
+    if (ready < 0 && errno == EINTR) continue;
+    return ready == 1 && (room.revents & POLLOUT) != 0;
+  }
+}
+
+// False: stderr is gone, or has taken nothing in time.
+bool write_piece(std::string_view bytes, Ms until) {
   while (!bytes.empty()) {
     const auto written = ::write(STDERR_FILENO, bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0 && errno == EAGAIN) {  // somebody has made it non-blocking: a shell, a runtime
-      pollfd room{STDERR_FILENO, POLLOUT, 0};
-      (void)::poll(&room, 1, -1);
-      continue;
-    }
+    // Somebody has made it non-blocking: a shell, a runtime.
+    if (written < 0 && errno == EAGAIN && await_room(until)) continue;
     if (written <= 0) return false;
     bytes.remove_prefix(static_cast<std::size_t>(written));
   }
@@ -81,9 +96,10 @@ bool write_piece(std::string_view bytes) {
 }
 
 void write_all(std::string_view bytes) {
-  while (!bytes.empty() && !silenced) {
+  for (bool begins = true; !bytes.empty() && !(begins && silenced);) {  // a line
     const std::string_view piece = next_piece(bytes);
-    if (!write_piece(piece)) break;
+    if (!write_piece(piece, never)) break;
+    begins = piece.ends_with('\n');
     bytes.remove_prefix(piece.size());
   }
   dropped_lines += static_cast<std::uint64_t>(std::count(bytes.begin(), bytes.end(), '\n'));
@@ -275,19 +291,10 @@ void format_last(LastLines& lines, Level level, std::string_view message, std::s
 bool idle() noexcept { return queue().idle; }
 
 void write_now(std::string_view lines, Ms patience) noexcept {
-  // The clock is that of sockets.h, which this room does not know.
-  const auto now = [] {
-    std::timespec time{};
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return Ms{time.tv_sec} * 1000 + time.tv_nsec / 1'000'000;
-  };
-  const Ms until = now() + patience;
+  const Ms until = now_ms() + patience;
   while (!lines.empty()) {
-    pollfd room{STDERR_FILENO, POLLOUT, 0};
-    const int ready = ::poll(&room, 1, static_cast<int>(std::max<Ms>(0, until - now())));
-    if (ready < 0 && errno == EINTR) continue;
     const std::string_view piece = next_piece(lines);
-    if (ready != 1 || (room.revents & POLLOUT) == 0 || !write_piece(piece)) break;
+    if (!await_room(until) || !write_piece(piece, until)) break;
     lines.remove_prefix(piece.size());
   }
   dropped_lines += static_cast<std::uint64_t>(std::count(lines.begin(), lines.end(), '\n'));

@@ -110,7 +110,6 @@ void Parser::reset() {
   status_ = 0;
   blank_bytes_ = 0;
   blank_cr_ = false;
-  discards_content_ = false;
   exchange_ = nullptr;
 }
 
@@ -144,7 +143,7 @@ void Parser::begin(Exchange& exchange) {
   stage_ = Stage::head;
   keep_alive_ = true;
   close_asked_ = keep_alive_asked_ = chunked_ = last_chunk_ = false;
-  expects_continue_ = complete_ = false;
+  expects_continue_ = complete_ = discards_content_ = false;
 }
 
 Parser::Result Parser::feed(std::string_view& bytes) {

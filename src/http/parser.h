@@ -57,7 +57,7 @@ class Parser {
   Parser& operator=(const Parser&) = delete;
 
   void reset();  // as for a new connection
-  // Content is counted from here on, and not kept: whether a request is complete is all that
+  // The rest of this request's content is counted, and not kept: whether it is complete is all that
   // matters.
   void discard_content() { discards_content_ = true; }
   // Skips blank lines before a request (RFC 9112 section 2.2). False: too many.

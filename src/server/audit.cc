@@ -47,7 +47,9 @@ bool last_arrival(const Process& process, Audit& audit) {
 
 // What is under way when the process ends otherwise than by its loop is lost.
 std::uint64_t with_what_ends(const Process& process, Metric lost, Metric under_way) {
-  return process.sum(lost) + (process.ended_by != nullptr ? process.sum(under_way) : 0);
+  // In this order: what is lost is counted before it is no longer under way.
+  const std::uint64_t more = process.ended_by != nullptr ? process.sum(under_way) : 0;
+  return process.sum(lost) + more;
 }
 
 // What nobody will accept any more: asked of the kernel, of the listeners that still stand.

@@ -344,8 +344,9 @@ void Connection::respond(std::size_t buffered) {
   const bool announced = parser_.keep_alive() && says_close(buffered);
   const bool close = announced || !parser_.keep_alive();
   if (!write_answer(close)) {
-    if (!out_.empty()) {  // once what is in it has been sent there is room
+    if (!out_.empty() && parser_.own()) {  // once what is in it has been sent there is room
       state_ = State::handled;
+      if (!exchange_->body.charge_answer(answer_bytes())) deny_answer();
       return;
     }
     deny_answer();

@@ -165,6 +165,7 @@ class Connection {
   std::size_t recount_unread(Metric instead);
   void close();
   void close_join();
+  void start_cut(Cut how);
   void begin_cut();
   void cut_bytes(std::string_view bytes);
   void cut_unread();

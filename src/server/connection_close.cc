@@ -260,14 +260,21 @@ void Connection::cut() {
   proceed();
 }
 
-void Connection::begin_cut() {
-  DCHECK(state_ != State::closing);
-  const bool discards = door_->admin || state_ == State::finishing || state_ == State::lingering;
-  cut_ = discards ? Cut::discarding : Cut::counting;
+// Of a probe nothing is a loss.
+void Connection::start_cut(Cut how) {
+  cut_ = door_->admin ? Cut::discarding : how;
   linger_deadline_ = worker_.now() + limits::last_ack_ms;
   cut_requests_ = 0;
   cut_unnamed_ = false;
   if (state_ != State::lingering && !door_->admin) worker_.metrics().add("forced_closes");
+}
+
+void Connection::begin_cut() {
+  DCHECK(state_ != State::closing);
+  const bool discards = state_ == State::finishing || state_ == State::lingering;
+  if (state_ == State::lingering && late_ == Late::lost_in_drain && unheard())
+    worker_.metrics().add("closes_unheard");
+  start_cut(discards ? Cut::discarding : Cut::counting);
   if (state_ == State::handling || state_ == State::handled) {
     name_cut();
     abandon_exchange();
@@ -295,6 +302,7 @@ void Connection::cut_bytes(std::string_view bytes) {
         if (counts) cut_unread();
         return;
       }
+      parser_.discard_content();
     }
     switch (parser_.feed(bytes)) {
       case Parser::Result::incomplete: return;

@@ -98,21 +98,21 @@ void Connection::reject(int status) {
   if (out_.empty()) on_broken();
 }
 
-// There is no memory even for a few words. A loss of ours, as by the deadline; what is behind it is
-// cut by whoever has it (`keep`).
+// There is no memory even for a few words: a loss of ours, as by the deadline. What is behind it is
+// cut by whoever has it (`keep`); what is ready goes out before.
 void Connection::lose_answer() {
-  DCHECK(state_ == State::open && out_.empty());
-  name_cut();
-  worker_.metrics().add("requests_cut");
+  DCHECK(state_ == State::open && exchange_ != nullptr);
+  const bool sends = !out_.empty();
+  if (!sends) start_cut(Cut::counting);
+  if (!door_->admin) name_cut();
+  worker_.metrics().add(door_->admin ? Metric("requests_undelivered") : Metric("requests_cut"));
   worker_.metrics().subtract("requests_in_flight");
-  worker_.metrics().add("forced_closes");
   release_exchange();
+  if (sends) {
+    state_ = State::finishing;
+    return;
+  }
   parser_.reset();
-  parser_.discard_content();
-  cut_ = Cut::counting;
-  cut_requests_ = 0;
-  cut_unnamed_ = false;
-  linger_deadline_ = worker_.now() + limits::last_ack_ms;
   close();
 }
 

@@ -17,6 +17,7 @@
 #include <new>
 
 #include "base/log.h"
+#include "io/sockets.h"
 #include "server/audit.h"
 
 namespace lastcall {
@@ -86,15 +87,17 @@ void write_to(int fd, std::string_view text) {
   }
 }
 
+constexpr long poll_ms = 5;
+
 // True as soon as `done` is, within `limit` milliseconds.
 template <class Done>
 bool wait_until(Ms limit, Done done) {
-  constexpr long poll_ms = 5;
-  for (Ms waited = 0; waited < limit; waited += poll_ms) {
-    if (done()) return true;
+  const Ms until = monotonic_ms() + limit;
+  while (!done()) {
+    if (monotonic_ms() >= until) return false;
     pause_ms(poll_ms);
   }
-  return done();
+  return true;
 }
 
 // Whoever ends the process now would end them, too. Not those of its own, which have failed.
@@ -159,16 +162,19 @@ void on_fatal(int signal, siginfo_t* info, void*) {
   std::abort();
 }
 
-// By exit() of another thread, say: what it is told is what this process ends with.
-void leave_the_end_to_the_speaker() {
+// By exit() of another thread, say: what that says is what this process ends with. Where it is
+// `run` that ends, this exit() may hold up that of the program (it takes a lock since glibc 2.41).
+void leave_the_end_to_the_speaker(int code) {
+  if (speaker == ::gettid() || ::getpid() != words().owner) return;
   const bool ends = state == State::claimed || state == State::said;
-  if (ends && speaker != ::gettid() && ::getpid() == words().owner) wait_for_the_end();
+  while (state == State::claimed || state == State::said) pause_ms(poll_ms);
+  if (ends) ::_exit(code);
 }
 
 // 0 would say that nothing was lost.
 void on_exit_called(int status, void*) {
   const int code = say_last_words("exit()", "exit() was called while it served", status & 0xff);
-  leave_the_end_to_the_speaker();
+  leave_the_end_to_the_speaker(code);
   if ((status & 0xff) == 0 && code != 0) ::_exit(code);
 }
 
@@ -176,7 +182,7 @@ void on_exit_called(int status, void*) {
 void on_quick_exit_called() {
   if (words().process != nullptr) words().process->status_unknown = true;
   const int code = say_last_words("quick_exit()", "quick_exit() was called while it served", 0);
-  leave_the_end_to_the_speaker();
+  leave_the_end_to_the_speaker(code);
   if (code != 0) ::_exit(code);
 }
 

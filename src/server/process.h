@@ -91,8 +91,8 @@ class Process {
   [[nodiscard]] std::uint64_t sum(Metric metric) const { return sum_at(metric.row()); }
   [[nodiscard]] std::uint64_t sum_at(std::size_t row) const;
   [[nodiscard]] Ms last_arrival() const;
-  // What the deadline makes of requests and jobs grows: some loop is at work. Async-signal-safe, as
-  // `turned_since`: has any loop?
+  // Another number than before: some loop is ending requests, jobs or connections.
+  // Async-signal-safe, as `turned_since`: has any loop?
   [[nodiscard]] std::uint64_t progress() const;
   [[nodiscard]] bool turned_since(Ms instant) const;
   [[nodiscard]] JobSums job_sums() const;                        // by name, over all workers

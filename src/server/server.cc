@@ -1,13 +1,11 @@
 #include <lastcall/server.h>
 
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -23,6 +21,7 @@
 
 #include "base/check.h"
 #include "base/cpus.h"
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/slice.h"
@@ -87,27 +86,6 @@ Budget budget_of(const Options& options) {
           .lead = std::min(options.serving_lead, options.drain_window).count()};
 }
 
-// As many descriptors as this process may have, raised to what it may ask for.
-std::size_t descriptors() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024;
-  if (limit.rlim_cur < limit.rlim_max) {
-    const rlimit raised{limit.rlim_max, limit.rlim_max};
-    if (setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
-  }
-  return std::min<std::size_t>(limit.rlim_cur, limits::connections_max);
-}
-
-// Those that are open: what was inherited, and the few that we have opened so far.
-std::size_t open_descriptors() {
-  std::error_code failed;
-  std::size_t count = 0;
-  for (std::filesystem::directory_iterator each("/proc/self/fd", failed), end;
-       !failed && each != end; each.increment(failed))
-    ++count;
-  return count;
-}
-
 // Never destroyed: the watch thread may look at it to the very end of the process.
 Process* make_process_for_ever(unsigned workers, const Budget& budget) {
   static Process* const only = new Process(workers, budget);
@@ -149,11 +127,7 @@ struct Server::Impl {
     health.draining_status = options.draining_status;
     add_health_routes(router, health);
     add_health_routes(admin_router, health);
-    signal_fd = open_signalfd();
-    const Ms patience = options.shutdown_timeout.count() + limits::watchdog_ms;
-    if (signal_fd >= 0)
-      watch_failed =
-          start_signal_watch(signal_fd, patience, options.termination_log, start_is_over);
+    watch_signals();
   }
   ~Impl() { *start_is_over = true; }
   Impl(const Impl&) = delete;
@@ -166,9 +140,10 @@ struct Server::Impl {
     return exit.code;
   }
 
+  void watch_signals();
   std::optional<int> start();
   Descriptor open_patiently(const Address& address) const;
-  Descriptor open_if_free(const Address& address) const;
+  Descriptor open_if_free(const Address& address, bool claims) const;
   Descriptor open_first(const std::string& where, Address& address) const;
   bool open_main_listeners(std::string& why);
   bool open_admin_listener(std::string& why);
@@ -182,12 +157,12 @@ struct Server::Impl {
   std::vector<WorkerConfig> worker_configs() const;
   std::string bound_connections(unsigned workers);
   void worker_thread(unsigned index);
-  void serve_on(unsigned index, Worker& worker);
+  void serve_on(unsigned index, Worker& worker) noexcept;
   int finish();
 
   Options options;
   bool has_run = false;  // or does
-  bool runs = false;
+  std::atomic<bool> runs{false};
   Health health;
   Router router;
   Router admin_router;
@@ -248,9 +223,12 @@ void Server::on_drain(void (*hook)(void*), void* state) {
 int Server::run() {
   static std::atomic<bool> one_has_run{false};
   CHECK(!one_has_run.exchange(true) && "a server runs, and once in a process");
-  impl_->has_run = true;
+  impl_->has_run = impl_->runs = true;
   try {
-    if (const std::optional<int> code = impl_->start()) return *code;
+    if (const std::optional<int> code = impl_->start()) {
+      impl_->runs = false;
+      return *code;
+    }
   } catch (const std::bad_alloc&) {
     end_without_memory();
   }
@@ -263,6 +241,13 @@ int Server::run() {
 }
 
 // ---- the parts of `run`, in its order
+
+void Server::Impl::watch_signals() {
+  signal_fd = open_signalfd();
+  if (signal_fd < 0) return;
+  const Ms patience = options.shutdown_timeout.count() + limits::watchdog_ms;
+  watch_failed = start_signal_watch(signal_fd, patience, options.termination_log, start_is_over);
+}
 
 // All that can fail. Nothing: it serves.
 std::optional<int> Server::Impl::start() {
@@ -282,7 +267,7 @@ std::optional<int> Server::Impl::start() {
   process->can_unlisten = can_unlisten();
   process->arm_watchdog = arm_watchdog;
   if (options.hard) process->end_now = end_hard;
-  if (signal_fd < 0) signal_fd = open_signalfd();
+  if (signal_fd < 0) watch_signals();
   if (signal_fd < 0)
     return refuse(exit_failed, fmt::format("no signalfd: {}", std::strerror(errno)));
   if (!make_watchdog()) {
@@ -317,15 +302,14 @@ std::optional<int> Server::Impl::start() {
   tell_how_long(options);
   if (!prepare_last_words(*process, options.termination_log)) wait_for_the_end();
   watch_over(*process);
-  runs = true;
   go = serve;
   go.notify_all();
   return std::nullopt;
 }
 
 std::string Server::Impl::bound_connections(unsigned workers) {
-  const std::size_t have = descriptors();
-  const std::size_t open = open_descriptors();
+  const std::size_t have = descriptors_allowed();
+  const std::size_t open = descriptors_open();
   const std::size_t reserved =
       limits::descriptors_reserved + workers * limits::descriptors_per_worker + open;
   if (have <= reserved + limits::descriptors_reserved) {
@@ -488,7 +472,8 @@ void Server::Impl::worker_thread(unsigned index) {
 Descriptor Server::Impl::open_patiently(const Address& address) const {
   const Ms until = monotonic_ms() + limits::port_wait_ms;
   for (bool told = false;; told = true) {
-    const Descriptor opened = open_if_free(address);
+    // In the end without a claim: somebody else may have taken its name.
+    const Descriptor opened = open_if_free(address, monotonic_ms() < until);
     if (opened.error != EADDRINUSE || monotonic_ms() >= until || signal_pending(signal_fd))
       return opened;
     if (!told) log::info("{} is in use: waiting for {} ms", address.text(), limits::port_wait_ms);
@@ -496,10 +481,10 @@ Descriptor Server::Impl::open_patiently(const Address& address) const {
   }
 }
 
-Descriptor Server::Impl::open_if_free(const Address& address) const {
+Descriptor Server::Impl::open_if_free(const Address& address, bool claims) const {
   const Ms keepalive = options.tcp_keepalive.count();
   if (address.port() == 0) return open_listener(address, keepalive, plan.narrow);
-  const Descriptor claim = claim_port(address.port());
+  const Descriptor claim = claims ? claim_port(address.port()) : Descriptor{};
   const int error = claim.error == EADDRINUSE ? claim.error : probe_port(address);
   const Descriptor opened =
       error == 0 ? open_listener(address, keepalive, plan.narrow) : Descriptor{-1, error};
@@ -570,7 +555,7 @@ bool Server::Impl::open_admin_listener(std::string& why) {
   return true;
 }
 
-void Server::Impl::serve_on(unsigned index, Worker& worker) {
+void Server::Impl::serve_on(unsigned index, Worker& worker) noexcept {
   ask_for_short_slices();
   const LastStack stack;
   const bool leader = index == 0;

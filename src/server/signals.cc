@@ -71,7 +71,7 @@ std::atomic<int> watchdog_exit_code{exit_cut.code};
 std::atomic<Ms> watchdog_at{never};         // when it is to end the process
 std::atomic<Ms> watchdog_speaks_at{never};  // then, or a little later, for loops that are at work
 std::atomic<Ms> watchdog_spoke_at{never};   // its last words: once, whoever arms it again meanwhile
-std::atomic<int> watchdog_ticks{0};         // the next one may come on another thread
+std::atomic<Ms> watchdog_first_tick_at{never};
 std::atomic<std::uint64_t> progress_seen{0};
 static_assert(std::atomic<int>::is_always_lock_free && std::atomic<Ms>::is_always_lock_free,
               "a signal handler uses them");
@@ -84,13 +84,16 @@ std::atomic<Process*> watched{nullptr};  // null: it has not come to serve yet
 // where all of the process was stopped (a freezer, SIGSTOP) they have not seen the deadline yet.
 bool may_end_by_itself(const Process& process, Ms now) {
   const std::uint64_t progress = process.progress();
-  const bool first = watchdog_ticks++ == 0;
+  Ms first_at = never;
+  const bool first = watchdog_first_tick_at.compare_exchange_strong(first_at, now);
+  if (first) first_at = now;
   const bool works = progress_seen.exchange(progress) != progress && !first;
   constexpr Ms late_ms = 20;
   const bool late = first && now - (watchdog_at - watchdog_tick_ms) >= late_ms;
   const bool stopped = late || (first && !process.turned_since(process.deadlines().deadline));
   if (works || stopped) {
-    watchdog_speaks_at = std::min(now + 2 * watchdog_tick_ms, watchdog_at + limits::watchdog_ms);
+    const Ms latest = std::max(watchdog_at.load(), first_at) + limits::watchdog_ms;
+    watchdog_speaks_at = std::min(now + 2 * watchdog_tick_ms, latest);
   }
   return now < watchdog_speaks_at - watchdog_tick_ms / 2;
 }
@@ -170,7 +173,9 @@ void watch(int signal_fd, Ms patience, const std::string& termination_log,
       continue;
     }
     // Its loop has turned since: what lies here came later, and it may be about to read it.
-    if (const Ms turned = process->slots[0].heartbeat; turned > arrived) {
+    // (One whose ring is broken turns, and reads nothing.)
+    const Ms turned = process->slots[0].heartbeat;
+    if (turned > arrived && process->io_error() == 0) {
       arrived = turned;
       continue;
     }
@@ -226,8 +231,9 @@ bool make_watchdog() {
 
 void arm_watchdog(Ms at, int exit_code) {
   watchdog_exit_code = exit_code;
-  watchdog_at = watchdog_speaks_at = at;
-  watchdog_ticks = 0;
+  if (watchdog_at.exchange(at) == at) return;
+  watchdog_speaks_at = at;
+  watchdog_first_tick_at = never;
   const Ms first = at - watchdog_tick_ms;
   const itimerspec when{{0, watchdog_tick_ms * 1'000'000},
                         {first / 1000, first % 1000 * 1'000'000}};
@@ -246,6 +252,7 @@ std::string start_signal_watch(int signal_fd, Ms patience, std::string terminati
   sigset_t before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);  // of the thread: no signal is for it
+  watcher = 0;
   try {
     std::thread(watch, signal_fd, patience, std::move(termination_log), std::move(start_is_over))
         .detach();

@@ -131,9 +131,9 @@ void Worker::run() {
 }
 
 void Worker::turn() {
+  stand_still_at_the_end({});
   const auto completions = io_.harvest(next_instant());
-  // Another thread ends the process, and says what becomes of all requests.
-  if (process_.ended_by.load(std::memory_order_relaxed) != nullptr) wait_for_the_end();
+  stand_still_at_the_end(completions);
   now_ = io_.now();
   Context::enter(&context_);
   context_.now = now_;
@@ -157,6 +157,16 @@ void Worker::turn() {
 #ifndef NDEBUG
   check_invariants();
 #endif
+}
+
+// Where another thread ends the process, and says what becomes of all requests.
+void Worker::stand_still_at_the_end(std::span<const Completion> completions) {
+  if (process_.ended_by.load(std::memory_order_relaxed) == nullptr) return;
+  for (const Completion& each : completions) {
+    const bool client = each.ticket.kind == Kind::accept && each.ticket.index == main_index;
+    if (client && each.result >= 0) metrics().add("queue_lost");
+  }
+  wait_for_the_end();
 }
 
 void Worker::on_broken_io() {

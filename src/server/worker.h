@@ -141,6 +141,7 @@ class Worker {
   void on_accept(const Completion& completion);
   void on_signal(const Completion& completion);
   void on_wake(const Completion& completion);
+  void stand_still_at_the_end(std::span<const Completion> completions);
   void on_broken_io();
   static void on_heartbeat(void* worker) noexcept;
   void report_denied();

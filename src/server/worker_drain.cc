@@ -75,6 +75,8 @@ void Worker::step_drain(Event event, Ms at) {
 void Worker::begin_drain() {
   DCHECK(!context_.draining);
   context_.draining = true;
+  cut_report_.say_rest();  // of what was lost before, for want of memory: the deadline has its own
+  if (leader()) process_.cut_lines = 0;
   if (leader()) unseen_.on_signal(io_.tcp_counts(), now_);
   if (!leader() || config_.on_drain == nullptr) return;
   try {

@@ -568,3 +568,17 @@ TEST_CASE("silent clients that have vanished are waited for together, and told")
   CHECK(wire.count("closes_unheard") == 20);
   CHECK(exit_code(wire.process) == 0);
 }
+
+TEST_CASE("at the deadline a silent client that has not heard of our FIN is told, too") {
+  Wire wire(WorkerConfig{}, Budget{.window = 0, .timeout = 4000});
+  const int silent = wire.connect();
+  CHECK(status(wire.ask(silent, hello)) == 200);
+  const int busy = wire.connect();
+  wire.send(busy, "GET /wait?ms=60000 HTTP/1.1\r\nHost: a\r\n\r\n");
+  wire.signal(SIGTERM);
+  wire.pass(200);
+  wire.kernel.sockets[silent].unacked = 1;
+  wire.pass(4500);
+  CHECK(wire.worker.stopped());
+  CHECK(wire.count("closes_unheard") == 1);
+}
