@@ -62,7 +62,9 @@ int main(int argc, char** argv) {
   options.shutdown_timeout = milliseconds(std::atoi(argv[4]));
   options.termination_log = "";
   if (const char* io = std::getenv("LASTCALL_IO")) options.io = io;
-  { const lastcall::Server unused(options); }  // leaves nothing behind that the next one misses
+  {
+    const lastcall::Server unused(options);
+  }  // leaves nothing behind that the next one misses
   lastcall::Server server(options);
   server.route(lastcall::Method::get, "/block", block);
   server.route(lastcall::Method::get, "/who", who);
