@@ -62,9 +62,10 @@ int main(int argc, char** argv) {
   options.shutdown_timeout = milliseconds(std::atoi(argv[4]));
   options.termination_log = "";
   if (const char* io = std::getenv("LASTCALL_IO")) options.io = io;
+  // It leaves nothing behind that the next one would miss.
   {
     const lastcall::Server unused(options);
-  }  // leaves nothing behind that the next one misses
+  }
   lastcall::Server server(options);
   server.route(lastcall::Method::get, "/block", block);
   server.route(lastcall::Method::get, "/who", who);
