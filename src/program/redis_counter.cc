@@ -42,7 +42,7 @@ std::string noted_prefix_of(const std::string& key) {
 // What Redis says, and where that says little to who has not met it, what it means.
 std::string explained(const RedisReply& reply) {
   if (reply.text.empty()) return "not a reply to this command";
-  if (!reply.text.starts_with("MOVED ")) return reply.text;
+  if (!reply.text.starts_with("MOVED ")) return reply.text.substr(0, Redis::error_bytes_max);
   return reply.text +
          " (a node of a Redis Cluster that does not hold --counter-key: name the one behind MOVED "
          "in "

@@ -27,6 +27,8 @@ void Connection::linger(Late late) {
   const Ms patience = door_->admin ? limits::admin_linger_ms : limits::linger_ms;
   linger_deadline_ = worker_.now() + patience;
   linger_end_ = worker_.now() + (door_->admin ? patience : limits::linger_uploading_ms_max);
+  if (late_ != Late::excused && !door_->admin)
+    linger_deadline_ = worker_.now() + limits::heard_poll_ms;  // to see whether it is heard of soon
   linger_bytes_ = 0;
   unheard_ = false;
   spill_.clear();
@@ -110,6 +112,12 @@ void Connection::end_linger() {
 // any client that we send to. One that has stopped never got its last answer.
 void Connection::on_linger_timeout(Ms now) {
   DCHECK(state_ == State::lingering);
+  const Ms usual = linger_end_ - limits::linger_uploading_ms_max + limits::linger_ms;
+  if (late_ != Late::excused && !door_->admin && !eof_ && now < usual) {
+    unheard_ = unheard();
+    linger_deadline_ = usual;
+    return;
+  }
   const std::uint64_t acked = worker_.io().bytes_acked(fd_);
   const bool unread = answer_unread();
   if (acked > acked_) last_activity_at_ = now;

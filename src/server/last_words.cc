@@ -270,6 +270,8 @@ void claim_last_words() {
 
 void decide_last_words(int code) { final_code = code; }
 
+bool last_words_claimed() { return state == State::claimed || state == State::said; }
+
 bool last_words_are_over() { return state == State::over; }
 
 bool prepare_last_words(Process& process, const std::string& termination_log) {

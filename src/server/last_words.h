@@ -36,6 +36,7 @@ void end_last_words();
 // (signal-safety(7)), as what follows.
 int say_last_words(const char* ended_by, std::string_view line, int exit) noexcept;
 
+[[nodiscard]] bool last_words_claimed();  // the process ends
 [[nodiscard]] bool last_words_are_over();
 
 // The audit as JSON, where that file exists.

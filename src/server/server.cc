@@ -195,7 +195,11 @@ struct Server::Impl {
 Server::Server(Options options) : impl_(new Impl(std::move(options))) {}
 // By exit() while it runs: its threads, which stand still, need what they have.
 Server::~Server() {
-  if (!impl_->runs) delete impl_;
+  if (impl_->runs) {
+    CHECK(last_words_claimed() && "a server is destroyed when `run` has returned");
+    return;
+  }
+  delete impl_;
 }
 
 void Server::route(Method method, std::string_view path, Plain handler, void* state) {
@@ -413,6 +417,7 @@ void Server::Impl::open_main_engine() {
 
 // Before anybody is served, so that nobody is lost where there is not enough memory for it.
 std::unique_ptr<Worker> Server::Impl::make_worker(unsigned index, Io& io) {
+  detail::frames_trim();  // what this thread needs for it is made now
   try {
     return std::make_unique<Worker>(io, configs[index], *process, index);
   } catch (const std::bad_alloc&) {

@@ -132,11 +132,12 @@ void Worker::unlisten_in_time() {
   }
   process_.syn_cookies = unseen_.cookies(now_);
   process_.queue_overflows = unseen_.overflows(now_);
-  if (!quiet) {
+  if (!quiet || unseen_.overflows(now_) > 0) {
     log::warning(
-        "the listener goes while SYN cookies are sent or an accept queue overflows ({} and {} "
-        "times so far): who connects by these may be reset",
-        unseen_.cookies(now_), unseen_.overflows(now_));
+        "the listener goes{}: SYN cookies {}, overflows of an accept queue {} so far; who connects "
+        "by these may be reset",
+        quiet ? "" : " though there may be clients that nothing shows", unseen_.cookies(now_),
+        unseen_.overflows(now_));
   }
   unlisten_all();
 }
@@ -328,6 +329,12 @@ void Worker::stop() {
   timers_.disarm(heartbeat_);
   open_streams_.close_all();
   cut_report_.say_rest();
+  if (const std::uint64_t unheard = metrics().get("closes_unheard"); unheard > 0) {
+    log::warning(
+        "{} silent clients had not acknowledged our close when they were given up: vanished, or a "
+        "request of theirs is lost with its packets",
+        unheard);
+  }
   jobs_.say_rest();
   check_nothing_left();
   slot_.heartbeat = 0;

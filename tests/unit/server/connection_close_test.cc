@@ -527,6 +527,14 @@ TEST_CASE("a FIN that is not acknowledged is waited behind, as long as there is 
     wire.send(silent, hello);
     CHECK(wire.count("lost_in_drain") == 1);
   }
+  SUBCASE("its client hears of it before the usual time is over, and its request is on its way") {
+    wire.kernel.sockets[silent].unacked = 1;
+    wire.pass(1600);
+    wire.kernel.sockets[silent].unacked = 0;
+    wire.pass(1500);  // longer than the usual 2 s behind our FIN
+    wire.send(silent, hello);
+    CHECK(wire.count("lost_in_drain") == 1);
+  }
   SUBCASE("its client hears of it late, and its request is on its way") {
     wire.kernel.sockets[silent].unacked = 1;
     wire.pass(2500);

@@ -147,7 +147,7 @@ TEST_CASE("while an accept queue overflows the listener stays, and who is behind
   CHECK(status(wire.take(queued)) == 200);
   CHECK(wire.kernel.finish_handshake(late) == sim::Kernel::Ack::taken);
   wire.kernel.sockets[late].to_server = hello;
-  wire.pass(5000);
+  wire.pass(limits::overflows_quiet_ms);
   CHECK(status(wire.take(late)) == 200);
   CHECK(wire.process.close_began_at != never);
   CHECK(wire.process.queue_overflows > 0);
