@@ -112,16 +112,15 @@ int final_code_or(int own) {
   return decided == undecided ? own : decided;
 }
 
+bool is_fault(int signal) {
+  return signal == SIGSEGV || signal == SIGBUS || signal == SIGILL || signal == SIGFPE;
+}
+
 // An instruction that has faulted does so again, when nobody handles that any more. Whatever else
 // the kernel sends (a breakpoint, a denied system call, a timer, memory that failed) comes once.
 bool faults_again(int signal, int code) {
-  switch (signal) {
-    case SIGSEGV:
-    case SIGILL:
-    case SIGFPE: return code > 0;  // not sent by a process
-    case SIGBUS: return code > 0 && code != BUS_MCEERR_AO;
-    default: return false;
-  }
+  const bool sent = code <= 0;  // by a process
+  return is_fault(signal) && !sent && !(signal == SIGBUS && code == BUS_MCEERR_AO);
 }
 
 void on_fatal(int signal, siginfo_t* info, void*) {
@@ -195,9 +194,7 @@ void take_signals() {
   const auto take = [&](int signal) {
     struct sigaction before{};
     if (sigaction(signal, nullptr, &before) != 0) return;
-    const bool faults =
-        signal == SIGSEGV || signal == SIGBUS || signal == SIGILL || signal == SIGFPE;
-    if (before.sa_handler == SIG_DFL || (faults && before.sa_handler == SIG_IGN))
+    if (before.sa_handler == SIG_DFL || (is_fault(signal) && before.sa_handler == SIG_IGN))
       (void)sigaction(signal, &ours, nullptr);
   };
   for (const auto& each : fatal_signals) take(each.number);

@@ -30,6 +30,19 @@ bool ask_and_keep(Wire& wire, int socket) {
   return status(answer) == 200 && !says_close(answer);
 }
 
+// Each with half a head; all but the one of that number have gone again.
+int one_stays_of_3000(Wire& wire, std::size_t number) {
+  const std::vector<int> crowd = connect(wire, 3000);
+  for (const int socket : crowd) wire.kernel.sockets[socket].to_server = "POST / HTTP/1.1\r\n";
+  wire.turn(20);
+  const int stays = crowd[number];
+  for (const int socket : crowd) {
+    if (socket != stays) wire.kernel.sockets[socket].client_reset = true;
+  }
+  wire.turn(20);
+  return stays;
+}
+
 }  // namespace
 
 TEST_CASE("who connects and says nothing keeps nobody out for longer than a head may take") {
@@ -266,14 +279,7 @@ TEST_CASE("places that a burst needed are given back, and those in use stay") {
   WorkerConfig config;
   config.memory = {.all = 16 << 20, .bodies = 8 << 20};
   Wire wire(config);
-  std::vector<int> crowd = connect(wire, 3000);
-  for (const int socket : crowd) wire.kernel.sockets[socket].to_server = "POST / HTTP/1.1\r\n";
-  wire.turn(20);
-  const int stays = crowd[100];
-  for (const int socket : crowd) {
-    if (socket != stays) wire.kernel.sockets[socket].client_reset = true;
-  }
-  wire.turn(20);
+  const int stays = one_stays_of_3000(wire, 100);
   CHECK(wire.count("connections_open") == 1);
   wire.pass(3000);
   CHECK(wire.count("memory_returned") == 1);
@@ -289,14 +295,7 @@ TEST_CASE("one connection that stays keeps no other's place, wherever its own is
   WorkerConfig config;
   config.memory = {.all = 16 << 20, .bodies = 8 << 20};
   Wire wire(config);
-  std::vector<int> crowd = connect(wire, 3000);
-  for (const int socket : crowd) wire.kernel.sockets[socket].to_server = "POST / HTTP/1.1\r\n";
-  wire.turn(20);
-  const int stays = crowd.back();
-  for (const int socket : crowd) {
-    if (socket != stays) wire.kernel.sockets[socket].client_reset = true;
-  }
-  wire.turn(20);
+  const int stays = one_stays_of_3000(wire, 2999);
   wire.pass(3000);
   CHECK(wire.count("memory_returned") == 1);
   CHECK(wire.worker.connections_kept() <= limits::slots_kept + 1);
