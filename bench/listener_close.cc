@@ -184,7 +184,7 @@ class LastcallServer {
     io_ = epoll ? lastcall::make_epoll(error) : lastcall::make_uring(error);
     if (io_ == nullptr) give_up(error);
     if (unlisten_ && !lastcall::can_unlisten()) give_up("this kernel cannot un-listen");
-    router_.add({lastcall::Method::get, "/", hello, nullptr, nullptr});
+    router_.add({lastcall::Method::get, "/", lastcall::Handler(hello, nullptr)});
     config_.router = &router_;
     config_.admin_router = &admin_router_;
     config_.connections_max = connections_max;

@@ -224,7 +224,7 @@ class Lastcall {
     lastcall::add_health_routes(router_, health_);
     lastcall::add_health_routes(admin_router_, health_);
     for (const char* path : {"/", "/whoami", "/slow", "/echo"})
-      router_.add({lastcall::Method::get, path, hello, nullptr, nullptr});
+      router_.add({lastcall::Method::get, path, lastcall::Handler(hello, nullptr)});
     config_.router = &router_;
     config_.admin_router = &admin_router_;
     config_.connections_max = 20'000;  // room for a multishot accept

@@ -58,6 +58,8 @@ inline constexpr MetricRow metric_rows[] = {
     {"partial_cut", counter, "Incomplete requests cut by the deadline."},
     {"handlers_waiting", gauge, "Coroutines of handlers that have not ended."},
     {"handler_failed", counter, "Handlers that threw: answered 500."},
+    {"hook_failed", counter,
+     "Hooks that threw, or made more than a small answer, where it was the server's own."},
     {"frame_denied", counter, "Requests answered 503 for want of a coroutine frame."},
     {"body_denied", counter,
      "Requests answered 503 since there was no room for their heads or bodies."},

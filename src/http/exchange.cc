@@ -5,6 +5,8 @@
 #include <new>
 
 #include "base/check.h"
+#include "base/token.h"
+#include "http/percent.h"
 
 namespace lastcall {
 
@@ -35,7 +37,13 @@ void BodyBuffer::clear() {
 // ---- Exchange
 
 Exchange::Exchange(Memory& memory)
-    : body(memory), head(memory, HeldBytes::Part::head), memory_(memory) {}
+    : body(memory),
+      head(memory, HeldBytes::Part::head),
+      trailers(memory, HeldBytes::Part::head),
+      decoded(memory, HeldBytes::Part::head),
+      memory_(memory) {
+  request.exchange_ = this;
+}
 
 bool Exchange::own_head(std::string_view raw, std::size_t capacity) {
   DCHECK(raw.size() <= capacity && (!head_owned || raw.data() == head.bytes().data()));
@@ -56,6 +64,7 @@ bool Exchange::own_head(std::string_view raw, std::size_t capacity) {
   move(request.path_);
   move(request.query_);
   move(request.host_);
+  for (std::string_view& value : request.values_) move(value);
   for (Field& field : request.fields_) {
     move(field.name);
     move(field.value);
@@ -70,8 +79,7 @@ bool Exchange::own_body() {
   return true;
 }
 
-bool Exchange::grow_fields() {
-  std::vector<Field>& fields = request.fields_;
+bool Exchange::grow(std::vector<Field>& fields) {
   const std::size_t more = std::max<std::size_t>(8, fields.size()) * sizeof(Field);
   if (!probes && !memory_.has_room(more)) return false;
   try {
@@ -84,23 +92,98 @@ bool Exchange::grow_fields() {
   return true;
 }
 
+// All of them stand in `trailers`, one behind the other: what has moved is found by its offset.
+bool Exchange::add_to_trailer(std::string_view piece, bool to_value) {
+  const char* const from = trailers.data();
+  const bool room = memory_.has_room_for_head(trailers.growth(piece.size()));
+  if (!room || !trailers.append(piece)) return false;
+  const auto moved = [&](std::string_view& view) {
+    if (view.data() != nullptr) view = {trailers.data() + (view.data() - from), view.size()};
+  };
+  if (trailers.data() != from) {
+    moved(trailer_.name);
+    moved(trailer_.value);
+    for (Field& field : request.trailers_) {
+      moved(field.name);
+      moved(field.value);
+    }
+  }
+  std::string_view& part = to_value ? trailer_.value : trailer_.name;
+  const char* const begin = part.data() == nullptr ? trailers.end() - piece.size() : part.data();
+  part = {begin, part.size() + piece.size()};
+  return true;
+}
+
+bool Exchange::end_trailer() {
+  std::vector<Field>& all = request.trailers_;
+  if (all.size() == all.capacity() && !grow(all)) return false;
+  all.push_back({trailer_.name, trim(trailer_.value)});
+  trailer_ = {};
+  return true;
+}
+
+void Exchange::find_route(const Router& router) {
+  DCHECK(!is_routed_);
+  is_routed_ = true;
+  found = router.find(request.method_, request.method_name_, request.path_, request.values_);
+  request.parameters_ = found.route == nullptr ? nullptr : &found.route->parameters;
+  route_failed = decode_parameters(found.captured);
+}
+
+// Only what is encoded needs memory of its own: its end is reserved for all at once, since it must
+// not move.
+int Exchange::decode_parameters(std::size_t count) {
+  std::size_t encoded = 0;
+  const auto is_encoded = [](std::string_view value) {
+    return value.find('%') != std::string_view::npos;
+  };
+  for (std::size_t i = 0; i < count; ++i)
+    encoded += is_encoded(request.values_[i]) ? request.values_[i].size() : 0;
+  if (encoded == 0) return 0;
+  if (!memory_.has_room_for_head(decoded.growth(encoded)) || !decoded.reserve(encoded)) return 503;
+  for (std::size_t i = 0; i < count; ++i) {
+    std::string_view& value = request.values_[i];
+    if (!is_encoded(value)) continue;
+    char* const at = decoded.end();
+    const auto bytes = percent_decode(value, at);
+    if (!bytes) return 400;
+    decoded.commit(*bytes);
+    value = {at, *bytes};
+  }
+  return 0;
+}
+
 void Exchange::abandon() {
   CHECK(connection != nullptr);
+  peer.remember();
   connection = nullptr;
   request.client_gone_ = true;
+}
+
+void Exchange::forget_route() {
+  is_routed_ = false;
+  request.parameters_ = nullptr;
+  found = {};
+  route_failed = 0;
+  decoded.clear();
 }
 
 void Exchange::clear() {
   request.method_name_ = request.target_ = request.path_ = request.query_ = {};
   request.host_ = request.body_ = {};
   request.fields_.clear();
-  request.client_gone_ = false;
+  request.client_gone_ = request.half_closed_ = false;
   request.minor_version_ = 1;
   request.method_ = Method::other;
   response.clear();
   body.clear();
   head.clear();
   head_owned = false;
+  if (is_routed_) forget_route();
+  request.trailers_.clear();
+  trailers.clear();
+  trailer_ = {};
+  peer.forget();
   connection = nullptr;
   worker = nullptr;
 }

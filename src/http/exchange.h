@@ -16,6 +16,8 @@
 #include <lastcall/task.h>
 
 #include "http/held_bytes.h"
+#include "http/peer.h"
+#include "http/router.h"
 
 namespace lastcall {
 
@@ -58,13 +60,25 @@ struct Exchange {
   // Moves a body that is still a view into a receive buffer. False: likewise.
   [[nodiscard]] bool own_body();
   [[nodiscard]] bool add_field(const Field& field) {  // false: likewise
-    if (request.fields_.size() == request.fields_.capacity() && !grow_fields()) return false;
+    if (request.fields_.size() == request.fields_.capacity() && !grow(request.fields_))
+      return false;
     request.fields_.push_back(field);
     return true;
   }
-  // Of itself and its list of fields, as charged.
+  // A piece of the trailers, in the order in which they come: of a name, of a value, and its end.
+  // False: likewise.
+  [[nodiscard]] bool add_to_trailer(std::string_view piece, bool to_value);
+  [[nodiscard]] bool end_trailer();
+  // Who answers it: found once, when its head is known. What the path of the route captures is
+  // decoded, which may fail: `route_failed` is then the status that says so.
+  void find_route(const Router& router);
+  [[nodiscard]] bool is_routed() const { return is_routed_; }
+  // The client has sent its FIN.
+  void note_half_close() { request.half_closed_ = true; }
+  // Of itself and its lists of fields, as charged.
   [[nodiscard]] std::size_t bytes() const {
-    return sizeof *this + request.fields_.capacity() * sizeof(Field);
+    return sizeof *this +
+           (request.fields_.capacity() + request.trailers_.capacity()) * sizeof(Field);
   }
   // Nobody waits for the answer any more: the client has gone, or the deadline has cut it. The
   // coroutine runs on, and can see it.
@@ -78,16 +92,25 @@ struct Exchange {
   HeldBytes head;       // owned memory of the raw head, once it needed any
   bool head_owned = false;
 
+  HeldBytes trailers;  // their text
+  HeldBytes decoded;   // what parameters stand for, where they were encoded
+  Peer peer;
+  Router::Found found;   // by `find_route`
+  int route_failed = 0;  // 400: an escape is malformed; 503: there was no memory to decode it
+
   // Of a coroutine handler.
   Task<> task;
-  const struct Route* route = nullptr;     // while it is counted as under way there
   class Connection* connection = nullptr;  // null: nobody waits for its answer
   class Worker* worker = nullptr;
 
  private:
-  [[nodiscard]] bool grow_fields();
+  [[nodiscard]] bool grow(std::vector<Field>& fields);
+  void forget_route();
+  [[nodiscard]] int decode_parameters(std::size_t count);
 
   Memory& memory_;
+  bool is_routed_ = false;
+  Field trailer_;  // being received
 };
 
 class ExchangePool {

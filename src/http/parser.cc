@@ -129,10 +129,7 @@ bool Parser::skip_blank(std::string_view& bytes) {
 
 void Parser::begin(Exchange& exchange) {
   CHECK(stage_ == Stage::between);
-  // A fresh start for each request: nothing of the one before (Upgrade, close) leaks into it.
-  llhttp_init(&llhttp_, HTTP_REQUEST, &settings);
-  llhttp_set_lenient_version(&llhttp_, 1);
-  llhttp_.data = this;
+  begin_again();
   exchange_ = &exchange;
   head_ = nullptr;
   head_size_ = line_ = body_bytes_ = extension_bytes_ = trailer_bytes_ = 0;
@@ -143,7 +140,14 @@ void Parser::begin(Exchange& exchange) {
   stage_ = Stage::head;
   keep_alive_ = true;
   close_asked_ = keep_alive_asked_ = chunked_ = last_chunk_ = false;
-  expects_continue_ = complete_ = discards_content_ = false;
+  expects_continue_ = complete_ = discards_content_ = by_another_name_ = false;
+}
+
+// A fresh start for each request: nothing of the one before (Upgrade, close) leaks into it.
+void Parser::begin_again() {
+  llhttp_init(&llhttp_, HTTP_REQUEST, &settings);
+  llhttp_set_lenient_version(&llhttp_, 1);
+  llhttp_.data = this;
 }
 
 Parser::Result Parser::feed(std::string_view& bytes) {
@@ -206,12 +210,9 @@ Parser::Result Parser::feed_owned(std::string_view& bytes) {
   });
   if (const auto newline = piece.rfind('\n'); newline != std::string_view::npos)
     line_ = before + newline + 1;
-  if (stage_ == Stage::unknown_method) {
-    bytes.remove_prefix(size);
-    return scan_unknown_method(at + size);
-  }
   const char* stopped = at + size;
-  const Result result = run(at, at + size, stopped);
+  const Result result = stage_ == Stage::unknown_method ? scan_unknown_method(at + size, stopped)
+                                                        : run(at, at + size, stopped);
   if (result == Result::failed) return result;
   bytes.remove_prefix(result == Result::complete ? static_cast<std::size_t>(stopped - at) : size);
   if (result == Result::complete) return result;
@@ -226,7 +227,7 @@ Parser::Result Parser::run(const char* begin, const char* end, const char*& stop
     if (chunk_digits_ >= 0 && !count_chunk_digits(begin, end)) return failed(400);
     const bool in_trailers = last_chunk_;
     const auto error = llhttp_execute(&llhttp_, begin, static_cast<std::size_t>(end - begin));
-    if (error != HPE_OK && error != HPE_PAUSED) return on_error(error, end);
+    if (error != HPE_OK && error != HPE_PAUSED) return on_error(error, end, stopped);
     const char* const at = error == HPE_OK ? end : llhttp_get_error_pos(&llhttp_);
     if (in_trailers) trailer_bytes_ += static_cast<std::size_t>(at - begin);
     if (trailer_bytes_ > limits_.header_bytes_max) return failed(431);
@@ -276,7 +277,10 @@ Parser::Result Parser::head_too_long() {
 }
 
 // Whatever is wrong behind it, a HEAD is answered without content.
-void Parser::note_method() { exchange_->request.method_ = method_of(llhttp_get_method(&llhttp_)); }
+void Parser::note_method() {
+  const auto known = static_cast<std::uint8_t>(llhttp_get_method(&llhttp_));
+  exchange_->request.method_ = by_another_name_ ? Method::other : method_of(known);
+}
 
 // llhttp waits for fields behind a request line without a version: HTTP/0.9.
 Parser::Result Parser::incomplete_head(std::string_view piece) {
@@ -286,28 +290,43 @@ Parser::Result Parser::incomplete_head(std::string_view piece) {
   return failed(400);
 }
 
-Parser::Result Parser::on_error(llhttp_errno_t error, const char* end) {
+Parser::Result Parser::on_error(llhttp_errno_t error, const char* end, const char*& stopped) {
   if (error != HPE_INVALID_METHOD) note_method();
   if (status_ != 0) return Result::failed;
   const char* text = llhttp_get_error_reason(&llhttp_);
   const std::string_view reason = text == nullptr ? "" : text;
-  if (error == HPE_INVALID_METHOD) return scan_unknown_method(end);
-  // RTSP's methods, which llhttp knows and HTTP does not.
-  if (reason == "Invalid method for HTTP/x.x request") return failed(501);
+  // Or one of RTSP's, which llhttp knows and HTTP does not.
+  if (error == HPE_INVALID_METHOD || reason == "Invalid method for HTTP/x.x request")
+    return scan_unknown_method(end, stopped);
   // A well-formed number beyond 64 bits: too large, not malformed.
   if (reason == "Content-Length overflow" || reason == "Chunk size overflow") return failed(413);
   return failed(error == HPE_PAUSED_H2_UPGRADE ? 505 : 400);
 }
 
 // llhttp stops at the first byte that fits no method it knows. Whether that is an unknown method
-// (501) or no method at all (400) is told by the whole token, wherever the bytes were cut.
-Parser::Result Parser::scan_unknown_method(const char* end) {
+// (501) or no method at all (400) is told by the whole token, wherever the bytes were cut. One that
+// has a route is begun again, from its end.
+Parser::Result Parser::scan_unknown_method(const char* end, const char*& stopped) {
   const char* const token_end = std::find_if_not(head_, end, is_token_char);
   const auto size = static_cast<std::size_t>(token_end - head_);
   if (size > limits::method_bytes_max) return failed(501);
-  if (token_end != end) return failed(size > 0 && *token_end == ' ' ? 501 : 400);
-  stage_ = Stage::unknown_method;
-  return Result::incomplete;
+  if (token_end == end) {
+    stage_ = Stage::unknown_method;
+    return Result::incomplete;
+  }
+  if (size == 0 || *token_end != ' ') return failed(400);
+  const std::string_view method(head_, size);
+  const bool routed =
+      limits_.methods != nullptr &&
+      std::find(limits_.methods->begin(), limits_.methods->end(), method) != limits_.methods->end();
+  if (!routed || by_another_name_) return failed(501);
+  constexpr std::string_view another_name = "POST";
+  begin_again();
+  by_another_name_ = true;
+  stage_ = Stage::head;
+  exchange_->request.target_ = version_ = {};
+  (void)llhttp_execute(&llhttp_, another_name.data(), another_name.size());
+  return run(token_end, end, stopped);
 }
 
 // llhttp takes leading zeros without end; a chunk size has at most 16 digits here. Only looks
@@ -337,19 +356,27 @@ int Parser::on_version(std::string_view piece) {
 }
 
 int Parser::on_field_name(std::string_view piece) {
-  if (stage_ == Stage::body) return 0;
+  if (stage_ == Stage::body) return on_trailer(piece, false);
   if (version_.size() < 3) return fail(400);  // llhttp takes a request line of HTTP/0.9
   extend(field_.name, piece);
   return 0;
 }
 
 int Parser::on_field_value(std::string_view piece) {
-  if (stage_ != Stage::body) extend(field_.value, piece);
+  if (stage_ == Stage::body) return on_trailer(piece, true);
+  extend(field_.value, piece);
   return 0;
 }
 
+int Parser::on_trailer(std::string_view piece, bool is_value) {
+  return discards_content_ || exchange_->add_to_trailer(piece, is_value) ? 0 : fail(503);
+}
+
 int Parser::on_field_end() {
-  if (stage_ == Stage::body) return ++trailer_fields_ > limits::trailer_fields_max ? fail(431) : 0;
+  if (stage_ == Stage::body) {
+    if (++trailer_fields_ > limits::trailer_fields_max) return fail(431);
+    return discards_content_ || exchange_->end_trailer() ? 0 : fail(503);
+  }
   if (exchange_->request.fields_.size() == limits::fields_max) return fail(431);
   // Of an empty value llhttp tells a place behind the line, or none.
   if (field_.value.empty()) field_.value = {field_.name.data() + field_.name.size(), 0};
@@ -442,7 +469,7 @@ int Parser::check_request_line() {
   // llhttp would wait for the rest of HTTP/2's preface.
   if (llhttp_get_method(&llhttp_) == HTTP_PRI) return 400;
   request.minor_version_ = version_[2] - '0';
-  request.method_ = method_of(llhttp_get_method(&llhttp_));
+  note_method();
   request.method_name_ = {head_, method_bytes};
   return 0;
 }

@@ -21,7 +21,9 @@
 #include <llhttp.h>
 
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include <lastcall/options.h>
 
@@ -33,6 +35,9 @@ namespace lastcall {
 struct ParserLimits {
   std::size_t header_bytes_max = Options{}.max_header_bytes;
   std::size_t body_bytes_max = Options{}.max_body_bytes;
+  // Methods that have a route, which llhttp may not know: to it each is a POST, whose framing is
+  // that of any method (RFC 9112 section 6.3). Null: none.
+  const std::vector<std::string>* methods = nullptr;
 };
 
 class Parser {
@@ -89,8 +94,9 @@ class Parser {
   Result feed_owned(std::string_view& bytes);
   Result run(const char* begin, const char* end, const char*& stopped);
   Result incomplete_head(std::string_view piece);
-  Result on_error(llhttp_errno_t error, const char* end);
-  Result scan_unknown_method(const char* end);
+  Result on_error(llhttp_errno_t error, const char* end, const char*& stopped);
+  Result scan_unknown_method(const char* end, const char*& stopped);
+  void begin_again();
   [[nodiscard]] bool count_chunk_digits(const char* at, const char* end);
   [[nodiscard]] bool own_head(std::size_t bytes, std::size_t capacity);
   Result failed(int status);
@@ -105,6 +111,7 @@ class Parser {
   int on_field_name(std::string_view piece);
   int on_field_value(std::string_view piece);
   int on_field_end();
+  int on_trailer(std::string_view piece, bool is_value);
   int on_head_end();
   int on_body(std::string_view piece);
   int on_chunk_extension(std::size_t bytes);
@@ -145,6 +152,7 @@ class Parser {
   bool expects_continue_ = false;
   bool complete_ = false;
   bool discards_content_ = false;
+  bool by_another_name_ = false;  // llhttp takes its method for a POST
 };
 
 }  // namespace lastcall

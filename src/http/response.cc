@@ -20,6 +20,34 @@ bool is_value(std::string_view value) {
   });
 }
 
+// RFC 6265 section 4.1.1.
+bool is_cookie_value(std::string_view value) {
+  return std::all_of(value.begin(), value.end(), [](char c) {
+    return c > ' ' && c < 0x7f && std::string_view("\",;\\").find(c) == std::string_view::npos;
+  });
+}
+
+bool is_cookie_attribute(std::string_view value) {
+  return is_value(value) && value.find(';') == std::string_view::npos;
+}
+
+std::string_view text_of(CookieScope::SameSite same_site) {
+  switch (same_site) {
+    case CookieScope::SameSite::unsaid: return "";
+    case CookieScope::SameSite::lax: return "; SameSite=Lax";
+    case CookieScope::SameSite::strict: return "; SameSite=Strict";
+    case CookieScope::SameSite::none: return "; SameSite=None";
+  }
+  return "";
+}
+
+// Every character that RFC 3986 has, and nothing else.
+bool is_uri_reference(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    return c > ' ' && c < 0x7f && std::string_view("\"<>\\^`{|}").find(c) == std::string_view::npos;
+  });
+}
+
 }  // namespace
 
 Response& Response::status(int code) {
@@ -37,6 +65,39 @@ Response& Response::field(std::string_view name, std::string_view value) {
   }
   if (same_token(name, "Content-Type")) return content_type(value);
   fields_.append(name).append(": ").append(value).append("\r\n");
+  return *this;
+}
+
+Response& Response::cookie(std::string_view name, std::string_view value,
+                           const CookieScope& scope) {
+  if (!is_token(name)) throw std::invalid_argument("a cookie's name is a token");
+  if (!is_cookie_value(value))
+    throw std::invalid_argument(
+        "a cookie's value has no white space, quotes, commas, semicolons, backslashes, nor what is "
+        "beyond ASCII");
+  if (!is_cookie_attribute(scope.path) || !is_cookie_attribute(scope.domain))
+    throw std::invalid_argument("a cookie's path and domain have no semicolon, nor controls");
+  if (scope.same_site == CookieScope::SameSite::none && !scope.secure)
+    throw std::invalid_argument("a cookie for all sites has to be secure");
+  std::string line(name);
+  line.append("=").append(value);
+  if (!scope.path.empty()) line.append("; Path=").append(scope.path);
+  if (!scope.domain.empty()) line.append("; Domain=").append(scope.domain);
+  if (scope.max_age) line.append("; Max-Age=").append(std::to_string(scope.max_age->count()));
+  line.append(scope.secure ? "; Secure" : "").append(scope.http_only ? "; HttpOnly" : "");
+  return field("Set-Cookie", line.append(text_of(scope.same_site)));
+}
+
+Response& Response::redirect(std::string_view location, int code) {
+  if (code != 301 && code != 302 && code != 303 && code != 307 && code != 308)
+    throw std::invalid_argument("a redirect is 301, 302, 303, 307 or 308");
+  if (!is_uri_reference(location))
+    throw std::invalid_argument("a location is a URI: percent-encode what it cannot hold");
+  return status(code).body("").field("Location", location);
+}
+
+Response& Response::close() {
+  closes_ = true;
   return *this;
 }
 
@@ -58,6 +119,7 @@ Response& Response::append(std::string_view content) {
 
 void Response::clear() {
   status_ = 200;
+  closes_ = false;
   // One large answer does not bloat a pool for ever: nothing but a swap frees a string's memory.
   for (std::string* text : {&content_type_, &fields_, &body_}) {
     text->clear();

@@ -1,44 +1,132 @@
-// Which handler answers which path. Filled before serving, read-only after.
+// Which handler answers which method and path, and the hooks around it (lastcall/routes.h). Filled
+// before serving, read-only after `seal`.
+//
+// Paths without parameters stand in a sorted table; those with parameters in a tree, a node a
+// segment. A request walks down the tree at most once by each branch that fits, so the work is
+// bounded by the routes there are, whatever the client asks for.
 #pragma once
 
+#include <array>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
-#include <lastcall/handler.h>
+#include <lastcall/routes.h>
 
 namespace lastcall {
+
+// The method of that name, as it is spelled; nothing for one that `Method` does not have. "*" is
+// any.
+[[nodiscard]] std::optional<Method> method_named(std::string_view name);
 
 // What is allowed where a route takes every method, and for the server itself.
 inline constexpr std::string_view all_methods = "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH";
 
+// Of a group, with those of the groups around it, in the order in which they run.
+struct Hooks {
+  std::vector<Before> before;
+  std::vector<After> after;
+  bool waits = false;  // one of `before` does
+
+  [[nodiscard]] bool empty() const { return before.empty() && after.empty(); }
+};
+
+class Router;
+
+struct RouteGroup {
+  Router& router;
+  const RouteGroup* outer;
+  std::string prefix;
+  Hooks own;
+  Hooks all{};  // set by `seal`
+};
+
 struct Route {
   Method method = Method::any;
-  std::string path;
-  Plain plain = nullptr;
-  Waiting waiting = nullptr;
-  void* state = nullptr;
-  bool probe = false;      // a health path: counted apart, and no arrival of work
-  std::size_t number = 0;  // where it stands among all: set by `add`
+  std::string path;  // as given, with the prefix of its group
+  Handler handler;
+  bool probe = false;         // a health path: counted apart, and no arrival of work
+  std::string method_name{};  // of Method::other: exactly that one; empty: all others
+  const Hooks* hooks{};       // null: none; set by `seal`; so below, by `add`
+  const RouteGroup* group{};
+  std::vector<std::string> parameters{};  // names, in the order of the path
+  std::size_t number = 0;                 // where it stands among all
+
+  [[nodiscard]] std::string_view method_text() const {
+    return method_name.empty() ? name(method) : std::string_view(method_name);
+  }
 };
 
 class Router {
  public:
-  // Exact paths; a route for GET also answers HEAD, unless that has its own. Throws
-  // std::invalid_argument for a path that does not begin with '/', for a pair of method and path
-  // that is there already, for a probe's path, and for TRACE and CONNECT, which no handler gets.
-  void add(Route route);
-  [[nodiscard]] const Route* find(Method method, std::string_view path) const;
-  [[nodiscard]] const std::vector<Route>& all() const { return routes_; }
-  // Something has this path, or it is `*`: the server itself.
-  [[nodiscard]] bool knows(std::string_view path) const;
-  // The value of Allow for a path that is known. OPTIONS is always answered; `Method::other` has
-  // no name.
+  Router();
+  Router(const Router&) = delete;
+  Router& operator=(const Router&) = delete;
+
+  // Throws std::invalid_argument, as Routes::route says. `group`: null: the outermost.
+  void add(Route route, const RouteGroup* group = nullptr);
+  // Whatever has no path here. Throws std::invalid_argument the second time.
+  void set_fallback(Handler handler);
+  [[nodiscard]] RouteGroup& root() { return groups_.front(); }
+  [[nodiscard]] RouteGroup& add_group(const RouteGroup& outer, std::string_view prefix);
+  // Nothing is added any more: makes each route's hooks.
+  void seal();
+  [[nodiscard]] bool sealed() const { return sealed_; }
+
+  struct Found {
+    const Route* route = nullptr;  // null: nobody answers this method
+    const Hooks* hooks = nullptr;  // null: none; without a route those of the path that is known
+    bool known = false;            // something has this path, or it is `*`: the server itself
+    std::size_t captured = 0;      // values, as sent
+  };
+  using Captured = std::array<std::string_view, Request::parameters_max>;
+  // `method_name` matters for Method::other alone.
+  [[nodiscard]] Found find(Method method, std::string_view method_name, std::string_view path,
+                           Captured& captured) const;
+  [[nodiscard]] Found find(const Request& request) const;  // where nobody asks what was captured
+  // The value of Allow for a path that is known. OPTIONS is always answered.
   [[nodiscard]] std::string allowed(std::string_view path) const;
+  // By their number.
+  [[nodiscard]] const std::deque<Route>& all() const { return routes_; }
+  // Those of routes that no registry has: without a route for it a method is not implemented.
+  [[nodiscard]] const std::vector<std::string>& method_names() const { return method_names_; }
 
  private:
-  [[nodiscard]] std::vector<Route>::const_iterator first_of(std::string_view path) const;
-  std::vector<Route> routes_;  // sorted by path
+  // All routes of one path, or of one pattern whatever its parameters are called.
+  struct Place {
+    std::vector<const Route*> routes;
+
+    [[nodiscard]] const Route* of(Method method, std::string_view method_name) const;
+    void add(const Route& route);
+  };
+  struct Node {
+    std::vector<std::pair<std::string, std::unique_ptr<Node>>> literals;
+    std::unique_ptr<Node> one;  // behind any one segment
+    Place here;                 // of what ends here
+    Place rest;                 // of what ends with all that is left
+  };
+
+  void check(const Route& route) const;
+  [[nodiscard]] Place& place_of(Route& route);
+  [[nodiscard]] const Place* literal(std::string_view path) const;
+  template <class Visit>
+  static bool walk(const Node& node, std::string_view rest, Captured& captured, std::size_t count,
+                   const Visit& visit);
+  template <class Visit>
+  void each_place(std::string_view path, Captured& captured, const Visit& visit) const;
+
+  std::deque<RouteGroup> groups_;  // an outer one before those within it
+  std::deque<Route> routes_;
+  std::vector<std::pair<std::string, std::unique_ptr<Place>>> literals_;  // by length, then text
+  Node patterns_;
+  std::vector<std::string> method_names_;
+  const Route* fallback_ = nullptr;
+  bool sealed_ = false;
 };
 
 }  // namespace lastcall

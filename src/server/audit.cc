@@ -106,13 +106,13 @@ void path(Audit::Text& text, std::string_view path) {
 // Requests that handlers had when the process ended abruptly, by route; left out otherwise.
 bool cut_by_route(const Process& process, Audit& audit) {
   if (process.ended_by == nullptr || process.router == nullptr) return false;
-  const std::vector<Route>& routes = process.router->all();
+  const std::deque<Route>& routes = process.router->all();
   bool any = false;
   for (std::size_t row = 0; row < std::min(routes.size(), limits::routes_told); ++row) {
     const std::uint64_t requests = process.under_way(row);
     if (requests == 0) continue;
     const bool shared = row + 1 == limits::routes_told && routes.size() > row + 1;
-    const std::string_view method = shared ? "" : name(routes[row].method);
+    const std::string_view method = shared ? "" : routes[row].method_text();
     const std::string_view where = shared ? "others" : std::string_view(routes[row].path);
     fmt::format_to(std::back_inserter(audit.plain), "{}{}", any ? "," : "", method);
     path(audit.plain, where);

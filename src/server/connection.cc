@@ -1,6 +1,6 @@
 // The order of a request: on_recv -> on_bytes -> consume -> handle -> respond -> flush -> on_send,
-// and again. Answers that no handler made: connection_refusals.cc; its end: connection_close.cc;
-// its deadlines: connection_time.cc.
+// and again. Its handler: connection_handling.cc; answers that no handler made:
+// connection_refusals.cc; its end: connection_close.cc; its deadlines: connection_time.cc.
 #include "server/connection.h"
 
 #include <algorithm>
@@ -150,7 +150,7 @@ void Connection::on_eof() {
       if (!send_in_flight_ && spill_.empty()) close_after_them();
       return;
     case State::lingering: end_linger(); return;
-    case State::handling:
+    case State::handling: exchange_->note_half_close(); return;
     case State::handled:
     case State::finishing:
     case State::closing: return;
@@ -206,122 +206,18 @@ bool Connection::take_exchange() {
   exchange_ = worker_.exchanges().take();
   if (exchange_ == nullptr) return false;
   exchange_->probes = door_->admin;
+  exchange_->peer.io = &worker_.io();
+  exchange_->peer.socket = fd_;
+  exchange_->peer.trusted = worker_.config().trusted_proxies;
   parser_.begin(*exchange_);
   request_started_at_ = worker_.now();
   return true;
 }
 
-void Connection::handle(std::size_t buffered) {
-  DCHECK(exchange_ != nullptr && state_ == State::open);
-  Exchange& exchange = *exchange_;
-  worker_.metrics().add("requests_received");
-  worker_.metrics().add("requests_in_flight");
-  const Request& request = exchange.request;
-  const Route* route = routes().find(request.method(), request.path());
-  const bool probe = door_->admin || (route != nullptr && route->probe);
-  if (probe) worker_.metrics().add("probes_received");
-  if (said_ != Said::request) {
-    said_ = Said::request;
-    if (!probe) worker_.saw_arrival(accepted_at_);
-  }
-  if (route != nullptr && !probe && worker_.memory().scarce(exchange.body.capacity())) {
-    refuse("memory_denied", buffered);
-    return;
-  }
-  if (route != nullptr && route->waiting != nullptr) {
-    start_waiting(*route, buffered);
-    return;
-  }
-  if (route == nullptr) {
-    answer_without_route();
-  } else {
-    call_plain(*route);
-  }
-  respond(buffered);
-}
-
-const Router& Connection::routes() const { return *door_->router; }
-
-void Connection::call_plain(const Route& route) {
-  Exchange& exchange = *exchange_;
-  worker_.under_way().begin(route);
-  try {
-    route.plain(exchange.request, exchange.response, route.state);
-  } catch (...) {
-    answer_failure();
-  }
-  worker_.under_way().end(route);
-}
-
-std::size_t Connection::answer_bytes() const {
-  DCHECK(exchange_ != nullptr);
-  const Response& response = exchange_->response;
-  const bool head = exchange_->request.method() == Method::head;
-  return response.fields().size() + content(response, head).size();
-}
-
-// A handler that waits outlives the receive buffer, and perhaps the connection: its request moves
-// to memory of its own first.
-void Connection::start_waiting(const Route& route, std::size_t buffered) {
-  DCHECK(state_ == State::open && exchange_ != nullptr);
-  Exchange& exchange = *exchange_;
-  if (parser_.own()) {
-    try {  // a function that only returns another's coroutine may throw before there is one
-      exchange.task = route.waiting(exchange.request, exchange.response, route.state);
-    } catch (...) {
-      answer_failure();
-      respond(buffered);
-      return;
-    }
-    if (exchange.task && worker_.has_room_for_task()) {
-      exchange.connection = this;
-      exchange.route = &route;
-      worker_.under_way().begin(route);
-      state_ = State::handling;
-      worker_.start_task(exchange);
-      return;
-    }
-    exchange.task.reset();
-    refuse("frame_denied", buffered);
-  } else {
-    refuse("body_denied", buffered);
-  }
-}
-
-void Connection::on_handled() noexcept {
-  CHECK(state_ == State::handling && exchange_ != nullptr);
-  state_ = State::handled;
-  worker_.under_way().end(*exchange_->route);
-  try {
-    exchange_->task.result();
-  } catch (...) {
-    answer_failure();
-  }
-  if (!send_in_flight_) {
-    answer_handled();
-  } else if (!exchange_->body.charge_answer(answer_bytes())) {  // on_send comes back to it
-    deny_answer();
-  }
-  proceed();
-}
-
-void Connection::answer_handled() {
-  DCHECK(state_ == State::handled && !send_in_flight_);
-  state_ = State::open;
-  respond(spill_.size());
-  if (state_ == State::closing) {
-    keep(spill_.bytes());
-    spill_.clear();
-    return;
-  }
-  resume_parsing();
-}
-
 void Connection::on_incomplete(Parser::Stage before) {
   if (parser_.stage() == Parser::Stage::body && before != Parser::Stage::body) {
     body_started_at_ = worker_.now();
-    const Request& request = exchange_->request;
-    if (routes().find(request.method(), request.path()) == nullptr) parser_.discard_content();
+    if (find_route() == nullptr) parser_.discard_content();
   }
   if (parser_.expects_continue()) answer_continue();
   if (worker_.config().narrow && !wide_ && parser_.body_bytes() >= limits::widened_body_bytes)
@@ -342,7 +238,7 @@ void Connection::respond(std::size_t buffered) {
   if (!exchange_->body.has_room_for_answer(answer_bytes())) deny_answer();
   exchange_->body.clear();  // `out_` is charged from here on
   const bool announced = parser_.keep_alive() && says_close(buffered);
-  const bool close = announced || !parser_.keep_alive();
+  const bool close = announced || !parser_.keep_alive() || exchange_->response.closes();
   if (!write_answer(close)) {
     if (!out_.empty() && parser_.own()) {  // once what is in it has been sent there is room
       state_ = State::handled;
@@ -396,19 +292,6 @@ void Connection::release_exchange() {
   if (exchange_ == nullptr) return;
   worker_.exchanges().give(exchange_);
   exchange_ = nullptr;
-}
-
-// The client has gone, or the deadline has come. A coroutine that has not ended runs on: it may be
-// doing work that somebody counts on, and its worker takes the exchange back.
-void Connection::abandon_exchange() {
-  CHECK(exchange_ != nullptr);
-  if (state_ == State::handled) {
-    release_exchange();
-    return;
-  }
-  worker_.count_abandoned();
-  worker_.under_way().end(*exchange_->route);
-  std::exchange(exchange_, nullptr)->abandon();
 }
 
 void Connection::spill(std::string_view bytes) {
@@ -568,7 +451,7 @@ void Connection::name_cut() {
   const Request& request = exchange_->request;
   if (cut_requests_ > limits::cut_named || !worker_.cut_report().take_line()) {
     cut_unnamed_ = true;
-    worker_.cut_report().add(routes().find(request.method(), request.path()));
+    worker_.cut_report().add(find_route());
     return;
   }
   log::warning("cut: {} {} from {}, {} ms after it began", request.method_name(),

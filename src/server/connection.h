@@ -125,14 +125,19 @@ class Connection {
   [[nodiscard]] bool take_exchange();
   void handle(std::size_t buffered);  // bytes behind the request that are here already; so below
   [[nodiscard]] const Router& routes() const;
+  const Route* find_route();  // of the request whose head is known; null: no handler will run
   void answer_without_route();
-  [[nodiscard]] int status_without_route(const Request& request) const;
-  void call_plain(const Route& route);
-  void answer_failure();  // of a handler that has thrown, within the catch: 500
-  void deny_answer();     // no room for it: 500
+  [[nodiscard]] int status_without_route() const;
+  void call(const Route* route);
+  void run_after_hooks();
+  void answer_failure();                           // of what has thrown, within the catch: 500
+  void deny_answer();                              // no room for it: 500
   [[nodiscard]] std::size_t answer_bytes() const;  // its fields and content
   void refuse(Metric why, std::size_t buffered);   // no room for its handler: 503
   void answer_instead(int status);
+  void fill_error(Response& response, int status) const;
+  void dress_error(const Request& request, Response& response);
+  [[nodiscard]] Task<> begin_handler(const Route& route);
   void start_waiting(const Route& route, std::size_t buffered);
   void answer_handled();
   void abandon_exchange();

@@ -11,25 +11,15 @@
 
 namespace lastcall {
 
-void Connection::answer_without_route() {
-  const Request& request = exchange_->request;
-  Response& response = exchange_->response;
-  const int status = status_without_route(request);
-  try {
-    response.status(status);
-    if (status != 404) response.field("Allow", routes().allowed(request.path()));
-    if (status != 204) response.body(reason_phrase(status));
-  } catch (const std::bad_alloc&) {
-    worker_.metrics().add("memory_denied");
-    answer_instead(503);
-  }
-}
+void Connection::answer_without_route() { answer_instead(status_without_route()); }
 
 // OPTIONS is answered wherever there is something, and for the server itself: `*` (RFC 9110
 // section 9.3.7).
-int Connection::status_without_route(const Request& request) const {
-  if (!routes().knows(request.path())) return 404;
-  return request.method() == Method::options ? 204 : 405;
+int Connection::status_without_route() const {
+  DCHECK(exchange_->is_routed());
+  if (exchange_->route_failed != 0) return exchange_->route_failed;
+  if (!exchange_->found.known) return 404;
+  return exchange_->request.method() == Method::options ? 204 : 405;
 }
 
 void Connection::answer_failure() {
@@ -52,20 +42,50 @@ void Connection::refuse(Metric why, std::size_t buffered) {
 }
 
 void Connection::answer_instead(int status) {
-  exchange_->response.clear();
-  exchange_->response.status(status);
+  Response& response = exchange_->response;
   try {
-    exchange_->response.body(reason_phrase(status));
+    fill_error(response, status);
   } catch (const std::bad_alloc&) {
-    // The status says it as well.
+    response.clear();
+    response.status(status == 405 ? 503 : status);  // which says it all; a 405 would need Allow
+    return;
+  }
+  dress_error(exchange_->request, response);
+}
+
+void Connection::fill_error(Response& response, int status) const {
+  response.clear();
+  response.status(status);
+  if (status == 405 || status == 204)
+    response.field("Allow", routes().allowed(exchange_->request.path()));
+  if (status != 204) response.body(reason_phrase(status));
+}
+
+// The program's hook may add to it; what it makes larger than an answer that always fits, or throws
+// at, is sent as it was.
+void Connection::dress_error(const Request& request, Response& response) {
+  const After& hook = worker_.config().on_error;
+  const int status = response.status();
+  if (!hook || door_->admin || status < 400) return;
+  try {
+    hook.run(request, response);
+    if (response.fields().size() + response.body().size() <= limits::small_answer_bytes) return;
+  } catch (...) {
+    worker_.failures().note(request, worker_.now());
+  }
+  worker_.metrics().add("hook_failed");
+  try {
+    fill_error(response, status);
+  } catch (const std::bad_alloc&) {
+    response.clear();
+    response.status(503);
   }
 }
 
 // Not when the answer is final already: a body that nobody wants is not asked for.
 void Connection::answer_continue() {
-  const Request& request = exchange_->request;
-  const bool routed = routes().find(request.method(), request.path()) != nullptr;
-  if (const int status = routed ? 204 : status_without_route(request); status != 204) {
+  const int status = find_route() != nullptr ? 204 : status_without_route();
+  if (status != 204) {
     reject(status);
     return;
   }
@@ -83,10 +103,10 @@ void Connection::reject(int status) {
   state_ = State::finishing;
   bool written = false;
   try {
+    static const Request unknown;
     Response& response = worker_.scratch();
-    response.clear();
-    response.status(status).body(reason_phrase(status));
-    if (status == 405) response.field("Allow", routes().allowed(exchange_->request.path()));
+    fill_error(response, status);
+    dress_error(exchange_ == nullptr ? unknown : exchange_->request, response);
     written = write_response(out_, response, {.head = head, .close = true, .http_1_0 = false},
                              worker_.date());
   } catch (const std::bad_alloc&) {

@@ -31,7 +31,7 @@ void CutReport::log_rest() const {
     if (sum.requests == 0) continue;
     const std::string where = sum.route == nullptr
                                   ? "others"
-                                  : fmt::format("{} {}", name(sum.route->method), sum.route->path);
+                                  : fmt::format("{} {}", sum.route->method_text(), sum.route->path);
     fmt::format_to(std::back_inserter(by_route), "{}{}: {}", by_route.empty() ? "" : ", ", where,
                    sum.requests);
   }

@@ -1,6 +1,7 @@
 #include "server/failures.h"
 
 #include <exception>
+#include <string_view>
 
 #include <lastcall/log.h>
 
@@ -29,18 +30,22 @@ Failures::Kind& Failures::kind_of(const std::type_info* type) {
 }
 
 void Failures::tell(const std::type_info* type, const char* what, const Request& request, Ms now) {
-  constexpr std::size_t shown = 200;
+  constexpr std::size_t shown = 200;  // bytes of each
   Kind& kind = kind_of(type);
   if (kind.told_at != never && now < kind.told_at + limits::failure_log_ms) {
     ++kind.untold;
     return;
   }
-  const std::string_view target = request.target().substr(0, shown);
+  const auto id = request.field("X-Request-Id").value_or(std::string_view{}).substr(0, shown);
+  const std::string_view before_id = id.empty() ? "" : ", request id ";
+  const std::string_view path = request.path().substr(0, shown);
+  const std::string_view why = std::string_view(what).substr(0, shown);
   if (kind.untold == 0) {
-    log::error("{} {} failed, answered 500: {}", request.method_name(), target, what);
+    log::error("{} {} failed, answered 500: {}{}{}", request.method_name(), path, why, before_id,
+               id);
   } else {
-    log::error("{} {} failed, answered 500: {}; and {} more since that was said last",
-               request.method_name(), target, what, kind.untold);
+    log::error("{} {} failed, answered 500: {}{}{}; and {} more since that was said last",
+               request.method_name(), path, why, before_id, id, kind.untold);
   }
   kind.told_at = now;
   kind.untold = 0;

@@ -73,7 +73,10 @@ void add_health_routes(Router& router, Health& health) {
                 {"/readyz", readyz},  {"/ready", readyz},  {"/servingz", servingz},
                 {"/metrics", metrics}};
   for (const auto& route : routes) {
-    router.add({Method::get, route.path, route.plain, nullptr, &health, true});
+    router.add({.method = Method::get,
+                .path = route.path,
+                .handler = Handler(route.plain, &health),
+                .probe = true});
   }
 }
 

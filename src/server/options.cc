@@ -5,6 +5,7 @@
 #include <lastcall/option_row.h>
 
 #include "base/limits.h"
+#include "http/trusted_proxies.h"
 #include "io/sockets.h"
 
 namespace lastcall {
@@ -34,6 +35,11 @@ constexpr OptionRow<Options> rows[] = {
      .member = &Options::io,
      .kind = "auto|io_uring|epoll",
      .help = "what serves: auto is io_uring where it can be had, else epoll"},
+    {.name = "--trusted-proxies",
+     .member = &Options::trusted_proxies,
+     .kind = "NETWORK,...",
+     .help = "whose X-Forwarded-For tells a handler who its client is, such as 10.0.0.0/8,fd00::/8",
+     .unset = "none"},
     {.name = "--drain-window",
      .member = &Options::drain_window,
      .kind = "DURATION",
@@ -168,6 +174,8 @@ std::string Options::invalid() const {
   std::string wrong = invalid_address("--listen", listen);
   if (wrong.empty() && !admin_listen.empty())
     wrong = invalid_address("--admin-listen", admin_listen);
+  if (const std::string no_network = TrustedProxies().parse(trusted_proxies); wrong.empty())
+    wrong = no_network.empty() ? no_network : "--trusted-proxies: " + no_network;
   if (wrong.empty()) wrong = invalid_option(option_rows(), *this);
   if (wrong.empty() && memory != 0 && memory < limits::memory_min)
     wrong = fmt::format("--memory is {}: at least {}", memory, format_size(limits::memory_min));

@@ -166,6 +166,8 @@ struct Server::Impl {
   Health health;
   Router router;
   Router admin_router;
+  After on_error;
+  TrustedProxies trusted_proxies;
   Task<> (*on_start)(void*) = nullptr;
   void* on_start_state = nullptr;
   void (*on_drain)(void*) = nullptr;
@@ -192,7 +194,8 @@ struct Server::Impl {
   std::string engine_failed;  // why the first failed
 };
 
-Server::Server(Options options) : impl_(new Impl(std::move(options))) {}
+Server::Server(Options options) : Server(new Impl(std::move(options))) {}
+Server::Server(Impl* impl) : Routes(&impl->router.root()), impl_(impl) {}
 // By exit() while it runs: its threads, which stand still, need what they have.
 Server::~Server() {
   if (impl_->runs) {
@@ -202,14 +205,14 @@ Server::~Server() {
   delete impl_;
 }
 
-void Server::route(Method method, std::string_view path, Plain handler, void* state) {
-  CHECK(!impl_->has_run && "routes are added before `run`");
-  impl_->router.add({method, std::string(path), handler, nullptr, state});
+void Server::fallback(Handler handler) {
+  CHECK(!impl_->has_run && "the fallback is set before `run`");
+  impl_->router.set_fallback(std::move(handler));
 }
 
-void Server::route(Method method, std::string_view path, Waiting handler, void* state) {
-  CHECK(!impl_->has_run && "routes are added before `run`");
-  impl_->router.add({method, std::string(path), nullptr, handler, state});
+void Server::on_error(After hook) {
+  CHECK(!impl_->has_run && "the hook is set before `run`");
+  impl_->on_error = std::move(hook);
 }
 
 void Server::on_start(Task<> (*work)(void*), void* state) {
@@ -228,6 +231,8 @@ int Server::run() {
   static std::atomic<bool> one_has_run{false};
   CHECK(!one_has_run.exchange(true) && "a server runs, and once in a process");
   impl_->has_run = impl_->runs = true;
+  impl_->router.seal();
+  impl_->admin_router.seal();
   try {
     if (const std::optional<int> code = impl_->start()) {
       impl_->runs = false;
@@ -289,6 +294,7 @@ std::optional<int> Server::Impl::start() {
   }
 
   unblock_fatal_signals();
+  (void)trusted_proxies.parse(options.trusted_proxies);  // checked by Options::invalid
   configs = worker_configs();
   std::string why;
   const bool opened = open_engines(why) && !signal_pending(signal_fd) && open_admin_listener(why) &&
@@ -350,7 +356,9 @@ std::vector<WorkerConfig> Server::Impl::worker_configs() const {
     WorkerConfig& config = all[i];
     config.router = &router;
     config.admin_router = &admin_router;
-    config.parser = {options.max_header_bytes, options.max_body_bytes};
+    config.parser = {options.max_header_bytes, options.max_body_bytes, &router.method_names()};
+    config.on_error = on_error;
+    config.trusted_proxies = trusted_proxies.empty() ? nullptr : &trusted_proxies;
     config.connections_max =
         std::max<std::size_t>(1, (plan.connections + workers - 1 - i) / workers);
     config.memory = plan.each;

@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "base/reserve.h"
+#include "server/hooks.h"
 #include "server/last_words.h"
 
 namespace lastcall {
@@ -499,11 +500,24 @@ void Worker::finish_tasks() {
         exchange->connection->on_handled();
       } else {
         --abandoned_;
-        exchanges_.give(exchange);  // its client has gone, or the deadline has cut it
+        end_abandoned(*exchange);
       }
     }
     finishing_.clear();
   }
+}
+
+// Its client has gone, or the deadline has cut it: its hooks may still want to tell somebody.
+void Worker::end_abandoned(Exchange& exchange) {
+  if (exchange.found.hooks != nullptr) {
+    try {
+      run_after(*exchange.found.hooks, exchange.request, exchange.response);
+    } catch (...) {
+      failures_.note(exchange.request, now_);
+      metrics().add("hook_failed");
+    }
+  }
+  exchanges_.give(&exchange);
 }
 
 // ---- what must be true

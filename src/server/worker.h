@@ -37,6 +37,7 @@
 #include "http/date.h"
 #include "http/exchange.h"
 #include "http/router.h"
+#include "http/trusted_proxies.h"
 #include "io/io.h"
 #include "server/connection.h"
 #include "server/cut_report.h"
@@ -53,6 +54,8 @@ struct WorkerConfig {
   const Router* router = nullptr;
   const Router* admin_router = nullptr;
   ParserLimits parser;
+  After on_error;  // of answers that no handler has made
+  const TrustedProxies* trusted_proxies = nullptr;
   std::size_t connections_max = 65'536;
   Memory::Bounds memory;
   std::size_t send_bytes_max = limits::send_bytes_max;
@@ -164,6 +167,7 @@ class Worker {
   void count_accepted(bool swept);
   void run_coroutines();
   void finish_tasks();
+  void end_abandoned(Exchange& exchange);
   void resume_parked();
   void tend_listeners();
   [[nodiscard]] std::size_t room(const Door& door) const;

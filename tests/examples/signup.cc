@@ -21,7 +21,7 @@ lastcall::Task<std::string> ask(std::string host, std::uint16_t port) {
   co_return "no quote today: " + error.message();
 }
 
-lastcall::Task<> quote(lastcall::Request&, lastcall::Response& response, void*) {
+lastcall::Task<> quote(lastcall::Request&, lastcall::Response& response) {
   response.body(co_await ask("localhost", 8092));
 }
 
@@ -31,7 +31,7 @@ lastcall::Task<> send_mail(std::string address) {
   co_await ask("localhost", 8092);
 }
 
-void signup(lastcall::Request& request, lastcall::Response& response, void*) {
+void signup(lastcall::Request& request, lastcall::Response& response) {
   if (lastcall::background("mail", send_mail, std::string(request.body()))) {
     response.body("welcome\n");  // a promise: the process ends with exit code 3 if it is not kept
   } else {
@@ -45,7 +45,7 @@ int main() {
   options.listen = "127.0.0.1:8091";
   options.drain_window = 1s;
   lastcall::Server server(options);
-  server.route(lastcall::Method::get, "/quote", quote);
-  server.route(lastcall::Method::post, "/signup", signup);
+  server.route("GET", "/quote", quote);
+  server.route("POST", "/signup", signup);
   return server.run();
 }

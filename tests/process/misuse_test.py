@@ -40,7 +40,7 @@ class MisuseTest(TestCase):
         self.assert_ends_with("run-twice", "a server runs, and once in a process")
 
     def test_a_route_is_added_before_it_runs(self):
-        self.assert_ends_with("route-late", "routes are added before `run`")
+        self.assert_ends_with("route-late", "routes and hooks are added before `run`")
 
     def test_a_second_waiter_of_a_latch_costs_its_own_request_and_no_other(self):
         server = self.start(command=[MISUSE, "127.0.0.1:0", "none"])

@@ -121,10 +121,10 @@ class Schedule {
     counting_ = {&counter_, plan_.job_delay};
     process_.can_unlisten = plan_.unlistens;
     process_.tcp_at_start = {0, 0};
-    router_.add({Method::any, "/echo", echo, nullptr, nullptr});
-    router_.add({Method::get, "/wait", nullptr, wait, nullptr});
-    router_.add({Method::post, "/incr", incr, nullptr, &counting_});
-    router_.add({Method::get, "/counter", nullptr, count, &counting_});
+    router_.add({Method::any, "/echo", Handler(echo, nullptr)});
+    router_.add({Method::get, "/wait", Handler(wait, nullptr)});
+    router_.add({Method::post, "/incr", Handler(incr, &counting_)});
+    router_.add({Method::get, "/counter", Handler(count, &counting_)});
     add_health_routes(router_, health_);
     add_health_routes(admin_router_, health_);
     config_.on_start = [](void* counter) { return static_cast<Counter*>(counter)->look(); };

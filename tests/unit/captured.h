@@ -1,4 +1,4 @@
-// Lines that go to stderr while it lives.
+// Lines that go to stderr while it lives, those of the log from `info` on among them.
 #pragma once
 
 #include <unistd.h>
@@ -6,14 +6,20 @@
 #include <cstdio>
 #include <string>
 
+#include <lastcall/log.h>
+
 namespace lastcall {
 
 class Captured {
  public:
-  Captured() : before_(dup(STDERR_FILENO)) { dup2(fileno(file_), STDERR_FILENO); }
+  Captured() : before_(dup(STDERR_FILENO)) {
+    dup2(fileno(file_), STDERR_FILENO);
+    log::configure(log::Format::text, log::Level::info);
+  }
   Captured(const Captured&) = delete;
   Captured& operator=(const Captured&) = delete;
   ~Captured() {
+    log::configure(log::Format::text, log::Level::off);
     dup2(before_, STDERR_FILENO);
     close(before_);
     std::fclose(file_);

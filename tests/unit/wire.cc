@@ -20,23 +20,24 @@ Process& prepared(Process& process, sim::Kernel& kernel) {
 WorkerConfig routed(WorkerConfig config, const Router& router, const Router& admin_router) {
   config.router = &router;
   config.admin_router = &admin_router;
+  config.parser.methods = &router.method_names();
   return config;
 }
 
-Task<> wait(Request& request, Response& response, void*) {
+Task<> wait(Request& request, Response& response) {
   const auto ms = std::stol(std::string(request.query_value("ms").value_or("0")));
   co_await sleep(std::chrono::milliseconds(ms));
   response.body("waited");
 }
 
-Task<> wait_for_large(Request&, Response& response, void*) {
+Task<> wait_for_large(Request&, Response& response) {
   co_await sleep(std::chrono::milliseconds(1));
   response.body(std::string(100'000, 'x'));
 }
 
-Task<> throw_before_waiting(Request&, Response&, void*) { throw std::runtime_error("too soon"); }
+Task<> throw_before_waiting(Request&, Response&) { throw std::runtime_error("too soon"); }
 
-Task<> wait_and_throw(Request&, Response&, void*) {
+Task<> wait_and_throw(Request&, Response&) {
   co_await sleep(std::chrono::milliseconds(1));
   throw std::runtime_error("a handler's own failure");
 }
@@ -47,28 +48,20 @@ Wire::Wire(WorkerConfig given, Budget budget)
     : process(1, budget),
       config(routed(given, router, admin_router)),
       worker(io, config, prepared(process, kernel), 0) {
-  router.add({Method::get, "/", [](Request&, Response& r, void*) { r.body("hello world"); },
-              nullptr, nullptr});
-  router.add({Method::get, "/whoami", [](Request&, Response& r, void*) { r.body("sim"); }, nullptr,
-              nullptr});
-  router.add({Method::any, "/echo", [](Request& q, Response& r, void*) { r.body(q.body()); },
-              nullptr, nullptr});
-  router.add({Method::post, "/take", [](Request&, Response& r, void*) { r.body("taken"); }, nullptr,
-              nullptr});
-  router.add({Method::get, "/large",
-              [](Request&, Response& r, void*) { r.body(std::string(100'000, 'x')); }, nullptr,
-              nullptr});
+  router.add({Method::get, "/", [](Request&, Response& r) { r.body("hello world"); }});
+  router.add({Method::get, "/whoami", [](Request&, Response& r) { r.body("sim"); }});
+  router.add({Method::any, "/echo", [](Request& q, Response& r) { r.body(q.body()); }});
+  router.add({Method::post, "/take", [](Request&, Response& r) { r.body("taken"); }});
+  router.add(
+      {Method::get, "/large", [](Request&, Response& r) { r.body(std::string(100'000, 'x')); }});
   router.add({Method::get, "/large-and-unsent",
-              [](Request&, Response& r, void*) { r.status(204).body(std::string(100'000, 'x')); },
-              nullptr, nullptr});
-  router.add({Method::get, "/throw",
-              [](Request&, Response&, void*) { throw std::runtime_error("no"); }, nullptr,
-              nullptr});
-  router.add({Method::get, "/wait", nullptr, wait, nullptr});
-  router.add({Method::get, "/slow", nullptr, wait, nullptr});
-  router.add({Method::get, "/wait-large", nullptr, wait_for_large, nullptr});
-  router.add({Method::get, "/wait-and-throw", nullptr, wait_and_throw, nullptr});
-  router.add({Method::get, "/throw-and-wait", nullptr, throw_before_waiting, nullptr});
+              [](Request&, Response& r) { r.status(204).body(std::string(100'000, 'x')); }});
+  router.add({Method::get, "/throw", [](Request&, Response&) { throw std::runtime_error("no"); }});
+  router.add({Method::get, "/wait", wait});
+  router.add({Method::get, "/slow", wait});
+  router.add({Method::get, "/wait-large", wait_for_large});
+  router.add({Method::get, "/wait-and-throw", wait_and_throw});
+  router.add({Method::get, "/throw-and-wait", throw_before_waiting});
   add_health_routes(router, health);
   add_health_routes(admin_router, health);
   worker.start(-1, kernel.signal_fd);

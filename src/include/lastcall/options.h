@@ -13,9 +13,10 @@ struct Options {
   using Duration = std::chrono::milliseconds;
 
   std::string listen = "[::]:8080";
-  std::string admin_listen;  // empty: off
-  unsigned workers = 0;      // 0: one per usable CPU
-  std::string io = "auto";   // or "io_uring", "epoll"; auto: io_uring where it can be had
+  std::string admin_listen;     // empty: off
+  unsigned workers = 0;         // 0: one per usable CPU
+  std::string io = "auto";      // or "io_uring", "epoll"; auto: io_uring where it can be had
+  std::string trusted_proxies;  // "10.0.0.0/8, fd00::/8": whose X-Forwarded-For is believed
 
   Duration drain_window{10'000};
   Duration shutdown_timeout{15'000};

@@ -2,9 +2,12 @@
 // handler returns, for a coroutine until its frame ends. Copy what must live longer.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -20,8 +23,8 @@ enum class Method : std::uint8_t {
   patch,
   trace,
   connect,
-  other,  // registered elsewhere than RFC 9110 and RFC 5789; see `method_name`
-  any,    // in a route only: every method
+  other,  // elsewhere registered than in RFC 9110 and RFC 5789, or nowhere; see `method_name`
+  any,    // in a route only: every method but TRACE and CONNECT
 };
 [[nodiscard]] std::string_view name(Method method);
 
@@ -33,16 +36,29 @@ struct Field {
 // ASCII case-insensitive equality, as field names and most tokens compare.
 [[nodiscard]] bool same_token(std::string_view a, std::string_view b);
 
+struct Exchange;
+
 class Request {
  public:
+  Request() = default;
+  Request(const Request&) = delete;
+  Request& operator=(const Request&) = delete;
+
   [[nodiscard]] Method method() const { return method_; }
   [[nodiscard]] std::string_view method_name() const { return method_name_; }
   // As on the request line (RFC 9112 section 3.2); `path` and `query` are its parts, not decoded.
   [[nodiscard]] std::string_view target() const { return target_; }
   [[nodiscard]] std::string_view path() const { return path_; }
   [[nodiscard]] std::string_view query() const { return query_; }
-  // The value of the first `name=value` in the query, not decoded.
-  [[nodiscard]] std::optional<std::string_view> query_value(std::string_view name) const;
+  // What stands for `{name}` or `{name...}` in the path of the route, percent-decoded: it may hold
+  // any byte, a slash and NUL too. Throws std::out_of_range for a name that the route does not
+  // have.
+  [[nodiscard]] std::string_view param(std::string_view name) const;
+  // The value of the first `name=value` in the query, decoded as forms write it: a '+' is a space
+  // (WHATWG URL standard, section 5.1).
+  [[nodiscard]] std::optional<std::string> query_value(std::string_view name) const;
+  [[nodiscard]] std::vector<std::string> query_values(
+      std::string_view name) const;  // all, in order
   // The authority that the client asked for: of an absolute-form target, else of Host.
   [[nodiscard]] std::string_view host() const { return host_; }
   [[nodiscard]] int minor_version() const { return minor_version_; }  // of HTTP/1.x
@@ -50,12 +66,30 @@ class Request {
   [[nodiscard]] std::span<const Field> fields() const { return fields_; }
   // The first field of that name; empty when there is none.
   [[nodiscard]] std::optional<std::string_view> field(std::string_view name) const;
-  // The content, transfer coding removed (RFC 9110 section 6.4). Trailers are not merged.
+  // The values of all fields of that name, joined by ", " (RFC 9110 section 5.2).
+  [[nodiscard]] std::optional<std::string> combined_field(std::string_view name) const;
+  // The first cookie of that name (RFC 6265 section 4.2.1), without the quotes around it.
+  [[nodiscard]] std::optional<std::string_view> cookie(std::string_view name) const;
+  // The content, transfer coding removed (RFC 9110 section 6.4).
   [[nodiscard]] std::string_view body() const { return body_; }
+  // What came behind a chunked body; never a field (RFC 9110 section 6.5).
+  [[nodiscard]] std::span<const Field> trailers() const { return trailers_; }
+
+  // Who is at the other end of the connection, without the port: "192.0.2.1", "2001:db8::1". Costs
+  // a system call, the first time. Of a connection that is gone: empty.
+  [[nodiscard]] std::string peer_address() const;
+  // The same, or whom X-Forwarded-For names where it comes through proxies that are trusted
+  // (Options::trusted_proxies).
+  [[nodiscard]] std::string client_address() const;
 
   // An answer can no longer be delivered: the connection broke, or the drain's deadline has cut it.
   // Of use to a coroutine that could stop early.
   [[nodiscard]] bool client_gone() const { return client_gone_; }
+  // The client will send nothing more. It may well wait for the answer, as `nc -N` does (RFC 9112
+  // section 9.6), or have gone.
+  [[nodiscard]] bool half_closed() const { return half_closed_; }
+
+  static constexpr std::size_t parameters_max = 8;  // of one route
 
  private:
   friend class Parser;
@@ -63,6 +97,7 @@ class Request {
 
   Method method_ = Method::other;
   bool client_gone_ = false;
+  bool half_closed_ = false;
   int minor_version_ = 1;
   std::string_view method_name_;
   std::string_view target_;
@@ -71,6 +106,10 @@ class Request {
   std::string_view host_;
   std::string_view body_;
   std::vector<Field> fields_;  // keeps its capacity from request to request
+  std::vector<Field> trailers_;
+  const std::vector<std::string>* parameters_ = nullptr;  // names, of its route
+  std::array<std::string_view, parameters_max> values_{};
+  Exchange* exchange_ = nullptr;  // in which it stands
 };
 
 }  // namespace lastcall

@@ -6,21 +6,19 @@
 //   int main() {
 //     lastcall::block_signals();
 //     lastcall::Server server({.listen = "0.0.0.0:8080"});
-//     server.route(lastcall::Method::get, "/", [](auto&, auto& response, void*) {
-//       response.body("hello\n");
+//     server.route("GET", "/hello/{name}", [](auto& request, auto& response) {
+//       response.body("hello ").append(request.param("name"));
 //     });
 //     return server.run();
 //   }
 //
 // Handlers run on the worker that owns the connection and must not block it. One that waits is a
-// coroutine: see `Waiting` (handler.h), `sleep` (sleep.h) and `Stream` (stream.h). Work that
+// coroutine (handler.h): see `sleep` (sleep.h) and `Stream` (stream.h). Work that
 // outlives its answer: `background` (background.h). Where a coroutine is: context.h.
 //
 // Included by themselves: coroutines that wait for each other (latch.h), files (file.h), the log
 // (log.h), rows of options (option_row.h), durations and sizes as text (duration.h).
 #pragma once
-
-#include <string_view>
 
 #include <lastcall/background.h>
 #include <lastcall/context.h>
@@ -29,13 +27,14 @@
 #include <lastcall/options.h>
 #include <lastcall/request.h>
 #include <lastcall/response.h>
+#include <lastcall/routes.h>
 #include <lastcall/sleep.h>
 #include <lastcall/stream.h>
 #include <lastcall/task.h>
 
 namespace lastcall {
 
-class Server {
+class Server : public Routes {
  public:
   // Before whatever of the start may take long: a signal that has come, and that `run` does not
   // come to within the shutdown timeout and a second, ends the process with exit code 1 and a line.
@@ -44,14 +43,19 @@ class Server {
   Server& operator=(const Server&) = delete;
   ~Server();
 
-  // Exact paths; a route for GET also answers HEAD unless that has its own, `Method::any` all but
-  // TRACE and CONNECT. OPTIONS of a path without a route of its own is answered 204 with Allow. The
-  // health paths and /metrics are taken. Throws std::invalid_argument for a path that does not
-  // begin with '/' or is taken, and for TRACE and CONNECT, which no handler gets. `state` is passed
-  // to each call; with more than one worker it is used from several threads at once. Before `run`:
-  // later it ends the process.
-  void route(Method method, std::string_view path, Plain handler, void* state = nullptr);
-  void route(Method method, std::string_view path, Waiting handler, void* state = nullptr);
+  // Routes and hooks, `route`, `before`, `after` and `group`, are those of `Routes`: of all paths.
+
+  // Answers whatever no route has a path for; without one that is 404. Throws
+  // std::invalid_argument the second time. Before `run`, as all that follows.
+  void fallback(Handler handler);
+
+  // May add to each answer that is the server's own, and no handler's: 400 to 431 and 505 for what
+  // is wrong with a request, 404 and 405 where nothing routes it, 500 for what a handler has thrown
+  // or what there is no room for, 501, 503 while memory is short. A field for CORS, say, a request
+  // id, or a body in JSON. Of a request that could not be read all or some is empty. Not called on
+  // the admin listener. Small it stays: of what throws, or makes it larger than 16 KiB, nothing is
+  // kept, and `hook_failed` counts that. A second hook replaces the first.
+  void on_error(After hook);
 
   // A coroutine that each worker runs once, when it begins to serve: to look at what the service
   // depends on, say. It is no promise: what it throws is logged, a drain waits for it and its
@@ -70,6 +74,7 @@ class Server {
 
  private:
   struct Impl;
+  explicit Server(Impl* impl);
   Impl* const impl_;
 };
 

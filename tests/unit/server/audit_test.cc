@@ -67,7 +67,7 @@ TEST_CASE("a process that ends with 0 of its own, and loses something, does not 
 TEST_CASE("what handlers had is told by route, and no route's path breaks the line") {
   Router router;
   for (const char* path : {"/a,\"b\" c", "/wait"})
-    router.add({Method::get, path, [](Request&, Response&, void*) {}, nullptr, nullptr});
+    router.add({Method::get, path, [](Request&, Response&) {}});
   Process process(2, {});
   process.router = &router;
   process.slots[0].metrics.add("requests_in_flight", 4);
@@ -90,8 +90,7 @@ TEST_CASE("what handlers had is told by route, and no route's path breaks the li
 TEST_CASE("routes beyond what is told one by one are summed") {
   Router router;
   for (std::size_t i = 0; i < limits::routes_told + 5; ++i)
-    router.add({Method::get, fmt::format("/{}", 1000 + i), [](Request&, Response&, void*) {},
-                nullptr, nullptr});
+    router.add({Method::get, fmt::format("/{}", 1000 + i), [](Request&, Response&) {}});
   Process process(1, {});
   process.router = &router;
   process.ended_by = "watchdog";

@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "captured.h"
+#include "wire.h"
 
 using namespace lastcall;
 
@@ -51,4 +52,22 @@ TEST_CASE("of many kinds the last share a line") {
   fail(failures, std::underflow_error("i"), 0);
   fail(failures, 1, 0);
   CHECK(log.count("failed, answered 500") == limits::failure_kinds);
+}
+
+TEST_CASE("a failure is told by method, path and request id, none of them without bounds") {
+  const Captured log;
+  Wire wire;
+  wire.router.add(
+      {.method = Method::get, .path = "/fails/{id}", .handler = [](Request&, Response&) {
+         throw std::runtime_error(std::string(5000, 'x'));
+       }});
+  const int socket = wire.connect();
+  const std::string id(1000, 'i');
+  CHECK(status(wire.ask(socket, "GET /fails/7?token=secret HTTP/1.1\r\nHost: a\r\nX-Request-Id: " +
+                                    id + "\r\n\r\n")) == 500);
+  CHECK(log.count("GET /fails/7 failed, answered 500: xxx") == 1);
+  CHECK(log.count(", request id iii") == 1);
+  CHECK(log.count("secret") == 0);
+  CHECK(log.count(std::string(201, 'x')) == 0);
+  CHECK(log.count(std::string(201, 'i')) == 0);
 }
