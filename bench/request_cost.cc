@@ -136,6 +136,8 @@ class PretendIo final : public lastcall::Io {
   int open_socket(int) override { return -EMFILE; }
   void shut_send(int) override {}
   void shut_both(int) override {}
+  void reset(int) override {}
+  void set_close_resets(int, bool) override {}
   void close(int) override {}
   std::size_t bytes_waiting(int) override { return 0; }
   [[nodiscard]] bool may_have_received(Ticket) const override { return false; }

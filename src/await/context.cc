@@ -1,6 +1,10 @@
 #include "await/context.h"
 
 #include <lastcall/context.h>
+#include <lastcall/task.h>
+
+#include "await/operations.h"
+#include "await/ready.h"
 
 #include "base/check.h"
 
@@ -20,6 +24,16 @@ Context& context() {
 
 Instant now() { return Instant(std::chrono::milliseconds(context().now)); }
 bool draining() { return context().draining; }
+
+bool DrainBegun::await_ready() const { return context().draining; }
+void DrainBegun::await_suspend(std::coroutine_handle<> waiter) {
+  woken_.waiter = waiter;
+  context().drain_begun.add(woken_);
+}
+void DrainBegun::await_resume() const {
+  if (context().operations.canceled()) throw Canceled();
+}
+
 unsigned this_worker() { return context().worker; }
 
 }  // namespace lastcall

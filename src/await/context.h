@@ -27,6 +27,7 @@ struct Context {
   Metrics& metrics;
   Sleepers& sleepers;
   Ready& ready;
+  Ready& drain_begun;  // who waits for that
   Operations& operations;
   Resolver& resolver;
   OpenStreams& open_streams;

@@ -24,6 +24,14 @@ void Ready::add(detail::Woken& woken) {
   ring_.previous = &woken;
 }
 
+void Ready::take(Ready& others) {
+  while (!others.empty()) {
+    detail::Woken& first = *others.ring_.next;
+    first.leave();
+    add(first);
+  }
+}
+
 void Ready::run() {
   if (empty()) return;
   detail::Woken end;

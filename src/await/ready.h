@@ -3,7 +3,7 @@
 // waits: to wake somebody takes no memory.
 #pragma once
 
-#include <lastcall/latch.h>
+#include <lastcall/woken.h>
 
 namespace lastcall {
 
@@ -15,7 +15,8 @@ class Ready {
   ~Ready();
 
   void add(detail::Woken& woken);
-  void run();  // those there are now; whom they wake comes with the next turn
+  void take(Ready& others);  // all of them
+  void run();                // those there are now; whom they wake comes with the next turn
   [[nodiscard]] bool empty() const { return ring_.next == &ring_; }
 
  private:

@@ -1,3 +1,4 @@
+#include <lastcall/request.h>
 #include <lastcall/task.h>
 
 #include <array>
@@ -98,6 +99,9 @@ PromiseBase::Ended PromiseBase::keep_exception(KeptError& error, bool root) noex
     throw;
   } catch (const Canceled&) {
     return Ended::canceled;
+  } catch (const Incomplete& incomplete) {
+    error.status = incomplete.status;
+    return Ended::incomplete;
   } catch (const std::bad_alloc&) {
     return Ended::without_memory;
   } catch (...) {
@@ -113,6 +117,7 @@ void PromiseBase::rethrow() const {
     case Ended::by_error: error.rethrow();
     case Ended::among_many: throw AmongMany();
     case Ended::canceled: throw Canceled();
+    case Ended::incomplete: throw Incomplete(error.status);
     case Ended::without_memory: throw std::bad_alloc();
   }
 }

@@ -63,6 +63,12 @@ bool OutBuffer::append(std::string_view bytes) {
   return true;
 }
 
+void OutBuffer::take(HeldBytes& bytes) {
+  DCHECK(empty());
+  clear();
+  heap_.swap(bytes);
+}
+
 char* OutBuffer::grow(std::size_t bytes) {
   if (slab_ == nullptr && heap_.empty() && bytes <= limits::slab_bytes) {
     slab_ = pool_.take();

@@ -57,6 +57,7 @@ class OutBuffer {
     slab_ != nullptr ? void(slab_size_ += bytes) : heap_.commit(bytes);
   }
   [[nodiscard]] bool append(std::string_view bytes);  // as `reserve`
+  void take(HeldBytes& bytes);                        // a body's; only while it is empty
   void clear();                                       // gives the memory back
 
   // No more answers should be added to it, until these are sent.

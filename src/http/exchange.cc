@@ -41,8 +41,11 @@ Exchange::Exchange(Memory& memory)
       head(memory, HeldBytes::Part::head),
       trailers(memory, HeldBytes::Part::head),
       decoded(memory, HeldBytes::Part::head),
+      in(*this, memory),
+      out(*this, memory),
       memory_(memory) {
   request.exchange_ = this;
+  response.exchange_ = this;
 }
 
 bool Exchange::own_head(std::string_view raw, std::size_t capacity) {
@@ -122,12 +125,13 @@ bool Exchange::end_trailer() {
   return true;
 }
 
-void Exchange::find_route(const Router& router) {
+void Exchange::find_route() {
   DCHECK(!is_routed_);
+  if (router == nullptr) return;
   is_routed_ = true;
-  found = router.find(request.method_, request.method_name_, request.path_, request.values_);
-  request.parameters_ = found.route == nullptr ? nullptr : &found.route->parameters;
-  route_failed = decode_parameters(found.captured);
+  found = router->find(request.method_, request.method_name_, request.path_, request.values_);
+  request.parameters_ = found.parameters;
+  if (found.captured > 0) route_failed = decode_parameters(found.captured);
 }
 
 // Only what is encoded needs memory of its own: its end is reserved for all at once, since it must
@@ -153,38 +157,52 @@ int Exchange::decode_parameters(std::size_t count) {
   return 0;
 }
 
+void Exchange::end_handler() {
+  answered = true;
+  task.reset();
+  drop_content();
+  response.clear();
+  in.clear();
+}
+
 void Exchange::abandon() {
   CHECK(connection != nullptr);
   peer.remember();
   connection = nullptr;
+  calls = nullptr;
   request.client_gone_ = true;
+  in.fail(0);
+  out.abandon();
 }
 
-void Exchange::forget_route() {
-  is_routed_ = false;
-  request.parameters_ = nullptr;
-  found = {};
-  route_failed = 0;
-  decoded.clear();
+void Exchange::forget_trailers() {
+  request.trailers_.clear();
+  trailers.clear();
+  trailer_ = {};
 }
 
 void Exchange::clear() {
   request.method_name_ = request.target_ = request.path_ = request.query_ = {};
   request.host_ = request.body_ = {};
   request.fields_.clear();
-  request.client_gone_ = request.half_closed_ = false;
+  request.client_gone_ = request.half_closed_ = request.body_to_be_read_ = false;
   request.minor_version_ = 1;
   request.method_ = Method::other;
   response.clear();
   body.clear();
   head.clear();
   head_owned = false;
-  if (is_routed_) forget_route();
-  request.trailers_.clear();
-  trailers.clear();
-  trailer_ = {};
+  is_routed_ = false;
+  request.parameters_ = nullptr;
+  route_failed = 0;
+  decoded.clear();
+  if (!trailers.empty()) forget_trailers();
   peer.forget();
+  if (out.is_used()) out.clear();
+  if (in.is_used()) in.clear();
+  answered = false;
   connection = nullptr;
+  calls = nullptr;
   worker = nullptr;
 }
 

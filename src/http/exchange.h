@@ -7,7 +7,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -16,6 +18,8 @@
 #include <lastcall/task.h>
 
 #include "http/held_bytes.h"
+#include "http/incoming_body.h"
+#include "http/outgoing_body.h"
 #include "http/peer.h"
 #include "http/router.h"
 
@@ -38,6 +42,7 @@ class BodyBuffer {
     return is_answers_ || memory_.has_room_for_answer(bytes, held_.capacity());
   }
   [[nodiscard]] std::string_view bytes() const { return held_.bytes(); }
+  void swap(HeldBytes& other) noexcept { held_.swap(other); }  // of a body
   [[nodiscard]] std::size_t capacity() const { return held_.capacity(); }
   void clear();
 
@@ -46,6 +51,13 @@ class BodyBuffer {
   HeldBytes held_;
   std::size_t answer_bytes_ = 0;  // as charged
   bool is_answers_ = false;
+};
+
+// What an exchange asks of the connection that it came by.
+struct ConnectionCalls {
+  // The head of an answer that goes on: false: there is no memory. Throws what a hook does.
+  bool (*begin_answer)(Exchange& exchange, std::optional<std::uint64_t> length);
+  void (*note_moved)(Exchange& exchange) noexcept;  // there is something to send, or to take
 };
 
 struct Exchange {
@@ -71,8 +83,29 @@ struct Exchange {
   [[nodiscard]] bool end_trailer();
   // Who answers it: found once, when its head is known. What the path of the route captures is
   // decoded, which may fail: `route_failed` is then the status that says so.
-  void find_route(const Router& router);
+  void find_route();
   [[nodiscard]] bool is_routed() const { return is_routed_; }
+  // What has come of the content, or all of it.
+  [[nodiscard]] std::string_view content() const { return request.body_; }
+  void give_content(HeldBytes& to) {  // which is empty
+    body.swap(to);
+    request.body_ = {};
+  }
+  void drop_content() {
+    request.body_ = {};
+    body.clear();
+  }
+  void end_handler();  // its answer is written, and more of its content comes, which nobody wants
+  void forget_content() { request.body_ = {}; }
+  // There was no room for all of what has come. False: no handler reads it as it comes.
+  [[nodiscard]] bool deny_content() {
+    if (in.state() != IncomingBody::State::receiving) return false;
+    request.body_ = body.bytes();
+    in.fail(503);
+    return true;
+  }
+  void let_body_be_read() { request.body_to_be_read_ = false; }
+  void keep_body_from_being_read() { request.body_to_be_read_ = true; }
   // The client has sent its FIN.
   void note_half_close() { request.half_closed_ = true; }
   // Of itself and its lists of fields, as charged.
@@ -88,8 +121,9 @@ struct Exchange {
   Request request;
   Response response;
   BodyBuffer body;
-  bool probes = false;  // asked for on the admin listener: there is always room
-  HeldBytes head;       // owned memory of the raw head, once it needed any
+  const Router* router = nullptr;  // of the door it came by
+  bool probes = false;             // asked for on the admin listener: there is always room
+  HeldBytes head;                  // owned memory of the raw head, once it needed any
   bool head_owned = false;
 
   HeldBytes trailers;  // their text
@@ -98,14 +132,23 @@ struct Exchange {
   Router::Found found;   // by `find_route`
   int route_failed = 0;  // 400: an escape is malformed; 503: there was no memory to decode it
 
+  IncomingBody in;
+  OutgoingBody out;
+  std::size_t read_all_max = 0;  // bytes
+  bool answered = false;         // what still comes of its content is discarded
+
   // Of a coroutine handler.
   Task<> task;
+  const ConnectionCalls* calls = nullptr;  // set while there is a connection
+  void note_moved() noexcept {
+    if (calls != nullptr) calls->note_moved(*this);
+  }
   class Connection* connection = nullptr;  // null: nobody waits for its answer
   class Worker* worker = nullptr;
 
  private:
   [[nodiscard]] bool grow(std::vector<Field>& fields);
-  void forget_route();
+  void forget_trailers();
   [[nodiscard]] int decode_parameters(std::size_t count);
 
   Memory& memory_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "base/check.h"
 
@@ -54,6 +55,14 @@ void HeldBytes::drop_front(std::size_t bytes) {
   begin_ += bytes;
   size_ -= bytes;
   if (size_ == 0) clear();
+}
+
+void HeldBytes::swap(HeldBytes& other) noexcept {
+  DCHECK(&memory_ == &other.memory_ && part_ == other.part_);
+  std::swap(data_, other.data_);
+  std::swap(begin_, other.begin_);
+  std::swap(size_, other.size_);
+  std::swap(capacity_, other.capacity_);
 }
 
 void HeldBytes::give_back() {

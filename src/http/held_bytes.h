@@ -24,8 +24,9 @@ class HeldBytes {
   [[nodiscard]] bool append(std::string_view bytes);  // as `reserve`
   // What `reserve` would charge.
   [[nodiscard]] std::size_t growth(std::size_t bytes) const;
-  void drop_front(std::size_t bytes);  // the memory of the rest stays where it is
-  void clear() {                       // gives the memory back
+  void drop_front(std::size_t bytes);    // the memory of the rest stays where it is
+  void swap(HeldBytes& other) noexcept;  // of the same part of the same account
+  void clear() {                         // gives the memory back
     if (data_ != nullptr) give_back();
   }
 

@@ -21,6 +21,7 @@
 #include <llhttp.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -65,6 +66,8 @@ class Parser {
   // The rest of this request's content is counted, and not kept: whether it is complete is all that
   // matters.
   void discard_content() { discards_content_ = true; }
+  // The same, where the exchange of the request goes elsewhere: `other` stands in for it.
+  void discard_rest(Exchange& other);
   // Skips blank lines before a request (RFC 9112 section 2.2). False: too many.
   [[nodiscard]] bool skip_blank(std::string_view& bytes);
   // The next byte that is fed begins a request, which goes into `exchange`.
@@ -85,6 +88,14 @@ class Parser {
   }
   void continue_sent() { expects_continue_ = false; }
   [[nodiscard]] std::size_t body_bytes() const { return body_bytes_; }
+  // Is the request's framing that of one with content? Chunked it may be empty all the same.
+  [[nodiscard]] bool has_content() const {
+    return chunked_ || body_bytes_ > 0 || llhttp_.content_length > 0;
+  }
+  // How much of the content is to come; nothing where it is chunked, and nobody knows.
+  [[nodiscard]] std::optional<std::uint64_t> content_left() const {
+    return chunked_ ? std::nullopt : std::optional<std::uint64_t>(llhttp_.content_length);
+  }
 
  private:
   friend struct ParserCallbacks;
@@ -92,6 +103,8 @@ class Parser {
   [[nodiscard]] bool must_own(std::string_view bytes) const;
   Result feed_in_place(std::string_view& bytes);
   Result feed_owned(std::string_view& bytes);
+  Result own_content();
+  int deny_content();
   Result run(const char* begin, const char* end, const char*& stopped);
   Result incomplete_head(std::string_view piece);
   Result on_error(llhttp_errno_t error, const char* end, const char*& stopped);
@@ -123,6 +136,7 @@ class Parser {
   int check_request_line();
   int check_target();
   int check_fields();
+  void set_body_limit();
   void note_connection(std::string_view list);
   [[nodiscard]] int note_expectation(std::string_view list);
 
@@ -136,6 +150,7 @@ class Parser {
   std::string_view version_;         // "1.1"
   Field field_;
   std::size_t body_bytes_ = 0;
+  std::size_t body_limit_ = 0;  // of it
   std::size_t extension_bytes_ = 0;
   std::size_t trailer_bytes_ = 0;  // all that follows the last chunk's size
   std::uint16_t trailer_fields_ = 0;

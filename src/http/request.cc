@@ -57,6 +57,10 @@ bool same_token(std::string_view a, std::string_view b) {
   return true;
 }
 
+void Request::throw_to_be_read() {
+  throw std::logic_error("the content is still to come: co_await request.read_all() first");
+}
+
 std::string_view Request::param(std::string_view name) const {
   const std::size_t count = parameters_ == nullptr ? 0 : parameters_->size();
   for (std::size_t i = 0; i < count; ++i) {

@@ -1,12 +1,14 @@
 #include <lastcall/response.h>
 
 #include <algorithm>
+#include <new>
 #include <stdexcept>
 
 #include <lastcall/request.h>
 
 #include "base/limits.h"
 #include "base/token.h"
+#include "http/exchange.h"
 
 namespace lastcall {
 namespace {
@@ -115,6 +117,22 @@ Response& Response::body(std::string_view content) {
 Response& Response::append(std::string_view content) {
   body_.append(content);
   return *this;
+}
+
+Task<ResponseBody> Response::begin() { co_return begin_as(std::nullopt); }
+Task<ResponseBody> Response::begin(std::uint64_t length) { co_return begin_as(length); }
+
+// A client that has gone gets nothing, and no head either.
+ResponseBody Response::begin_as(std::optional<std::uint64_t> length) {
+  const bool waits = exchange_ != nullptr && exchange_->task;
+  if (!waits || exchange_->out.begun())
+    throw std::logic_error("an answer begins once, in the coroutine of its handler");
+  if (exchange_->calls == nullptr) {
+    exchange_->out.abandon();
+  } else if (!exchange_->calls->begin_answer(*exchange_, length)) {
+    throw std::bad_alloc();
+  }
+  return ResponseBody(*exchange_);
 }
 
 void Response::clear() {

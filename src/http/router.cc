@@ -96,7 +96,7 @@ void Router::check(const Route& route) const {
   }
 }
 
-void Router::add(Route route, const RouteGroup* group) {
+Route& Router::add(Route route, const RouteGroup* group) {
   DCHECK(!sealed_);
   check(route);
   Place& place = place_of(route);
@@ -111,6 +111,7 @@ void Router::add(Route route, const RouteGroup* group) {
   if (!route.method_name.empty()) method_names_.push_back(route.method_name);
   routes_.push_back(std::move(route));
   place.add(routes_.back());
+  return routes_.back();
 }
 
 Router::Place& Router::place_of(Route& route) {
@@ -118,8 +119,10 @@ Router::Place& Router::place_of(Route& route) {
     auto at = std::lower_bound(
         literals_.begin(), literals_.end(), route.path,
         [](const auto& each, std::string_view p) { return before(each.first, p); });
-    if (at == literals_.end() || at->first != route.path)
+    if (at == literals_.end() || at->first != route.path) {
       at = literals_.emplace(at, route.path, std::make_unique<Place>());
+      note_lengths();
+    }
     return *at->second;
   }
   Node* node = &patterns_;
@@ -144,6 +147,13 @@ Router::Place& Router::place_of(Route& route) {
     node = node->one.get();
   }
   return node->here;
+}
+
+void Router::note_lengths() {
+  literals_from_.clear();
+  for (std::size_t i = 0; i < literals_.size(); ++i)
+    literals_from_.resize(std::max(literals_from_.size(), literals_[i].first.size() + 1), i);
+  literals_from_.push_back(literals_.size());
 }
 
 // One that names its method before one for all others: the first that fits is taken.
@@ -195,11 +205,13 @@ const Route* Router::Place::of(Method method, std::string_view method_name) cons
   return method == Method::head && of_get != nullptr ? of_get : any;
 }
 
+// Those of one length stand together, and are few.
 const Router::Place* Router::literal(std::string_view path) const {
-  const auto at =
-      std::lower_bound(literals_.begin(), literals_.end(), path,
-                       [](const auto& each, std::string_view p) { return before(each.first, p); });
-  return at != literals_.end() && at->first == path ? at->second.get() : nullptr;
+  if (path.size() + 1 >= literals_from_.size()) return nullptr;
+  for (std::size_t i = literals_from_[path.size()]; i < literals_from_[path.size() + 1]; ++i) {
+    if (literals_[i].first == path) return literals_[i].second.get();
+  }
+  return nullptr;
 }
 
 // Visits the places that fit, the most specific first, until one says that it will do. `rest`:
@@ -231,19 +243,29 @@ void Router::each_place(std::string_view path, Captured& captured, const Visit& 
 
 Router::Found Router::find(Method method, std::string_view method_name, std::string_view path,
                            Captured& captured) const {
+  if (const Place* place = literal(path)) {  // mostly
+    if (const Route* route = place->of(method, method_name))
+      return {
+          .route = route, .hooks = route->hooks, .parameters = &route->parameters, .known = true};
+  }
   Found found{.known = path == "*"};
+  Captured of_known{};
   each_place(path, captured, [&](const Place& place, std::size_t count) {
-    const Route& first = *place.routes.front();
-    if (!found.known) found.hooks = first.hooks;
+    const Route* const route = place.of(method, method_name);
+    const Route& told = route != nullptr ? *route : *place.routes.front();
+    if (route != nullptr || !found.known) {
+      found.hooks = told.hooks;
+      found.parameters = &told.parameters;
+      found.captured = count;
+      of_known = captured;
+    }
     found.known = true;
-    found.route = place.of(method, method_name);
-    if (found.route == nullptr) return first.probe;  // which shares its path with nobody
-    found.hooks = found.route->hooks;
-    found.captured = count;
-    return true;
+    found.route = route;
+    return route != nullptr || told.probe;  // a probe shares its path with nobody
   });
+  captured = of_known;
   if (found.known) return found;
-  found.route = fallback_;
+  if (method != Method::trace) found.route = fallback_;
   if (sealed_) found.hooks = hooks_of(groups_.front());
   return found;
 }

@@ -52,7 +52,8 @@ struct Route {
   Handler handler;
   bool probe = false;         // a health path: counted apart, and no arrival of work
   std::string method_name{};  // of Method::other: exactly that one; empty: all others
-  const Hooks* hooks{};       // null: none; set by `seal`; so below, by `add`
+  std::optional<std::size_t> body_bytes_max{};
+  const Hooks* hooks{};  // null: none; set by `seal`; so below, by `add`
   const RouteGroup* group{};
   std::vector<std::string> parameters{};  // names, in the order of the path
   std::size_t number = 0;                 // where it stands among all
@@ -69,7 +70,7 @@ class Router {
   Router& operator=(const Router&) = delete;
 
   // Throws std::invalid_argument, as Routes::route says. `group`: null: the outermost.
-  void add(Route route, const RouteGroup* group = nullptr);
+  Route& add(Route route, const RouteGroup* group = nullptr);
   // Whatever has no path here. Throws std::invalid_argument the second time.
   void set_fallback(Handler handler);
   [[nodiscard]] RouteGroup& root() { return groups_.front(); }
@@ -81,8 +82,9 @@ class Router {
   struct Found {
     const Route* route = nullptr;  // null: nobody answers this method
     const Hooks* hooks = nullptr;  // null: none; without a route those of the path that is known
-    bool known = false;            // something has this path, or it is `*`: the server itself
-    std::size_t captured = 0;      // values, as sent
+    const std::vector<std::string>* parameters = nullptr;  // names of what was captured
+    bool known = false;        // something has this path, or it is `*`: the server itself
+    std::size_t captured = 0;  // values, as sent
   };
   using Captured = std::array<std::string_view, Request::parameters_max>;
   // `method_name` matters for Method::other alone.
@@ -113,6 +115,7 @@ class Router {
 
   void check(const Route& route) const;
   [[nodiscard]] Place& place_of(Route& route);
+  void note_lengths();
   [[nodiscard]] const Place* literal(std::string_view path) const;
   template <class Visit>
   static bool walk(const Node& node, std::string_view rest, Captured& captured, std::size_t count,
@@ -123,6 +126,7 @@ class Router {
   std::deque<RouteGroup> groups_;  // an outer one before those within it
   std::deque<Route> routes_;
   std::vector<std::pair<std::string, std::unique_ptr<Place>>> literals_;  // by length, then text
+  std::vector<std::size_t> literals_from_;  // of a length: where those of at least that begin
   Node patterns_;
   std::vector<std::string> method_names_;
   const Route* fallback_ = nullptr;

@@ -14,37 +14,41 @@ Router& open(RouteGroup* group) {
   return group->router;
 }
 
-void add(RouteGroup* group, Method method, std::string_view name, std::string_view path,
-         Handler handler) {
+Route& add(RouteGroup* group, Method method, std::string_view name, std::string_view path,
+           Handler handler) {
   Router& router = open(group);
   Route route;
   route.method = method;
   route.method_name = name;
   route.path = group->prefix + std::string(path);
   route.handler = std::move(handler);
-  router.add(std::move(route), group);
+  return router.add(std::move(route), group);
 }
 
 }  // namespace
 
-void Routes::route(std::string_view method, std::string_view path, Handler handler) {
+RouteOptions& RouteOptions::max_body_bytes(std::size_t bytes) {
+  route_->body_bytes_max = bytes;
+  return *this;
+}
+
+RouteOptions Routes::route(std::string_view method, std::string_view path, Handler handler) {
   if (const auto known = method_named(method)) {
-    add(group_, *known, {}, path, std::move(handler));
-  } else {
-    add(group_, Method::other, method, path, std::move(handler));
+    return RouteOptions(add(group_, *known, {}, path, std::move(handler)));
   }
+  return RouteOptions(add(group_, Method::other, method, path, std::move(handler)));
 }
 
-void Routes::route(Method method, std::string_view path, Handler handler) {
-  add(group_, method, {}, path, std::move(handler));
+RouteOptions Routes::route(Method method, std::string_view path, Handler handler) {
+  return RouteOptions(add(group_, method, {}, path, std::move(handler)));
 }
 
-void Routes::route(Method method, std::string_view path, Plain handler, void* state) {
-  add(group_, method, {}, path, Handler(handler, state));
+RouteOptions Routes::route(Method method, std::string_view path, Plain handler, void* state) {
+  return RouteOptions(add(group_, method, {}, path, Handler(handler, state)));
 }
 
-void Routes::route(Method method, std::string_view path, Waiting handler, void* state) {
-  add(group_, method, {}, path, Handler(handler, state));
+RouteOptions Routes::route(Method method, std::string_view path, Waiting handler, void* state) {
+  return RouteOptions(add(group_, method, {}, path, Handler(handler, state)));
 }
 
 void Routes::before(Before hook) {

@@ -20,8 +20,7 @@ bool has_length(int status) { return status != 204 && status != 304; }
 
 // Of what the handler gave, what may be sent to anybody at all (RFC 9110 section 15.3.6).
 std::string_view representation(const Response& response) {
-  const int status = response.status();
-  return has_length(status) && status != 205 ? response.body() : std::string_view{};
+  return may_have_content(response.status()) ? response.body() : std::string_view{};
 }
 
 }  // namespace
@@ -93,35 +92,57 @@ std::string_view content(const Response& response, bool head) {
   return head ? std::string_view{} : representation(response);
 }
 
-bool write_response(OutBuffer& out, const Response& response, Framing framing,
-                    const DateCache& date) {
-  const std::string_view body = representation(response);
-  const std::string_view reason = reason_phrase(response.status());
-  const std::string_view fields = response.fields();
+constexpr std::size_t end_bytes_max = 32;  // of `end_head`
+
+std::size_t head_bytes_max(const Response& response) {
+  constexpr std::size_t fixed = 320;  // every literal below, a reason phrase, and three numbers
+  return fixed + response.fields().size() + response.content_type().size();
+}
+
+char* write_head(char* at, const Response& response, Framing framing, std::uint64_t length,
+                 const DateCache& date) {
+  [[maybe_unused]] char* const begin = at;
+  const int status = response.status();
   const std::string_view type = response.content_type();
-  constexpr std::size_t fixed_bytes_max = 256;  // every literal below, and three numbers
-  const std::size_t head_bytes_max = fixed_bytes_max + reason.size() + fields.size() + type.size();
-  const std::size_t content_bytes = framing.head ? 0 : body.size();
-  char* const begin = out.reserve(head_bytes_max + content_bytes);
-  if (begin == nullptr) return false;
-  char* at = put(begin, "HTTP/1.1 ");
-  at = std::to_chars(at, at + 3, response.status()).ptr;
+  at = put(at, "HTTP/1.1 ");
+  at = std::to_chars(at, at + 3, status).ptr;
   *at++ = ' ';
-  at = put(put(at, reason), "\r\n");
+  at = put(put(at, reason_phrase(status)), "\r\n");
   at = put(at, date.line());
-  if (has_length(response.status())) {
-    at = put(at, "Content-Length: ");
-    at = std::to_chars(at, at + 20, body.size()).ptr;
-    at = put(at, "\r\n");
-    if (!body.empty() && !type.empty()) at = put(put(put(at, "Content-Type: "), type), "\r\n");
+  if (has_length(status)) {
+    const bool typed = may_have_content(status) && !type.empty();
+    if (framing.content == Framing::Content::length || !may_have_content(status)) {
+      at = put(at, "Content-Length: ");
+      at = std::to_chars(at, at + 20, may_have_content(status) ? length : 0).ptr;
+      at = put(at, "\r\n");
+      if (length > 0 && typed) at = put(put(put(at, "Content-Type: "), type), "\r\n");
+    } else {
+      if (framing.content == Framing::Content::chunked)
+        at = put(at, "Transfer-Encoding: chunked\r\n");
+      if (typed) at = put(put(put(at, "Content-Type: "), type), "\r\n");
+    }
   }
+  at = put(at, response.fields());
+  DCHECK(static_cast<std::size_t>(at - begin) + end_bytes_max <= head_bytes_max(response));
+  return at;
+}
+
+char* end_head(char* at, Framing framing) {
   if (framing.close) {
     at = put(at, "Connection: close\r\n");
   } else if (framing.http_1_0) {
     at = put(at, "Connection: keep-alive\r\n");
   }
-  at = put(put(at, fields), "\r\n");
-  DCHECK(static_cast<std::size_t>(at - begin) <= head_bytes_max);
+  return put(at, "\r\n");
+}
+
+bool write_response(OutBuffer& out, const Response& response, Framing framing,
+                    const DateCache& date) {
+  const std::string_view body = representation(response);
+  const std::size_t content_bytes = framing.head ? 0 : body.size();
+  char* const begin = out.reserve(head_bytes_max(response) + content_bytes);
+  if (begin == nullptr) return false;
+  char* const at = end_head(write_head(begin, response, framing, body.size(), date), framing);
   if (content_bytes > 0) std::memcpy(at, body.data(), content_bytes);
   out.commit(static_cast<std::size_t>(at - begin) + content_bytes);
   return true;

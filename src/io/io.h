@@ -133,6 +133,12 @@ class Io {
   virtual int open_socket(int family) = 0;   // a TCP one, TCP_NODELAY
   virtual void shut_send(int socket) = 0;    // SHUT_WR: our FIN
   virtual void shut_both(int socket) = 0;    // SHUT_RDWR: outstanding operations end
+  // A RST in the place of a FIN, which would say that all has been sent; outstanding operations
+  // end.
+  virtual void reset(int socket) = 0;
+  // From here on, or not any more, does a close send a RST? The process's end, too (SO_LINGER of
+  // socket(7)).
+  virtual void set_close_resets(int socket, bool resets) = 0;
   virtual void close(int fd) = 0;
   // Received by the kernel, and not by us yet (SIOCINQ of tcp(7)).
   virtual std::size_t bytes_waiting(int socket) = 0;

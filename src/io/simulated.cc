@@ -124,7 +124,9 @@ void SimIo::submit_recv(int socket, Ticket ticket, bool once) {
 
 void SimIo::submit_send(int socket, std::string_view bytes, Ticket ticket) {
   CHECK(!bytes.empty());
-  kernel_.sockets[socket].answered_at = kernel_.sockets[socket].received;
+  Socket& to = kernel_.sockets[socket];
+  const std::size_t before = to.sends.empty() ? 0 : to.sends.back().first;
+  to.sends.emplace_back(before + bytes.size(), to.received);
   add({.does = Does::send, .ticket = ticket, .fd = socket, .bytes = bytes, .into = {}});
 }
 
@@ -407,6 +409,11 @@ void SimIo::shut_send(int socket) {
 void SimIo::shut_both(int socket) {
   CHECK(!kernel_.sockets[socket].server_closed);
   kernel_.sockets[socket].server_fin = kernel_.sockets[socket].server_shut = true;
+}
+
+void SimIo::reset(int socket) {
+  CHECK(!kernel_.sockets[socket].server_closed);
+  kernel_.sockets[socket].server_reset = kernel_.sockets[socket].server_shut = true;
 }
 
 void SimIo::close(int fd) {

@@ -85,9 +85,10 @@ struct Socket {
   std::string to_client;
   std::size_t window = 256 * 1024;  // what `to_client` may hold: a client that reads slowly
   std::uint64_t acked = 0;          // but for `unacked`
-  std::size_t unacked = 0;       // of a client that has vanished; from others what is sent arrives
-  std::size_t received = 0;      // by the server, of what was sent to it
-  std::size_t answered_at = 0;   // of that, what it had when it handed its latest answers over
+  std::size_t unacked = 0;   // of a client that has vanished; from others what is sent arrives
+  std::size_t received = 0;  // by the server, of what was sent to it
+  // Of each send: where it ends, of all that was sent, and how much the server had received then.
+  std::deque<std::pair<std::size_t, std::size_t>> sends;
   std::size_t sent_in_time = 0;  // by the client, before the window's end
   std::size_t receive_room = 0;  // as told
   bool client_fin = false;
@@ -190,6 +191,8 @@ class SimIo final : public Io {
   int open_socket(int family) override;
   void shut_send(int socket) override;
   void shut_both(int socket) override;
+  void reset(int socket) override;
+  void set_close_resets(int, bool) override {}
   void close(int fd) override;
   std::size_t bytes_waiting(int socket) override;
   std::size_t receive_now(int socket, std::span<char> into) override;

@@ -305,6 +305,19 @@ void SocketIo::set_receive_room(int socket, std::size_t bytes) {
   (void)bound_received(socket, bytes);
 }
 
+// tcp(7): a connect to no address dissolves the association, with a RST. Where that fails, close(2)
+// sends it, by SO_LINGER of socket(7).
+void SocketIo::reset(int socket) {
+  sockaddr nobody{};
+  nobody.sa_family = AF_UNSPEC;
+  if (connect(socket, &nobody, sizeof nobody) != 0) set_close_resets(socket, true);
+}
+
+void SocketIo::set_close_resets(int socket, bool resets) {
+  const linger none{.l_onoff = resets, .l_linger = 0};
+  setsockopt(socket, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+}
+
 bool SocketIo::gone(int socket) {
   tcp_info info{};
   return read_tcp_info(socket, info) && info.tcpi_state == state_closed;

@@ -64,6 +64,8 @@ class SocketIo : public Io {
   int open_socket(int family) override;
   void shut_send(int socket) override;
   void shut_both(int socket) override;
+  void reset(int socket) override;
+  void set_close_resets(int socket, bool resets) override;
   void close(int fd) override;
   std::size_t bytes_waiting(int socket) override;
   std::size_t receive_now(int socket, std::span<char> into) override;

@@ -35,7 +35,7 @@ void Connection::open(int fd, Door& door) {
   said_ = Said::nothing;
   late_ = Late::excused;
   cut_ = Cut::no;
-  eof_ = false;
+  eof_ = by_close_ = false;
   received_ = close_at_ = acked_ = 0;
   reading_at_ = 0;
   sent_.clear();
@@ -133,10 +133,13 @@ void Connection::on_bytes(std::string_view bytes) {
         keep(rest);
       }
       return;
-    case State::handling:
+    case State::handling: take_body(bytes); return;
     case State::handled: spill(bytes); return;
-    case State::finishing:
-    case State::lingering: on_late_bytes(bytes); return;
+    case State::finishing: on_late_bytes(bytes); return;
+    case State::lingering:
+      bytes = skip_rest(bytes);
+      if (!bytes.empty()) on_late_bytes(bytes);
+      return;
     case State::closing: cut_bytes(bytes); return;
   }
 }
@@ -150,7 +153,10 @@ void Connection::on_eof() {
       if (!send_in_flight_ && spill_.empty()) close_after_them();
       return;
     case State::lingering: end_linger(); return;
-    case State::handling: exchange_->note_half_close(); return;
+    case State::handling:
+      exchange_->note_half_close();
+      if (body_pending() && spill_.empty()) exchange_->in.fail(400);
+      return;
     case State::handled:
     case State::finishing:
     case State::closing: return;
@@ -167,8 +173,20 @@ std::string_view Connection::consume(std::string_view bytes) {
     const Parser::Stage stage = parser_.stage();
     switch (parser_.feed(bytes)) {
       case Parser::Result::incomplete: on_incomplete(stage); break;
-      case Parser::Result::complete: handle(bytes.size()); break;
-      case Parser::Result::failed: reject(parser_.status()); break;
+      case Parser::Result::complete:
+        if (exchange_->answered) {
+          release_exchange();
+        } else {
+          handle(bytes.size());
+        }
+        break;
+      case Parser::Result::failed:
+        if (exchange_->answered) {
+          end_rest();
+        } else {
+          reject(parser_.status());
+        }
+        break;
     }
   }
   return bytes;
@@ -206,6 +224,7 @@ bool Connection::take_exchange() {
   exchange_ = worker_.exchanges().take();
   if (exchange_ == nullptr) return false;
   exchange_->probes = door_->admin;
+  exchange_->router = &routes();
   exchange_->peer.io = &worker_.io();
   exchange_->peer.socket = fd_;
   exchange_->peer.trusted = worker_.config().trusted_proxies;
@@ -217,17 +236,26 @@ bool Connection::take_exchange() {
 void Connection::on_incomplete(Parser::Stage before) {
   if (parser_.stage() == Parser::Stage::body && before != Parser::Stage::body) {
     body_started_at_ = worker_.now();
-    if (find_route() == nullptr) parser_.discard_content();
+    if (route() == nullptr) parser_.discard_content();
+    if (route() != nullptr && route()->handler.begins_with_head()) {
+      handle(0);
+      return;
+    }
+  }
+  if (exchange_->answered) {
+    on_rest_of_body();
+    return;
   }
   if (parser_.expects_continue()) answer_continue();
-  if (worker_.config().narrow && !wide_ && parser_.body_bytes() >= limits::widened_body_bytes)
-    widen();
+  widen_for_body();
 }
 
 // Where the kernel's buffers are bounded a large body would come a little at a time. Never back:
 // what a client was told that it may send would be dropped.
-void Connection::widen() {
-  if (parser_.stage() != Parser::Stage::body || !worker_.take_wide_socket()) return;
+void Connection::widen_for_body() {
+  const bool wanted = worker_.config().narrow && !wide_ && parser_.stage() == Parser::Stage::body &&
+                      parser_.body_bytes() >= limits::widened_body_bytes;
+  if (!wanted || !worker_.take_wide_socket()) return;
   worker_.io().set_receive_room(fd_, limits::wide_socket_bytes);
   wide_ = true;
 }
@@ -236,11 +264,14 @@ void Connection::respond(std::size_t buffered) {
   DCHECK(state_ == State::open && !send_in_flight_ && exchange_ != nullptr);
   DCHECK(answers_ < answer_ends_.size());
   if (!exchange_->body.has_room_for_answer(answer_bytes())) deny_answer();
-  exchange_->body.clear();  // `out_` is charged from here on
+  exchange_->drop_content();  // `out_` is charged from here on
+  const bool rest = body_pending();
   const bool announced = parser_.keep_alive() && says_close(buffered);
-  const bool close = announced || !parser_.keep_alive() || exchange_->response.closes();
+  const bool close = announced || !parser_.keep_alive() || exchange_->response.closes() ||
+                     (rest && closes_before_rest());
   if (!write_answer(close)) {
-    if (!out_.empty() && parser_.own()) {  // once what is in it has been sent there is room
+    if (!out_.empty() &&
+        (rest || parser_.own())) {  // once what is in it has been sent there is room
       state_ = State::handled;
       if (!exchange_->body.charge_answer(answer_bytes())) deny_answer();
       return;
@@ -255,6 +286,10 @@ void Connection::respond(std::size_t buffered) {
   DCHECK(answers_ == 0 || answer_ends_[answers_ - 1] < out_.size());
   answer_ends_[answers_++] = out_.size();
   worker_.count_answer(answers_ == 1);
+  if (rest) {
+    leave_rest(close);
+    return;
+  }
   if (close) state_ = State::finishing;
   release_exchange();
 }
@@ -271,7 +306,15 @@ bool Connection::write_answer(bool close) {
 // Not while a further request is here already: that one's answer can say close.
 bool Connection::says_close(std::size_t buffered) {
   if (!worker_.says_close(*door_, close_draw_)) return false;
-  return (buffered == 0 && !more_has_arrived()) || is_answered_to_the_end(buffered);
+  return is_the_last_here(buffered) || is_answered_to_the_end(buffered);
+}
+
+// Has nothing come behind this request? Of one that is still being received, what is here may be
+// its own.
+bool Connection::is_the_last_here(std::size_t buffered) const {
+  if (!body_pending()) return buffered == 0 && !more_has_arrived();
+  if (worker_.may_have_received(ticket(Kind::recv))) return false;
+  return buffered + worker_.io().bytes_waiting(fd_) <= parser_.content_left().value_or(0);
 }
 
 // Whoever always has one more request under way must be told, too: with the answer to the last of
@@ -368,6 +411,9 @@ void Connection::on_send(const Completion& completion) noexcept {
     case State::handled: answer_handled(); break;
     case State::finishing: linger(Late::excused); break;
     case State::handling:
+      resume_body();
+      pump();
+      break;
     case State::lingering:
     case State::closing: break;
   }
@@ -451,12 +497,19 @@ void Connection::name_cut() {
   const Request& request = exchange_->request;
   if (cut_requests_ > limits::cut_named || !worker_.cut_report().take_line()) {
     cut_unnamed_ = true;
-    worker_.cut_report().add(find_route());
+    worker_.cut_report().add(route());
     return;
   }
-  log::warning("cut: {} {} from {}, {} ms after it began", request.method_name(),
-               request.target().substr(0, shown), worker_.io().peer(fd_),
-               worker_.now() - request_started_at_);
+  const Ms age = worker_.now() - request_started_at_;
+  const std::string_view target = request.target().substr(0, shown);
+  if (exchange_->out.begun()) {
+    log::warning("cut: {} {} from {}, {} ms after it began, {} bytes into its answer",
+                 request.method_name(), target, worker_.io().peer(fd_), age,
+                 exchange_->out.written());
+  } else {
+    log::warning("cut: {} {} from {}, {} ms after it began", request.method_name(), target,
+                 worker_.io().peer(fd_), age);
+  }
 }
 
 }  // namespace lastcall

@@ -1,15 +1,16 @@
-// One client: receive -> parse -> handle -> send, keep-alive, the close chain.
+// One client: receive -> parse -> handle -> send, keep-alive, the close chain; streams.
 //
 // A connection lives in a slot of its worker and is used on the worker's thread only. Bytes are
-// parsed while no answer is on its way and no handler runs; whatever comes meanwhile waits in the
-// spill, and a full spill stops the receive: that is the whole of back-pressure.
+// parsed while no answer is on its way and no handler runs, but for the content that a handler
+// reads as it comes; whatever comes meanwhile waits in the spill, and a full spill stops the
+// receive: that is the whole of back-pressure.
 //
 // Invariants, checked after each event in debug, sanitizer and simulation builds
 //  1. `receive_` and `send_in_flight_` tell exactly which operations are outstanding; the slot is
 //     released only when none is.
 //  2. `out_` is not appended to while `send_in_flight_`.
 //  3. Every request received in full ends in exactly one of: answered, undelivered (the client had
-//     gone), cut (the deadline). (The worker checks the sums.)
+//     gone), cut (the deadline), broken off (by its handler). (The worker checks the sums.)
 //  4. Nothing is parsed after an answer that said close: what has come behind it is counted, and
 //     the client may send it again elsewhere (RFC 9112 section 9.6).
 //  5. While nothing is being sent or handled, all that has come is parsed: the spill is empty.
@@ -17,6 +18,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -46,6 +48,7 @@ class Connection {
   void on_recv(const Completion& completion) noexcept;
   void on_send(const Completion& completion) noexcept;
   void on_handled() noexcept;      // the coroutine of `exchange` has ended
+  void on_moved() noexcept;        // it has written something, or read
   bool resume_receive() noexcept;  // a buffer is free again; false: none is wanted
   // Is there still a client, and has what was cancelled ended? Asked now and then, and once a
   // second in a drain: not all is told by completions.
@@ -73,7 +76,7 @@ class Connection {
  private:
   enum class State : std::uint8_t {
     open,       // receiving and answering
-    handling,   // a coroutine prepares the answer; nothing is parsed
+    handling,   // a coroutine prepares the answer, or sends it; nothing is parsed but its content
     handled,    // it has ended; its answer waits for the send under way
     finishing,  // the last answer is on its way; then our FIN
     lingering,  // our FIN is sent; reading until theirs, so that no RST destroys the answer
@@ -125,7 +128,7 @@ class Connection {
   [[nodiscard]] bool take_exchange();
   void handle(std::size_t buffered);  // bytes behind the request that are here already; so below
   [[nodiscard]] const Router& routes() const;
-  const Route* find_route();  // of the request whose head is known; null: no handler will run
+  [[nodiscard]] const Route* route() const;  // whose handler gets the request; null: none does
   void answer_without_route();
   [[nodiscard]] int status_without_route() const;
   void call(const Route* route);
@@ -137,18 +140,41 @@ class Connection {
   void answer_instead(int status);
   void fill_error(Response& response, int status) const;
   void dress_error(const Request& request, Response& response);
+  // an answer that goes on
+  static const ConnectionCalls exchange_calls;
+  void note_moved() noexcept;
+  [[nodiscard]] bool begin_stream(std::optional<std::uint64_t> length);
+  void hand_over(OutgoingBody& body);
+  void pump();
+  void end_stream();
+  void break_off();
+  // a request's content, while its handler runs
+  [[nodiscard]] bool body_pending() const;
+  [[nodiscard]] bool takes_body() const;
+  [[nodiscard]] bool awaits_body() const;
+  void take_body(std::string_view bytes);
+  [[nodiscard]] std::string_view feed_body(std::string_view bytes);
+  void resume_body();
+  void on_body_timeout();
+  void on_rest_timeout();
+  [[nodiscard]] bool closes_before_rest() const;
+  void leave_rest(bool close);
+  void on_rest_of_body();
+  void end_rest();
+  [[nodiscard]] Ms body_deadline() const;
   [[nodiscard]] Task<> begin_handler(const Route& route);
   void start_waiting(const Route& route, std::size_t buffered);
   void answer_handled();
   void abandon_exchange();
   void on_incomplete(Parser::Stage before);
-  void widen();
+  void widen_for_body();
   void answer_continue();
   void reject(int status);
   void respond(std::size_t buffered);
   [[nodiscard]] bool write_answer(bool close);
   void lose_answer();
   [[nodiscard]] bool says_close(std::size_t buffered);
+  [[nodiscard]] bool is_the_last_here(std::size_t buffered) const;
   [[nodiscard]] bool is_answered_to_the_end(std::size_t buffered);
   [[nodiscard]] bool more_has_arrived() const;  // which on_bytes has not seen yet
   void release_exchange();
@@ -159,6 +185,8 @@ class Connection {
   // close
   void linger(Late late);
   void close_idle();
+  void linger_unannounced();
+  [[nodiscard]] std::string_view skip_rest(std::string_view bytes);
   void on_late_bytes(std::string_view bytes);
   void await_end_of_upload(std::size_t bytes);
   void close_after_them();
@@ -169,6 +197,7 @@ class Connection {
   [[nodiscard]] bool unheard() const;
   std::size_t recount_unread(Metric instead);
   void close();
+  void reset();
   void close_join();
   void start_cut(Cut how);
   void begin_cut();
@@ -177,6 +206,8 @@ class Connection {
   void count_unseen();  // one request at least, for which there was no memory
   void cut_received();
   void end_cut();
+  [[nodiscard]] bool is_told_to_be_last() const;
+  void drop_handled();
   // Ends each event: arms the receive and the timer, or takes the next step of the close. (Sends:
   // `flush`; cancels: `pause_recv`.)
   void proceed();
@@ -204,6 +235,8 @@ class Connection {
   bool send_in_flight_ = false;
   bool cancel_old_ = false;  // the receive's was sent before the last look
   bool wide_ = false;        // it has room in the kernel for a large body
+  bool by_close_ = false;    // nothing but a FIN tells the end of the answer that is being sent
+  bool moved_ = false;       // the worker will call `on_moved`
   bool eof_ = false;         // their FIN has come, or the connection is broken
   Door* door_ = nullptr;
   Exchange* exchange_ = nullptr;  // of the request being received or handled
@@ -235,6 +268,8 @@ class Connection {
   std::uint64_t acked_ = 0;     // at the last look at a slow reader
   std::uint32_t cut_requests_ = 0;  // of those behind the one that was handled
   bool cut_unnamed_ = false;        // some of what was cut has no line in the log
+  std::size_t rest_from_ = 0;       // of its content: what had come when it was answered
+  Ms held_back_at_ = 0;             // since when its handler has not read; 0: it has
   float close_draw_ = 0;            // where in the ramp this connection is told to close
 };
 

@@ -20,6 +20,7 @@ void Connection::linger(Late late) {
   DCHECK(!send_in_flight_ && out_.empty() && answers_ == 0);
   DCHECK(state_ == State::open || state_ == State::finishing);
   late_ = late;
+  if (std::exchange(by_close_, false)) worker_.io().set_close_resets(fd_, false);
   silent_ms_ = worker_.now() - last_activity_at_;
   worker_.io().shut_send(fd_);
   state_ = State::lingering;
@@ -53,12 +54,31 @@ void Connection::close_silent() {
 
 void Connection::close_idle() {
   worker_.metrics().add("idle_closed");
+  linger_unannounced();
+}
+
+void Connection::linger_unannounced() {
   try {
     peer_ = worker_.io().peer(fd_);  // for the log: when both have closed nobody knows it any more
   } catch (const std::bad_alloc&) {
     peer_.clear();
   }
   linger(worker_.phase() > Phase::serving ? Late::lost_in_drain : Late::lost);
+}
+
+// Of an answer that was broken off the request's own content may still be coming, which is none.
+std::string_view Connection::skip_rest(std::string_view bytes) {
+  if (exchange_ == nullptr) return bytes;
+  DCHECK(exchange_->answered);
+  await_end_of_upload(bytes.size());
+  switch (parser_.feed(bytes)) {
+    case Parser::Result::incomplete: return {};
+    case Parser::Result::complete: break;
+    case Parser::Result::failed: late_ = Late::excused; break;
+  }
+  parser_.reset();
+  release_exchange();
+  return late_ == Late::excused ? std::string_view{} : bytes;
 }
 
 // A request met a FIN that no answer had announced. The one loss that HTTP/1.1 leaves possible.
@@ -185,8 +205,7 @@ void Connection::on_broken() {
   if (handled) {
     worker_.metrics().add("requests_undelivered");
     worker_.metrics().subtract("requests_in_flight");
-    abandon_exchange();
-    parser_.reset();
+    drop_handled();
   }
   if (handled || (state_ == State::open && send_in_flight_)) {  // else it is being parsed
     cut_ = Cut::undelivered;
@@ -227,8 +246,17 @@ void Connection::close() {
     spill_.clear();
   }
   worker_.timers().disarm(timer_);
+  if (by_close_) reset();
   // What is outstanding ends by itself once the socket is shut, and a FIN asks for a last ACK.
   if (cut_ != Cut::no || operations() > 0) worker_.io().shut_both(fd_);
+}
+
+// In the place of a FIN, which would say that all of the answer has come. What the client has not
+// acknowledged of answers before it may be lost by that.
+void Connection::reset() {
+  by_close_ = false;
+  recount_unread(cut_ == Cut::counting ? Metric("requests_cut") : Metric("requests_undelivered"));
+  worker_.io().reset(fd_);
 }
 
 void Connection::close_join() {
@@ -285,16 +313,40 @@ void Connection::begin_cut() {
   start_cut(discards ? Cut::discarding : Cut::counting);
   if (state_ == State::handling || state_ == State::handled) {
     name_cut();
-    abandon_exchange();
     worker_.metrics().add("requests_cut");
     worker_.metrics().subtract("requests_in_flight");
-    if (!parser_.keep_alive()) cut_ = Cut::discarding;
-    parser_.reset();
+    if (is_told_to_be_last()) cut_ = Cut::discarding;
+    drop_handled();
   }
   parser_.discard_content();
   cut_bytes(spill_.bytes());
   spill_.clear();
   close();
+}
+
+// Of the request that a handler has: has its client, or the head of its answer, said close?
+bool Connection::is_told_to_be_last() const {
+  const bool asked = !parser_.keep_alive() && parser_.stage() != Parser::Stage::failed;
+  return asked || exchange_->out.closes();
+}
+
+// The request that a handler has is accounted for, and none of what is behind it is parsed yet: the
+// rest of its own content, perhaps, which another exchange takes the place for.
+void Connection::drop_handled() {
+  const bool rest = body_pending();
+  abandon_exchange();
+  if (!rest || parser_.stage() == Parser::Stage::failed) {
+    if (rest) spill_.clear();  // malformed: nobody can tell what is what
+    parser_.reset();
+    return;
+  }
+  exchange_ = worker_.exchanges().take();
+  if (exchange_ != nullptr) {
+    parser_.discard_rest(*exchange_);
+  } else {
+    spill_.clear();
+    parser_.reset();
+  }
 }
 
 // What had come in full is a loss, the first requests of it named; nothing is kept.
@@ -320,6 +372,10 @@ void Connection::cut_bytes(std::string_view bytes) {
         release_exchange();
         return;
       case Parser::Result::complete: break;
+    }
+    if (exchange_->answered) {
+      release_exchange();
+      continue;
     }
     worker_.metrics().add("requests_received");
     worker_.metrics().add(counts ? Metric("requests_cut") : Metric("requests_undelivered"));
@@ -353,7 +409,7 @@ void Connection::cut_received() {
 
 void Connection::end_cut() {
   DCHECK(operations() == 0 && cut_ != Cut::no);
-  if (exchange_ != nullptr) worker_.metrics().add("partial_cut");
+  if (exchange_ != nullptr && !exchange_->answered) worker_.metrics().add("partial_cut");
   release_exchange();
   if (door_->admin) return;
   if (cut_unnamed_) worker_.cut_report().add_client();

@@ -16,7 +16,7 @@ void Connection::handle(std::size_t buffered) {
   DCHECK(exchange_ != nullptr && state_ == State::open);
   worker_.metrics().add("requests_received");
   worker_.metrics().add("requests_in_flight");
-  const Route* const route = find_route();
+  const Route* const route = this->route();
   const bool probe = door_->admin || (route != nullptr && route->probe);
   if (probe) worker_.metrics().add("probes_received");
   if (said_ != Said::request) {
@@ -38,10 +38,8 @@ void Connection::handle(std::size_t buffered) {
 
 const Router& Connection::routes() const { return *door_->router; }
 
-const Route* Connection::find_route() {
-  Exchange& exchange = *exchange_;
-  if (!exchange.is_routed()) exchange.find_route(routes());
-  return exchange.route_failed == 0 ? exchange.found.route : nullptr;
+const Route* Connection::route() const {
+  return exchange_->route_failed == 0 ? exchange_->found.route : nullptr;
 }
 
 // Runs a handler that need not wait, or makes the server's own answer, and the hooks around it.
@@ -97,10 +95,15 @@ Task<> Connection::begin_handler(const Route& route) {
 void Connection::start_waiting(const Route& route, std::size_t buffered) {
   DCHECK(state_ == State::open && exchange_ != nullptr);
   Exchange& exchange = *exchange_;
-  if (!parser_.own()) {
+  const bool whole = !body_pending();
+  if (whole && !parser_.own()) {
     refuse("body_denied", buffered);
     return;
   }
+  if (!whole) exchange.in.begin();
+  held_back_at_ = 0;
+  if (route.handler.begins_with_head() && parser_.has_content())
+    exchange.keep_body_from_being_read();
   const Hooks* const hooks = exchange.found.hooks;
   bool answered = false;
   try {
@@ -124,6 +127,7 @@ void Connection::start_waiting(const Route& route, std::size_t buffered) {
   }
   if (eof_) exchange.note_half_close();
   exchange.connection = this;
+  exchange.calls = &exchange_calls;
   worker_.under_way().begin(route);
   state_ = State::handling;
   worker_.start_task(exchange);
@@ -133,16 +137,32 @@ void Connection::on_handled() noexcept {
   CHECK(state_ == State::handling && exchange_ != nullptr);
   state_ = State::handled;
   worker_.under_way().end(*exchange_->found.route);
+  Exchange& exchange = *exchange_;
+  exchange.calls = nullptr;
   try {
-    exchange_->task.result();
+    exchange.task.result();
+  } catch (const Incomplete& incomplete) {  // which is the client's failure
+    worker_.metrics().add("bodies_incomplete");
+    if (exchange.out.begun()) {
+      exchange.out.fail();
+    } else {
+      const bool is_error = incomplete.status >= 400 && incomplete.status <= 599;
+      answer_instead(is_error ? incomplete.status : 400);
+    }
   } catch (...) {
-    answer_failure();
+    if (exchange.out.begun()) {
+      worker_.failures().note(exchange.request, worker_.now());
+      worker_.metrics().add("handler_failed");
+      exchange.out.fail();
+    } else {
+      answer_failure();
+    }
   }
-  run_after_hooks();
+  if (!exchange.out.begun()) run_after_hooks();
   if (!send_in_flight_) {
     answer_handled();
-  } else if (!exchange_->body.charge_answer(answer_bytes())) {  // on_send comes back to it
-    deny_answer();
+  } else if (!exchange.out.begun() && !exchange.body.charge_answer(answer_bytes())) {
+    deny_answer();  // on_send comes back to it
   }
   proceed();
 }
@@ -150,13 +170,19 @@ void Connection::on_handled() noexcept {
 void Connection::answer_handled() {
   DCHECK(state_ == State::handled && !send_in_flight_);
   state_ = State::open;
-  respond(spill_.size());
+  if (exchange_->out.begun()) {
+    end_stream();
+  } else {
+    respond(spill_.size());
+  }
+  if (state_ == State::handled || state_ == State::lingering) return;
   if (state_ == State::closing) {
     keep(spill_.bytes());
     spill_.clear();
     return;
   }
   resume_parsing();
+  if (eof_ && state_ == State::open && !send_in_flight_ && spill_.empty()) close_after_them();
 }
 
 // The client has gone, or the deadline has come. A coroutine that has not ended runs on: it may be

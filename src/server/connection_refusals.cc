@@ -56,7 +56,7 @@ void Connection::answer_instead(int status) {
 void Connection::fill_error(Response& response, int status) const {
   response.clear();
   response.status(status);
-  if (status == 405 || status == 204)
+  if (exchange_ != nullptr && (status == 405 || status == 204))
     response.field("Allow", routes().allowed(exchange_->request.path()));
   if (status != 204) response.body(reason_phrase(status));
 }
@@ -84,7 +84,7 @@ void Connection::dress_error(const Request& request, Response& response) {
 
 // Not when the answer is final already: a body that nobody wants is not asked for.
 void Connection::answer_continue() {
-  const int status = find_route() != nullptr ? 204 : status_without_route();
+  const int status = route() != nullptr ? 204 : status_without_route();
   if (status != 204) {
     reject(status);
     return;

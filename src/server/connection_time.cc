@@ -11,6 +11,7 @@ Ms Connection::deadline() const {
   const WorkerConfig& config = worker_.config();
   if (state_ == State::lingering) return linger_deadline_;
   if (send_in_flight_) return write_deadline_;
+  if (awaits_body()) return body_deadline();
   if (state_ != State::open) return never;
   if (exchange_ == nullptr) {
     if (said_ == Said::nothing)
@@ -18,9 +19,13 @@ Ms Connection::deadline() const {
     return last_activity_at_ + (door_->admin ? limits::admin_idle_ms : config.idle_timeout);
   }
   if (parser_.stage() != Parser::Stage::body) return request_started_at_ + config.header_timeout;
-  // A body must move, and must not drip: a minimum rate over the whole of it.
+  return body_deadline();
+}
+
+// A body must move, and must not drip: a minimum rate over the whole of it.
+Ms Connection::body_deadline() const {
   const auto earned = static_cast<Ms>(parser_.body_bytes() * 1000 / limits::body_rate_min);
-  return std::min(last_activity_at_, body_started_at_ + earned) + config.body_timeout;
+  return std::min(last_activity_at_, body_started_at_ + earned) + worker_.config().body_timeout;
 }
 
 // Deadlines move with each request; the timer stays where it is unless it would be late. One that
@@ -52,6 +57,10 @@ void Connection::on_timeout(Ms now) {
     on_linger_timeout(now);
   } else if (send_in_flight_) {
     on_write_timeout(now);
+  } else if (state_ == State::handling) {
+    on_body_timeout();
+  } else if (exchange_ != nullptr && exchange_->answered) {
+    on_rest_timeout();
   } else if (said_ == Said::nothing && !worker_.crowded(*door_) &&
              now < accepted_at_ + worker_.config().idle_timeout) {
     request_started_at_ = now;  // it keeps nobody out: it is asked for again after as long
@@ -80,7 +89,11 @@ void Connection::on_write_timeout(Ms now) {
     return;
   }
   worker_.metrics().add("write_timeouts");
-  worker_.io().shut_both(fd_);  // the send completes with what it has sent
+  if (by_close_) {
+    reset();
+  } else {
+    worker_.io().shut_both(fd_);  // the send completes with what it has sent
+  }
   write_deadline_ = never;
 }
 

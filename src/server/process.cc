@@ -129,8 +129,9 @@ std::uint64_t Process::under_way(std::size_t row) const {
 
 std::uint64_t Process::progress() const {
   return sum("requests_cut") + sum("requests_undelivered") + sum("partial_cut") +
-         sum("jobs_unfinished") + sum("jobs_finished") + sum("jobs_failed") -
-         sum("handlers_waiting") - sum("jobs_running") - sum("connections_open");
+         sum("answers_broken_off") + sum("jobs_unfinished") + sum("jobs_finished") +
+         sum("jobs_failed") - sum("handlers_waiting") - sum("jobs_running") -
+         sum("connections_open");
 }
 
 bool Process::turned_since(Ms instant) const {

@@ -49,6 +49,7 @@ Worker::Worker(Io& io, const WorkerConfig& config, Process& process, unsigned in
                .metrics = slot_.metrics,
                .sleepers = sleepers_,
                .ready = ready_,
+               .drain_begun = drain_waiters_,
                .operations = operations_,
                .resolver = resolver_,
                .open_streams = open_streams_,
@@ -150,6 +151,7 @@ void Worker::turn() {
   run_coroutines();  // before the deadline may cut: an answer that is ready goes out
   observe_signal();
   finish_tasks();
+  move_streams();
   jobs_.finish(now_);
   if (start_task_ && !start_task_runs_) end_start_task();
   resume_parked();
@@ -213,7 +215,8 @@ void Worker::dispatch(const Completion& completion) noexcept {
 }
 
 Ms Worker::next_instant() const {
-  if (!finished_.empty() || !ready_.empty() || !parked_.empty() || jobs_.waits_for_turn())
+  if (!finished_.empty() || !ready_.empty() || !parked_.empty() || !moved_.empty() ||
+      jobs_.waits_for_turn())
     return now_;
   return std::min({timers_.next(), drain_.next(process_.deadlines(), now_),
                    main_.listener.retry_at(), admin_.listener.retry_at()});
@@ -319,6 +322,7 @@ Connection* Worker::free_slot() {
       reserve_for(connections_, slot + 1);
       reserve_for(free_slots_, slot + 1);
       reserve_for(parked_, slot + 1);
+      reserve_for(moved_, slot + 1);
       reserve_for(silent_, slot + 1);
       auto connection = std::make_unique<Connection>(*this, static_cast<std::uint32_t>(slot));
       if (slot >= slots_reserved_) {  // last, since it is not taken back
@@ -507,9 +511,22 @@ void Worker::finish_tasks() {
   }
 }
 
+void Worker::note_moved(Connection& connection) {
+  moved_.push_back(connection.index());  // there is room: free_slot
+}
+
+// Those there are now: whom they wake writes in the next turn.
+void Worker::move_streams() {
+  const std::size_t now = moved_.size();
+  for (std::size_t i = 0; i < now; ++i) {
+    connections_[moved_[i]]->on_moved();
+  }
+  moved_.erase(moved_.begin(), moved_.begin() + static_cast<std::ptrdiff_t>(now));
+}
+
 // Its client has gone, or the deadline has cut it: its hooks may still want to tell somebody.
 void Worker::end_abandoned(Exchange& exchange) {
-  if (exchange.found.hooks != nullptr) {
+  if (exchange.found.hooks != nullptr && !exchange.out.begun()) {
     try {
       run_after(*exchange.found.hooks, exchange.request, exchange.response);
     } catch (...) {
@@ -542,7 +559,7 @@ void Worker::check_invariants() const {
   const Metrics& m = slot_.metrics;
   CHECK(m.get("requests_received") + m.get("answers_unread") ==
         m.get("requests_in_flight") + m.get("requests_answered") + m.get("requests_undelivered") +
-            m.get("requests_cut"));
+            m.get("requests_cut") + m.get("answers_broken_off"));
   CHECK(waiting_ >= abandoned_ && waiting_ == m.get("handlers_waiting"));
   CHECK(exchanges_.lent() <= open + waiting_);
   CHECK(jobs_.running() == m.get("jobs_running"));

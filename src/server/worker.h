@@ -121,7 +121,8 @@ class Worker {
     turn_batches_ += first_of_batch;
   }
   void saw_arrival(Ms accepted_at);
-  void park(Connection& connection);  // no receive buffer was left
+  void park(Connection& connection);        // no receive buffer was left
+  void note_moved(Connection& connection);  // at the end of the turn: Connection::on_moved
   void release(Connection& connection);
   [[nodiscard]] bool has_room_for_task();  // false: there is no memory to remember it by
   void start_task(Exchange& exchange);     // runs its coroutine until that first waits
@@ -168,6 +169,7 @@ class Worker {
   void run_coroutines();
   void finish_tasks();
   void end_abandoned(Exchange& exchange);
+  void move_streams();
   void resume_parked();
   void tend_listeners();
   [[nodiscard]] std::size_t room(const Door& door) const;
@@ -209,6 +211,7 @@ class Worker {
   TimerWheel timers_;
   Sleepers sleepers_;
   Ready ready_;
+  Ready drain_waiters_;
   Operations operations_;
   OpenStreams open_streams_;
   Resolver resolver_;
@@ -229,6 +232,7 @@ class Worker {
   std::vector<std::uint32_t> free_slots_;
   std::size_t slots_reserved_ = 0;  // with `io_`, whose room stays when a slot is given back
   std::vector<std::pair<std::uint32_t, std::uint32_t>> parked_;  // slot and generation
+  std::vector<std::uint32_t> moved_;                             // slots, each once
   std::vector<Connection*> silent_;                              // as asked for last
   std::vector<Exchange*> finished_;
   std::vector<Exchange*> finishing_;  // swapped with it: both keep their room

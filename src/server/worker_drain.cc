@@ -75,6 +75,7 @@ void Worker::step_drain(Event event, Ms at) {
 void Worker::begin_drain() {
   DCHECK(!context_.draining);
   context_.draining = true;
+  ready_.take(drain_waiters_);
   cut_report_.say_rest();  // of what was lost before, for want of memory: the deadline has its own
   if (leader()) process_.cut_lines = 0;
   if (leader()) unseen_.on_signal(io_.tcp_counts(), now_);

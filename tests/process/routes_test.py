@@ -11,7 +11,7 @@ SERVICE = os.environ.get("LASTCALL_SERVICE") or str(BUILD / "service")
 
 class RoutesTest(TestCase):
     def start_service(self, trusted="", listen="127.0.0.1:0"):
-        return self.start(command=[SERVICE, listen, trusted])
+        return self.start(command=[SERVICE, listen, trusted, "5000"])
 
     def setUp(self):
         self.server = self.start_service()
@@ -67,7 +67,7 @@ class RoutesTest(TestCase):
             self.assertEqual(answer.body, b"127.0.0.1 198.51.100.7")
 
     def test_a_network_that_is_none_is_refused(self):
-        server = self.start(command=[SERVICE, "127.0.0.1:0", "10.0.0.0/33"], serving=False)
+        server = self.start(command=[SERVICE, "127.0.0.1:0", "10.0.0.0/33", "5000"], serving=False)
         self.assertEqual(server.wait(), 2)
         server.find("--trusted-proxies: 10.0.0.0/33 is no network such as 10.0.0.0/8")
 

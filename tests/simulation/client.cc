@@ -1,8 +1,28 @@
 #include "client.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 
 namespace lastcall::sim {
+namespace {
+
+// The content in chunks from `at` on, which then is where it ends. False: it is not all here.
+bool read_chunks(const std::string& bytes, std::size_t& at, std::string& content) {
+  for (std::size_t next = at;;) {
+    const auto line = bytes.find("\r\n", next);
+    if (line == std::string::npos) return false;
+    const std::size_t size = std::stoul(bytes.substr(next, line - next), nullptr, 16);
+    if (bytes.size() < line + 2 + size + 2) return false;
+    content.append(bytes, line + 2, size);
+    next = line + 2 + size + 2;
+    if (size > 0) continue;
+    at = next;
+    return true;
+  }
+}
+
+}  // namespace
 
 Client::Client(Kernel& kernel, Manner manner, unsigned id, Ms begins_at, unsigned requests)
     : kernel_(kernel), manner_(manner), id_(id), left_(requests), acts_at_(begins_at) {}
@@ -51,6 +71,39 @@ void Client::connect() {
   if (kernel_.random.chance(0.2)) acts_at_ = kernel_.now + kernel_.random.between(1, 300);
 }
 
+bool Client::is_burst() const {
+  return manner_ == Manner::pipelining || manner_ == Manner::not_reading;
+}
+
+// A content that its handler reads as it comes, and can tell from one that was cut: it ends with a
+// semicolon, and has no other. `/relay` answers with it while it comes, `/gather` and `/collect`
+// once they have it all; `/broken` breaks its answer off half-way.
+std::string Client::make_streamed(const std::string& name, const std::string& close) {
+  const bool slow = manner_ == Manner::dripping || manner_ == Manner::not_reading;
+  const bool large = !slow && kernel_.random.chance(0.05);
+  const std::size_t filler = kernel_.random.below(large ? 100'000 : 300);
+  const std::string body = name + ":" + std::string(filler, 'x') + ";";
+  awaited_.back() = body;
+  expects_break_ = !is_burst() && kernel_.random.chance(0.1);
+  static const char* const paths[] = {"/relay", "/gather", "/collect"};
+  std::string request = "POST ";
+  request.append(expects_break_ ? "/broken" : paths[kernel_.random.below(3)]);
+  request.append("?ms=").append(std::to_string(kernel_.random.below(30)));
+  request.append(" HTTP/1.1\r\nHost: sim\r\n").append(close);
+  if (kernel_.random.chance(0.5)) {
+    request.append("Content-Length: ").append(std::to_string(body.size()));
+    return request.append("\r\n\r\n").append(body);
+  }
+  request.append("Transfer-Encoding: chunked\r\n\r\n");
+  for (std::size_t at = 0; at < body.size();) {
+    const std::size_t size =
+        std::min<std::size_t>(1 + kernel_.random.below(9000), body.size() - at);
+    request.append(fmt::format("{:x}\r\n", size)).append(body, at, size).append("\r\n");
+    at += size;
+  }
+  return request.append("0\r\n\r\n");
+}
+
 std::string Client::make_request() {
   const std::string body = std::to_string(id_) + "." + std::to_string(number_++);
   const bool last = left_ == 1;
@@ -58,6 +111,8 @@ std::string Client::make_request() {
   asked_close_ = last && (manner_ == Manner::one_shot || kernel_.random.chance(0.2));
   const std::string close = asked_close_ ? "Connection: close\r\n" : "";
   awaited_.push_back(body);
+  if (kernel_.random.chance(0.2) || (manner_ == Manner::stopping && last))
+    return make_streamed(body, close);
   if (kernel_.random.chance(0.25)) {
     return "GET /wait?id=" + body + "&ms=" + std::to_string(kernel_.random.below(400)) +
            " HTTP/1.1\r\nHost: sim\r\n" + close + "\r\n";
@@ -81,9 +136,9 @@ std::string Client::make_request() {
 
 void Client::send_something() {
   Socket& socket = kernel_.sockets[socket_];
-  if (told_close_) return;  // what was not sent yet is for another connection
+  if (told_close_ || stopped_) return;  // what was not sent yet is for another connection
   if (unsent_.empty()) {
-    const bool burst = manner_ == Manner::pipelining || manner_ == Manner::not_reading;
+    const bool burst = is_burst();
     if (left_ == 0 || asked_close_ || (!awaited_.empty() && !burst)) return;
     const unsigned count = burst ? static_cast<unsigned>(kernel_.random.between(1, 20)) : 1;
     for (unsigned i = 0; i < count && left_ > 0 && !asked_close_; ++i) {
@@ -97,6 +152,7 @@ void Client::send_something() {
       unsent_ += "GET /behind HTTP/1.1\r\nHost: sim\r\n\r\n";
   }
   std::size_t size = unsent_.size();
+  if (may_stop_here()) return;
   if (manner_ == Manner::dripping || kernel_.random.chance(0.1)) {
     size = 1 + kernel_.random.below(std::min<std::size_t>(size, 40));
   }
@@ -112,6 +168,19 @@ void Client::send_something() {
     state_ = State::done;
   }
   if (kernel_.random.chance(0.3)) acts_at_ = kernel_.now + kernel_.random.between(0, 200);
+}
+
+// With its last request, somewhere behind its head.
+bool Client::may_stop_here() {
+  if (manner_ != Manner::stopping || left_ > 0 || unsent_.size() < 2) return false;
+  const auto head = unsent_.find("\r\n\r\n");
+  if (head == std::string::npos) return false;
+  Socket& socket = kernel_.sockets[socket_];
+  const std::size_t size = head + 4 + kernel_.random.below(unsent_.size() - head - 4);
+  socket.to_server.append(unsent_, 0, size);
+  socket.sent_after_fin |= socket.server_fin;
+  socket.client_fin = kernel_.random.chance(0.5);
+  return stopped_ = true;
 }
 
 void Client::read_answers() {
@@ -132,24 +201,40 @@ bool Client::read_answer(std::string& bytes) {
   const auto head_end = bytes.find("\r\n\r\n");
   if (head_end == std::string::npos) return false;
   const std::string head = bytes.substr(0, head_end + 2);
-  const auto length_at = head.find("Content-Length: ");
-  const std::size_t length =
-      length_at == std::string::npos ? 0 : std::stoul(head.substr(length_at + 16));
-  if (bytes.size() < head_end + 4 + length) return false;
-  const std::string body = bytes.substr(head_end + 4, length);
-  bytes.erase(0, head_end + 4 + length);
+  std::string body;
+  std::size_t end = head_end + 4;
+  if (head.find("Transfer-Encoding: chunked\r\n") != std::string::npos) {
+    if (!read_chunks(bytes, end, body)) return false;
+  } else {
+    const auto length_at = head.find("Content-Length: ");
+    const std::size_t length =
+        length_at == std::string::npos ? 0 : std::stoul(head.substr(length_at + 16));
+    if (bytes.size() < end + length) return false;
+    body = bytes.substr(end, length);
+    end += length;
+  }
+  const std::size_t received = received_at(taken_ + head_end + 4);
+  bytes.erase(0, end);
+  taken_ += end;
   if (told_close_) violate("an answer after one that said close");
   if (head.find("Connection: close\r\n") != std::string::npos) told_close_ = true;
   const bool denied = kernel_.faults.no_memory > 0 &&
                       (head.starts_with("HTTP/1.1 500 ") || head.starts_with("HTTP/1.1 503 "));
+  const bool given_up = stopped_ && complete_ == 0 &&
+                        (head.starts_with("HTTP/1.1 408 ") || head.starts_with("HTTP/1.1 400 "));
+  if (expects_break_ && awaited_.size() == 1 && !denied && !given_up)
+    violate("an answer that its handler broke off came whole: " + body.substr(0, 40));
   if (awaited_.empty()) {
     violate("an answer that nobody asked for: " + body);
-  } else if (!denied && (!head.starts_with("HTTP/1.1 200 ") || body != awaited_.front())) {
-    violate("expected " + awaited_.front() + ", got " + head.substr(0, 15) + " " + body);
+  } else if (!denied && !given_up &&
+             (!head.starts_with("HTTP/1.1 200 ") || body != awaited_.front())) {
+    violate("expected " + awaited_.front().substr(0, 40) + ", got " + head.substr(0, 15) + " " +
+            body.substr(0, 40));
   } else {
     awaited_.pop_front();
     awaited_ends_.pop_front();
     if (complete_ > 0) --complete_;
+    expects_break_ = false;
     ++answered_;
   }
   // A close may be said only behind all that had been received; once the window is over, behind all
@@ -157,9 +242,16 @@ bool Client::read_answer(std::string& bytes) {
   // (Where there is no memory it is said at once: what comes behind it was not begun.)
   const Socket& socket = kernel_.sockets[socket_];
   if (told_close_ && !awaited_.empty() && kernel_.faults.no_memory == 0 &&
-      awaited_ends_.front() <= std::min(socket.answered_at, socket.sent_in_time))
+      awaited_ends_.front() <= std::min(received, socket.sent_in_time))
     violate("a request received before the close was said is not answered: " + awaited_.front());
   return true;
+}
+
+// How much the server had received when it sent that byte.
+std::size_t Client::received_at(std::size_t offset) {
+  auto& sends = kernel_.sockets[socket_].sends;
+  while (sends.size() > 1 && sends.front().first < offset) sends.pop_front();
+  return sends.empty() ? 0 : sends.front().second;
 }
 
 void Client::violate(const std::string& what) {
@@ -168,12 +260,21 @@ void Client::violate(const std::string& what) {
 
 void Client::end() {
   Socket& socket = kernel_.sockets[socket_];
-  torn_ = !input_.empty();
+  // Of a request that it never sent in full the answer may have begun all the same.
+  torn_ = !input_.empty() && complete_ > 0;
+  if (expects_break_ && awaited_.size() == 1) {  // cut, as it should be
+    torn_ = false;
+    awaited_.clear();
+    complete_ = 0;
+  }
   // What follows an announced close was the client's to send again elsewhere.
   sent_after_fin_ = socket.sent_after_fin;
   if (!told_close_) {
     const bool burst_complete = unsent_.empty();
     lost_ = burst_complete ? static_cast<unsigned>(awaited_.size()) : complete_;
+    // An answer that was cut has said close in its head: what is behind it was told.
+    const std::string_view head = std::string_view(input_).substr(0, input_.find("\r\n\r\n"));
+    if (head.find("Connection: close") != std::string_view::npos) lost_ = std::min(lost_, 1U);
   }
   socket.client_fin = true;
   state_ = State::done;

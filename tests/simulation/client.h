@@ -20,6 +20,7 @@ class Client {
     leaving,       // resets in the middle
     not_reading,   // sends, and does not take the answers for a long time
     silent,        // connects and says nothing for a while
+    stopping,      // sends half of a content in the end, and no more, or its FIN
     end,
   };
 
@@ -48,9 +49,13 @@ class Client {
   void send_something();
   void read_answers();
   bool read_answer(std::string& bytes);
+  [[nodiscard]] std::size_t received_at(std::size_t offset);
   void violate(const std::string& what);
   void end();
   [[nodiscard]] std::string make_request();
+  [[nodiscard]] std::string make_streamed(const std::string& name, const std::string& close);
+  [[nodiscard]] bool is_burst() const;
+  [[nodiscard]] bool may_stop_here();
 
   Kernel& kernel_;
   const Manner manner_;
@@ -67,6 +72,9 @@ class Client {
   std::size_t made_bytes_ = 0;
   unsigned complete_ = 0;  // of `awaited_`, requests sent in full
   std::string input_;
+  std::size_t taken_ = 0;       // bytes of answers, before `input_`
+  bool stopped_ = false;        // in the middle of a request
+  bool expects_break_ = false;  // the last of `awaited_` is a stream that its handler breaks off
   bool told_close_ = false;
   bool asked_close_ = false;
   bool refused_ = false;

@@ -70,6 +70,7 @@ struct Stage {
   TimerWheel wheel{now};
   Sleepers sleepers{wheel};
   Ready ready;
+  Ready drain_waiters;
   Operations operations{io, wheel};
   OpenStreams open_streams;
   Resolver resolver{operations, wheel};
@@ -81,6 +82,7 @@ struct Stage {
                   .metrics = metrics,
                   .sleepers = sleepers,
                   .ready = ready,
+                  .drain_begun = drain_waiters,
                   .operations = operations,
                   .resolver = resolver,
                   .open_streams = open_streams,

@@ -42,16 +42,35 @@ Task<> wait_and_throw(Request&, Response&) {
   throw std::runtime_error("a handler's own failure");
 }
 
+void echo_whole(Request& request, Response& response) { response.body(request.body()); }
+
+Task<> echo_pieces(Request& request, Response& response) {
+  std::string all;
+  while (const auto piece = co_await request.read()) all += *piece;
+  response.body(all);
+}
+
+void take_whole(Request&, Response& response) { response.body("taken"); }
+
+Task<> take_all(Request& request, Response& response) {
+  (void)co_await request.read_all();
+  response.body("taken");
+}
+
 }  // namespace
 
-Wire::Wire(WorkerConfig given, Budget budget)
+Wire::Wire(WorkerConfig given, Budget budget, Contents contents)
     : process(1, budget),
       config(routed(given, router, admin_router)),
       worker(io, config, prepared(process, kernel), 0) {
   router.add({Method::get, "/", [](Request&, Response& r) { r.body("hello world"); }});
   router.add({Method::get, "/whoami", [](Request&, Response& r) { r.body("sim"); }});
-  router.add({Method::any, "/echo", [](Request& q, Response& r) { r.body(q.body()); }});
-  router.add({Method::post, "/take", [](Request&, Response& r) { r.body("taken"); }});
+  const bool whole = contents == Contents::whole;
+  Route& echo =
+      router.add({Method::any, "/echo", whole ? Handler(echo_whole) : Handler(echo_pieces)});
+  Route& take =
+      router.add({Method::post, "/take", whole ? Handler(take_whole) : Handler(take_all)});
+  echo.body_bytes_max = take.body_bytes_max = config.parser.body_bytes_max;
   router.add(
       {Method::get, "/large", [](Request&, Response& r) { r.body(std::string(100'000, 'x')); }});
   router.add({Method::get, "/large-and-unsent",

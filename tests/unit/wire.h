@@ -13,7 +13,11 @@ namespace lastcall {
 
 class Wire {
  public:
-  explicit Wire(WorkerConfig config = {}, Budget budget = {.window = 2000, .timeout = 1000});
+  // How /echo and /take get theirs: whole, or as they come.
+  enum class Contents : std::uint8_t { whole, streamed };
+
+  explicit Wire(WorkerConfig config = {}, Budget budget = {.window = 2000, .timeout = 1000},
+                Contents contents = Contents::whole);
   Wire(const Wire&) = delete;
   Wire& operator=(const Wire&) = delete;
   ~Wire();  // drains the worker, which checks that nothing is left

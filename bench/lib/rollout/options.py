@@ -76,7 +76,8 @@ def fit(seconds: float | None, window: float | None, replicas: int) -> tuple[flo
 def _parser() -> options.Parser:
     parser = options.Parser("rollout", DESCRIPTION)
     add = parser.add_argument
-    add("--quick", action="store_true", help="lastcall only, POST only; within a minute")
+    add("--quick", action="store_true",
+        help="lastcall and its --hard control, POST only; within a minute")
     parser.add_names("--variant", SERVERS, "only these servers")
     parser.add_names("--attack", ATTACKS, "only these kinds of load")
     add("--rate", type=values.whole(1, 20_000), default=1000, help="requests a second (1000)")

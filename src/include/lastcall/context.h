@@ -6,6 +6,9 @@
 #pragma once
 
 #include <chrono>
+#include <coroutine>
+
+#include <lastcall/woken.h>
 
 namespace lastcall {
 
@@ -17,6 +20,23 @@ using Instant = std::chrono::time_point<std::chrono::steady_clock, std::chrono::
 
 // The signal has come: what can end itself early should.
 [[nodiscard]] bool draining();
+
+// `co_await drain_begun()`: until then, for what has no other reason to end. Unlinks itself when it
+// is destroyed before. Throws `Canceled` where the drain's deadline has passed already.
+class [[nodiscard]] DrainBegun {
+ public:
+  DrainBegun() = default;
+  DrainBegun(const DrainBegun&) = delete;
+  DrainBegun& operator=(const DrainBegun&) = delete;
+
+  [[nodiscard]] bool await_ready() const;
+  void await_suspend(std::coroutine_handle<> waiter);
+  void await_resume() const;
+
+ private:
+  detail::Woken woken_;
+};
+[[nodiscard]] inline DrainBegun drain_begun() { return {}; }
 
 // 0 to one less than the number of workers. What a program keeps for each worker by itself, such as
 // a connection to a database, needs no lock.

@@ -6,7 +6,9 @@
 //
 // One that returns nothing, or the answer itself, runs to its end at once on the worker that owns
 // the connection, and must not block it. One that returns `Task<>` is a coroutine and may wait
-// (`co_await sleep(…)`): request and answer live until its frame ends.
+// (`co_await sleep(…)`): request and answer live until its frame ends. It begins when the head is
+// known, and reads the content, if it wants any, by `request.read` or `request.read_all`; from then
+// on the request counts as received. All others begin with the whole content.
 //
 // A handler lives as long as the server, with what it captures. It is called as const, by all
 // workers at once: what it changes behind a pointer needs a lock, or atomics. A `mutable` lambda, a
@@ -20,7 +22,8 @@
 
 namespace lastcall {
 
-// The plainest form: a function, and a pointer that is passed to each call.
+// The plainest form: a function, and a pointer that is passed to each call. Both begin with the
+// whole content.
 using Plain = void (*)(Request&, Response&, void* state);
 using Waiting = Task<> (*)(Request&, Response&, void* state);
 
@@ -43,6 +46,7 @@ class Handler {
                   "a handler returns nothing, the Response& it was given, or Task<>");
     if constexpr (waits) {
       waiting_ = Waits::of(std::forward<F>(callable));
+      begins_with_head_ = true;
     } else if constexpr (known) {
       plain_ = Runs::of(std::forward<F>(callable));
     }
@@ -57,6 +61,7 @@ class Handler {
         })) {}
 
   [[nodiscard]] bool waits() const { return static_cast<bool>(waiting_); }
+  [[nodiscard]] bool begins_with_head() const { return begins_with_head_; }
   explicit operator bool() const { return waits() || static_cast<bool>(plain_); }
   void run(Request& request, Response& response) const { plain_(request, response); }
   [[nodiscard]] Task<> begin(Request& request, Response& response) const {
@@ -69,6 +74,7 @@ class Handler {
 
   Runs plain_;  // one of the two, or none
   Waits waiting_;
+  bool begins_with_head_ = false;  // and not once the whole content has come
 };
 
 }  // namespace lastcall

@@ -9,25 +9,9 @@
 #include <cstddef>
 #include <deque>
 
+#include <lastcall/woken.h>
+
 namespace lastcall {
-
-namespace detail {
-
-// A coroutine that its worker is to resume at the end of the turn; in a ring of the worker's
-// meanwhile.
-struct Woken {
-  Woken() = default;
-  Woken(const Woken&) = delete;
-  Woken& operator=(const Woken&) = delete;
-  ~Woken() { leave(); }
-  void leave();
-
-  std::coroutine_handle<> waiter;
-  Woken* next = nullptr;  // null: in no ring
-  Woken* previous = nullptr;
-};
-
-}  // namespace detail
 
 class [[nodiscard]] Latch {
  public:

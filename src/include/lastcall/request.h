@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include <lastcall/task.h>
+
 namespace lastcall {
 
 enum class Method : std::uint8_t {
@@ -37,6 +39,14 @@ struct Field {
 [[nodiscard]] bool same_token(std::string_view a, std::string_view b);
 
 struct Exchange;
+
+// The rest of a request's content will not come. It is no std::exception: where a handler lets it
+// pass, the request is answered by `status`, and that is no failure of the handler's.
+struct Incomplete {
+  // 400: malformed, or the client has sent its FIN; 408: it has stopped; 413 or 431: too large;
+  // 503: there is no memory; 0: it has gone.
+  int status;
+};
 
 class Request {
  public:
@@ -70,8 +80,22 @@ class Request {
   [[nodiscard]] std::optional<std::string> combined_field(std::string_view name) const;
   // The first cookie of that name (RFC 6265 section 4.2.1), without the quotes around it.
   [[nodiscard]] std::optional<std::string_view> cookie(std::string_view name) const;
-  // The content, transfer coding removed (RFC 9110 section 6.4).
-  [[nodiscard]] std::string_view body() const { return body_; }
+  // The content, transfer coding removed (RFC 9110 section 6.4). A coroutine of two parameters
+  // begins when the head is known: there this throws std::logic_error for a request that has
+  // content, until `read_all` has been awaited.
+  [[nodiscard]] std::string_view body() const {
+    if (body_to_be_read_) throw_to_be_read();
+    return body_;
+  }
+  // The next piece of the content, of any size but 0, valid until the next call; nothing behind the
+  // last, which is told only of a content that was complete. Waits for the client, who waits for
+  // whoever reads slowly: a bounded amount is held here. A client that waits for `100
+  // Continue` gets it with the first call. Throws `Incomplete` where the rest never comes, and
+  // `Canceled` once the drain's deadline has passed. In a coroutine only.
+  [[nodiscard]] Task<std::optional<std::string_view>> read();
+  // All that has not been read yet, at once, at most the limit of the route (`max_body_bytes`):
+  // beyond that `Incomplete` is thrown, for a 413; otherwise likewise.
+  [[nodiscard]] Task<std::string_view> read_all();
   // What came behind a chunked body; never a field (RFC 9110 section 6.5).
   [[nodiscard]] std::span<const Field> trailers() const { return trailers_; }
 
@@ -92,12 +116,14 @@ class Request {
   static constexpr std::size_t parameters_max = 8;  // of one route
 
  private:
+  [[noreturn]] static void throw_to_be_read();
   friend class Parser;
   friend struct Exchange;
 
   Method method_ = Method::other;
   bool client_gone_ = false;
   bool half_closed_ = false;
+  bool body_to_be_read_ = false;
   int minor_version_ = 1;
   std::string_view method_name_;
   std::string_view target_;

@@ -11,6 +11,8 @@
 #include <string>
 #include <string_view>
 
+#include <lastcall/response_body.h>
+
 namespace lastcall {
 
 // How far a cookie goes (RFC 6265 section 4.1.2). Without any of it: to this host, below the path
@@ -50,6 +52,10 @@ class Response {
   Response& append(std::string_view content);
   // This is the connection's last answer, and says so.
   Response& close();
+  // The answer goes on from here (response_body.h), `length` bytes if that is known. In a coroutine
+  // only; throws std::logic_error elsewhere, and the second time.
+  [[nodiscard]] Task<ResponseBody> begin();
+  [[nodiscard]] Task<ResponseBody> begin(std::uint64_t length);
   void clear();  // as new; memory is kept
 
   [[nodiscard]] int status() const { return status_; }
@@ -59,11 +65,15 @@ class Response {
   [[nodiscard]] bool closes() const { return closes_; }
 
  private:
+  friend struct Exchange;
+  ResponseBody begin_as(std::optional<std::uint64_t> length);
+
   int status_ = 200;
   bool closes_ = false;
   std::string content_type_ = "text/plain";
   std::string fields_;
   std::string body_;
+  Exchange* exchange_ = nullptr;  // in which it stands
 };
 
 }  // namespace lastcall

@@ -21,6 +21,7 @@
 // All of it before `Server::run`: later it ends the process.
 #pragma once
 
+#include <cstddef>
 #include <string_view>
 
 #include <lastcall/handler.h>
@@ -28,7 +29,21 @@
 
 namespace lastcall {
 
+struct Route;
 struct RouteGroup;
+
+// What may be said of a route beside its handler, when it is added.
+class RouteOptions {
+ public:
+  // How large a request's content may be; beyond that it is 413. Unless said: --max-body-bytes, and
+  // without bound where a coroutine reads it piece by piece.
+  RouteOptions& max_body_bytes(std::size_t bytes);
+
+ private:
+  friend class Routes;
+  explicit RouteOptions(Route& route) : route_(&route) {}
+  Route* route_;
+};
 
 // A handle, to be copied at will; what it stands for lives as long as the server.
 class Routes {
@@ -38,11 +53,11 @@ class Routes {
   // path that does not begin with '/', has a query, a parameter that is not a whole segment, or one
   // name twice, or more than eight parameters; for a pair of method and path that has a route
   // already, and for the health paths and /metrics.
-  void route(std::string_view method, std::string_view path, Handler handler);
-  void route(Method method, std::string_view path, Handler handler);
+  RouteOptions route(std::string_view method, std::string_view path, Handler handler);
+  RouteOptions route(Method method, std::string_view path, Handler handler);
   // `state` is passed to each call; with more than one worker it is used from several threads.
-  void route(Method method, std::string_view path, Plain handler, void* state = nullptr);
-  void route(Method method, std::string_view path, Waiting handler, void* state = nullptr);
+  RouteOptions route(Method method, std::string_view path, Plain handler, void* state = nullptr);
+  RouteOptions route(Method method, std::string_view path, Waiting handler, void* state = nullptr);
 
   // Around the handlers of this group and of those within it, wherever they are added: first the
   // outer group's, then the inner one's, in the order of adding; behind the handler the inner

@@ -45,6 +45,7 @@ class KeptError {
   ~KeptError();
 
   void keep(bool counted) noexcept;  // the one that is being handled
+  int status = 0;                    // of an `Incomplete`, which is not kept
   [[noreturn]] void rethrow() const { std::rethrow_exception(error_); }
 
  private:
@@ -57,10 +58,17 @@ struct PromiseBase {
   bool runs_within = false;                   // its caller's await, which looks when it returns
   void (*on_done)(void*) noexcept = nullptr;  // a root task has this instead
   void* on_done_argument = nullptr;
-  // What it ended by. Of the last three no exception is kept: where memory is short there are but
+  // What it ended by. Of the last four no exception is kept: where memory is short there are but
   // a few hundred, and thousands of coroutines may end in one turn. `among_many`: so many root
   // tasks have ended by an error, and nobody has asked for it yet, that this one's is not kept.
-  enum class Ended : unsigned char { well, by_error, among_many, canceled, without_memory };
+  enum class Ended : unsigned char {
+    well,
+    by_error,
+    among_many,
+    canceled,
+    incomplete,
+    without_memory
+  };
   Ended ended = Ended::well;
   KeptError error;
 

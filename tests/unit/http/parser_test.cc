@@ -33,10 +33,7 @@ std::string feed(Wire& wire, const corpus::Case& c, const std::vector<std::strin
   return wrong;
 }
 
-}  // namespace
-
-TEST_CASE("every HTTP text is answered the same, whole, byte by byte and cut at every point") {
-  Wire wire;
+void check_all_texts(Wire& wire) {
   const auto cases = corpus::load(CORPUS_DIRECTORY);
   REQUIRE(cases.size() > 2000);
   for (const corpus::Case& c : cases) {
@@ -61,4 +58,16 @@ TEST_CASE("every HTTP text is answered the same, whole, byte by byte and cut at 
       if (!wrong.empty()) CHECK(wrong == "");
     }
   }
+}
+
+}  // namespace
+
+TEST_CASE("every HTTP text is answered the same, whole, byte by byte and cut at every point") {
+  Wire wire;
+  check_all_texts(wire);
+}
+
+TEST_CASE("and where its handler reads the content as it comes") {
+  Wire wire({}, {}, Wire::Contents::streamed);
+  check_all_texts(wire);
 }

@@ -192,6 +192,7 @@ TEST_CASE("the fallback gets what has no path, and only that") {
   CHECK(taken(router, "/b") == "fallback");
   CHECK(taken(router, "/a", Method::post) == "405");
   CHECK(taken(router, "*", Method::options) == "405");
+  CHECK(taken(router, "/b", Method::trace) == "404");
   CHECK_THROWS_AS(router.set_fallback(nothing), std::invalid_argument);
 }
 

@@ -149,3 +149,27 @@ TEST_CASE("hooks behind run where the client has gone, and can see it") {
   wire.pass(50);
   CHECK(gone);
 }
+
+TEST_CASE("a hook of a path that is known has its parameters, whatever the method") {
+  std::string seen;
+  Wire wire;
+  RouteGroup& users = wire.router.add_group(wire.router.root(), "/users/{id}");
+  wire.router.add({.method = Method::get,
+                   .path = "/users/{id}/posts/{post}",
+                   .handler = [](Request&, Response&) {}},
+                  &users);
+  wire.router.add(
+      {.method = Method::get, .path = "/{any...}", .handler = [](Request&, Response&) {}});
+  users.own.before.emplace_back([&](Request& request, Response&) {
+    seen.append(request.param("id")).append(" ").append(request.param("post")).append(";");
+    return true;
+  });
+  wire.router.seal();
+  const int socket = wire.connect();
+  CHECK(status(wire.ask(socket, "OPTIONS /users/7/posts/a%20b HTTP/1.1\r\nHost: a\r\n\r\n")) ==
+        204);
+  CHECK(status(wire.ask(socket,
+                        "PUT /users/8/posts/9 HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")) ==
+        405);
+  CHECK(seen == "7 a b;8 9;");
+}

@@ -1,0 +1,154 @@
+// What makes a head acceptable, beyond what llhttp asks of it.
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+
+#include "base/token.h"
+#include "http/authority.h"
+#include "http/parser.h"
+
+namespace lastcall {
+
+int Parser::check_request_line() {
+  Request& request = exchange_->request;
+  const std::string_view target = request.target_;
+  if (static_cast<std::size_t>(version_.data() - head_) >= limits_.header_bytes_max) return 414;
+  // Exactly one space on either side of the target, and the name of this protocol: llhttp would
+  // take more spaces, RTSP and ICE.
+  constexpr std::string_view before_version = " HTTP/";
+  if (target.data() + target.size() + before_version.size() != version_.data()) return 400;
+  if (std::memcmp(target.data() + target.size(), before_version.data(), before_version.size()) != 0)
+    return 400;
+  const auto method_bytes = static_cast<std::size_t>(target.data() - head_ - 1);
+  if (head_[method_bytes] != ' ' || head_[method_bytes - 1] == ' ') return 400;
+  if (version_[0] != '1') return 505;
+  // llhttp would wait for the rest of HTTP/2's preface.
+  if (llhttp_get_method(&llhttp_) == HTTP_PRI) return 400;
+  request.minor_version_ = version_[2] - '0';
+  note_method();
+  request.method_name_ = {head_, method_bytes};
+  return 0;
+}
+
+int Parser::check_target() {
+  Request& request = exchange_->request;
+  const std::string_view target = request.target_;
+  const bool clean = std::all_of(target.begin(), target.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte > 0x20 && byte < 0x7f && byte != '#';
+  });
+  if (!clean) return 400;
+  if (request.method_ == Method::connect) return 501;  // no tunnels (RFC 9110 section 9.3.6)
+  std::string_view rest = target;
+  if (target == "*") {
+    if (request.method_ != Method::options) return 400;
+  } else if (!target.starts_with('/')) {  // absolute-form (RFC 9112 section 3.2.2)
+    const auto colon = target.find("://");
+    if (colon == std::string_view::npos) return 400;
+    const std::string_view scheme = target.substr(0, colon);
+    if (!same_token(scheme, "http") && !same_token(scheme, "https")) return 400;
+    rest = target.substr(colon + 3);
+    request.host_ = rest.substr(0, rest.find_first_of("/?"));
+    if (request.host_.empty() || request.host_.front() == ':' || !is_authority(request.host_))
+      return 400;
+    rest.remove_prefix(request.host_.size());
+  }
+  const auto question = rest.find('?');
+  request.path_ = rest.substr(0, question);
+  if (request.path_.empty()) request.path_ = "/";
+  request.query_ =
+      question == std::string_view::npos ? std::string_view{} : rest.substr(question + 1);
+  return 0;
+}
+
+int Parser::check_fields() {
+  Request& request = exchange_->request;
+  unsigned hosts = 0;
+  unsigned lengths = 0;
+  unsigned codings = 0;
+  std::string_view host;
+  std::string_view length;
+  std::string_view coding;
+  int expectation = 0;
+  for (const Field& field : request.fields_) {
+    switch (field.name.size()) {  // each length has one name that matters here
+      case 4:
+        if (same_token(field.name, "Host")) host = field.value, ++hosts;
+        break;
+      case 6:
+        if (same_token(field.name, "Expect") && expectation == 0)
+          expectation = note_expectation(field.value);
+        break;
+      case 10:
+        if (same_token(field.name, "Connection")) note_connection(field.value);
+        break;
+      case 14:
+        if (same_token(field.name, "Content-Length")) length = field.value, ++lengths;
+        break;
+      case 17:
+        if (same_token(field.name, "Transfer-Encoding")) coding = field.value, ++codings;
+        break;
+      default: break;
+    }
+  }
+  const bool http_1_0 = request.minor_version_ == 0;
+  keep_alive_ = !close_asked_ && (!http_1_0 || keep_alive_asked_);
+
+  // RFC 9112 section 3.2: an empty one is what a client sends that has no name for us.
+  if (hosts > 1 || (hosts == 0 && !http_1_0) || !is_authority(host)) return 400;
+  if (request.host_.data() == nullptr) request.host_ = host;
+
+  // RFC 9112 section 6: one framing, and only one that nobody on the way can read differently.
+  if (lengths > 1 || (lengths == 1 && codings > 0)) return 400;
+  if (lengths == 1 && (length.empty() || !all_digits(length))) return 400;
+  if (codings > 0) {
+    if (codings > 1 || coding.empty() || http_1_0) return 400;
+    if (!same_token(coding, "chunked")) {
+      std::string_view rest = coding;
+      while (!rest.empty()) {
+        if (!is_token(take_element(rest))) return 400;
+      }
+      return 501;  // well-formed, and not ours
+    }
+    chunked_ = true;
+  }
+  set_body_limit();
+  if (lengths == 1 && llhttp_.content_length > body_limit_) return 413;
+
+  if (!chunked_ && llhttp_.content_length == 0) expects_continue_ = false;
+  return expectation;
+}
+
+// That of its route, which is known from here on.
+void Parser::set_body_limit() {
+  exchange_->find_route();
+  const Route* const route = exchange_->found.route;
+  const bool streams =
+      route != nullptr && exchange_->route_failed == 0 && route->handler.begins_with_head();
+  const auto of_route = route == nullptr ? std::nullopt : route->body_bytes_max;
+  exchange_->read_all_max = of_route.value_or(limits_.body_bytes_max);
+  body_limit_ = of_route.value_or(streams ? SIZE_MAX : limits_.body_bytes_max);
+}
+
+// RFC 9110 section 10.1.1; HTTP/1.0 does not know it.
+int Parser::note_expectation(std::string_view list) {
+  if (exchange_->request.minor_version_ == 0) return 0;
+  while (!list.empty()) {
+    const std::string_view expectation = take_element(list);
+    if (expectation.empty()) continue;
+    if (!same_token(expectation, "100-continue")) return 417;
+    expects_continue_ = true;
+  }
+  return 0;
+}
+
+void Parser::note_connection(std::string_view list) {
+  while (!list.empty()) {
+    const std::string_view option = take_element(list);
+    if (same_token(option, "close")) close_asked_ = true;
+    if (same_token(option, "keep-alive")) keep_alive_asked_ = true;
+  }
+}
+
+}  // namespace lastcall

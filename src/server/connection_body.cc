@@ -1,0 +1,130 @@
+// A request's content that its handler reads as it comes: take_body -> feed_body, and, when the
+// handler has read, on_moved -> resume_body. Of what it has not read: leave_rest ->
+// on_rest_of_body.
+#include <utility>
+
+#include "base/check.h"
+#include "server/connection.h"
+#include "server/worker.h"
+
+namespace lastcall {
+
+// Is the handler's request not complete? What comes belongs to it then.
+bool Connection::body_pending() const {
+  const Parser::Stage stage = parser_.stage();
+  return exchange_ != nullptr && (stage == Parser::Stage::body || stage == Parser::Stage::failed);
+}
+
+// Does it wait for the client? Not while a handler does not read, or has not asked for what the
+// client waits to be asked for.
+bool Connection::awaits_body() const {
+  if (parser_.expects_continue()) return false;
+  return state_ == State::handling && held_back_at_ == 0 && body_pending() &&
+         exchange_->in.state() == IncomingBody::State::receiving;
+}
+
+bool Connection::takes_body() const {
+  return state_ == State::handling && parser_.stage() == Parser::Stage::body &&
+         exchange_->in.wants();
+}
+
+void Connection::take_body(std::string_view bytes) {
+  const std::string_view rest = spill_.empty() ? feed_body(bytes) : bytes;
+  if (!rest.empty()) spill(rest);
+  if (state_ == State::handling) widen_for_body();
+}
+
+// Parses as much as the handler has room for. Returns what is left.
+std::string_view Connection::feed_body(std::string_view bytes) {
+  IncomingBody& body = exchange_->in;
+  while (!bytes.empty() && takes_body()) {
+    std::string_view piece = bytes.substr(0, limits::receive_buffer_bytes);
+    const std::size_t size = piece.size();
+    switch (parser_.feed(piece)) {
+      case Parser::Result::incomplete: body.arrived(); break;
+      case Parser::Result::complete: parser_.own() ? body.complete() : body.fail(503); break;
+      case Parser::Result::failed: body.fail(parser_.status()); return {};
+    }
+    bytes.remove_prefix(size - piece.size());
+  }
+  const bool held_back = !bytes.empty() && body_pending();
+  if (held_back && held_back_at_ == 0) held_back_at_ = worker_.now();
+  return bytes;
+}
+
+// The handler has read, or wants to.
+void Connection::resume_body() {
+  if (!body_pending()) return;
+  const bool asks = exchange_->in.is_wanted() && parser_.expects_continue();
+  const bool head_gone = exchange_->out.begun() && !exchange_->out.has_head();
+  if (asks && !head_gone && !send_in_flight_) {
+    parser_.continue_sent();
+    body_started_at_ = last_activity_at_ = worker_.now();
+    if (out_.append("HTTP/1.1 100 Continue\r\n\r\n")) {
+      flush();
+    } else {
+      exchange_->in.fail(503);
+    }
+  }
+  if (held_back_at_ != 0 && takes_body()) {  // the time was not the client's
+    body_started_at_ += worker_.now() - std::exchange(held_back_at_, 0);
+    last_activity_at_ = worker_.now();
+  }
+  const std::string_view rest = feed_body(spill_.bytes());
+  spill_.drop_front(spill_.size() - rest.size());
+  if (eof_ && spill_.empty() && body_pending()) exchange_->in.fail(400);
+  if (receive_ == Receive::paused && spill_.size() < spill_bytes_max() / 2) receive_ = Receive::off;
+}
+
+void Connection::on_body_timeout() {
+  worker_.metrics().add("body_timeouts");
+  exchange_->in.fail(408);
+}
+
+// Its answer is ready before its content is here. A client that waits to be asked for that may send
+// it or not, and of much it is better told to stop.
+bool Connection::closes_before_rest() const {
+  const bool goes_on = parser_.stage() == Parser::Stage::body && !eof_ &&
+                       exchange_->in.state() != IncomingBody::State::incomplete;
+  if (!goes_on || parser_.expects_continue()) return true;
+  return parser_.content_left().value_or(0) > limits::discarded_body_bytes_max;
+}
+
+void Connection::leave_rest(bool close) {
+  if (close) {
+    if (parser_.content_left().value_or(0) > limits::discarded_body_bytes_max)
+      worker_.metrics().add("contents_left");
+    state_ = State::finishing;
+    parser_.reset();
+    release_exchange();
+    return;
+  }
+  exchange_->end_handler();
+  parser_.discard_content();
+  rest_from_ = parser_.body_bytes();
+  body_started_at_ = last_activity_at_ = worker_.now();
+}
+
+// A chunked content that nobody wants goes on and on: the last answer was the last.
+void Connection::on_rest_of_body() {
+  if (parser_.body_bytes() - rest_from_ <= limits::discarded_body_bytes_max) return;
+  worker_.metrics().add("contents_left");
+  end_rest();
+}
+
+void Connection::on_rest_timeout() {
+  worker_.metrics().add("body_timeouts");
+  end_rest();
+}
+
+void Connection::end_rest() {
+  parser_.reset();
+  release_exchange();
+  if (out_.empty()) {
+    linger(Late::excused);
+  } else {
+    state_ = State::finishing;
+  }
+}
+
+}  // namespace lastcall
