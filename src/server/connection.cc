@@ -183,9 +183,9 @@ std::string_view Connection::consume(std::string_view bytes) {
       case Parser::Result::failed:
         if (exchange_->answered) {
           end_rest();
-        } else {
-          reject(parser_.status());
+          return {};  // which may have stood in the spill, and belongs to nobody
         }
+        reject(parser_.status());
         break;
     }
   }
