@@ -42,21 +42,25 @@ std::size_t OutgoingBody::room() const {
   return most - std::min(most, pending_.size());
 }
 
-Task<bool> OutgoingBody::write(std::string_view bytes) {
+bool OutgoingBody::is_taken() const {
   if (context().operations.canceled()) throw Canceled();
+  return !abandoned_;
+}
+
+Task<bool> OutgoingBody::write(std::string_view bytes) {
+  const bool taken = is_taken();
   if (ended_) throw std::logic_error("an answer's body has ended: nothing is written behind it");
-  if (no_content_ || abandoned_) co_return false;
+  if (no_content_ || !taken) co_return false;
   if (framing_.content == Framing::Content::length && bytes.size() > length_ - written_)
     throw std::logic_error("more of an answer's body is written than was announced");
   for (;;) {
-    if (context().operations.canceled()) throw Canceled();
-    if (abandoned_) co_return false;
     const std::size_t size = std::min(bytes.size(), room());
     if (size > 0) append_piece(bytes.substr(0, size));
     bytes.remove_prefix(size);
     if (bytes.empty()) co_return true;
     context().metrics.add("writes_waited");
     co_await bell_.wait();
+    if (!is_taken()) co_return false;
   }
 }
 

@@ -60,6 +60,7 @@ class OutgoingBody {
   void clear();
 
  private:
+  [[nodiscard]] bool is_taken() const;  // throws Canceled once the drain's deadline has passed
   [[nodiscard]] std::size_t room() const;
   void append_piece(std::string_view bytes);
 

@@ -235,35 +235,36 @@ bool Router::walk(const Node& node, std::string_view rest, Captured& captured, s
 }
 
 template <class Visit>
-void Router::each_place(std::string_view path, Captured& captured, const Visit& visit) const {
-  if (!path.starts_with('/')) return;
-  if (const Place* place = literal(path); place != nullptr && visit(*place, std::size_t{0})) return;
-  (void)walk(patterns_, path, captured, 0, visit);
+void Router::each_place(const Place* exact, std::string_view path, Captured& captured,
+                        const Visit& visit) const {
+  if (exact != nullptr && visit(*exact, std::size_t{0})) return;
+  if (path.starts_with('/')) (void)walk(patterns_, path, captured, 0, visit);
 }
 
 Router::Found Router::find(Method method, std::string_view method_name, std::string_view path,
                            Captured& captured) const {
-  if (const Place* place = literal(path)) {  // mostly
-    if (const Route* route = place->of(method, method_name))
+  const Place* const exact = literal(path);
+  if (exact != nullptr) {  // mostly
+    if (const Route* route = exact->of(method, method_name))
       return {
           .route = route, .hooks = route->hooks, .parameters = &route->parameters, .known = true};
   }
   Found found{.known = path == "*"};
-  Captured of_known{};
-  each_place(path, captured, [&](const Place& place, std::size_t count) {
+  Captured of_known;  // of the most specific place, where none of them has the method
+  each_place(exact, path, captured, [&](const Place& place, std::size_t count) {
     const Route* const route = place.of(method, method_name);
     const Route& told = route != nullptr ? *route : *place.routes.front();
     if (route != nullptr || !found.known) {
       found.hooks = told.hooks;
       found.parameters = &told.parameters;
       found.captured = count;
-      of_known = captured;
+      if (route == nullptr) of_known = captured;
     }
     found.known = true;
     found.route = route;
     return route != nullptr || told.probe;  // a probe shares its path with nobody
   });
-  captured = of_known;
+  if (found.parameters != nullptr && found.route == nullptr) captured = of_known;
   if (found.known) return found;
   if (method != Method::trace) found.route = fallback_;
   if (sealed_) found.hooks = hooks_of(groups_.front());
@@ -279,7 +280,7 @@ std::string Router::allowed(std::string_view path) const {
   std::vector<Method> methods;
   std::vector<std::string_view> names;
   Captured unused;
-  each_place(path, unused, [&](const Place& place, std::size_t) {
+  each_place(literal(path), path, unused, [&](const Place& place, std::size_t) {
     for (const Route* route : place.routes) {
       if (route->method_name.empty()) methods.push_back(route->method);
       if (!route->method_name.empty()) names.push_back(route->method_name);

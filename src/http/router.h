@@ -121,7 +121,8 @@ class Router {
   static bool walk(const Node& node, std::string_view rest, Captured& captured, std::size_t count,
                    const Visit& visit);
   template <class Visit>
-  void each_place(std::string_view path, Captured& captured, const Visit& visit) const;
+  void each_place(const Place* exact, std::string_view path, Captured& captured,
+                  const Visit& visit) const;
 
   std::deque<RouteGroup> groups_;  // an outer one before those within it
   std::deque<Route> routes_;

@@ -128,12 +128,16 @@ class Connection {
   [[nodiscard]] bool take_exchange();
   void handle(std::size_t buffered);  // bytes behind the request that are here already; so below
   [[nodiscard]] const Router& routes() const;
-  [[nodiscard]] const Route* route() const;  // whose handler gets the request; null: none does
+  // Whose handler gets the request; null: none does.
+  [[nodiscard]] const Route* route() const {
+    return exchange_->route_failed == 0 ? exchange_->found.route : nullptr;
+  }
   void answer_without_route();
   [[nodiscard]] int status_without_route() const;
   void call(const Route* route);
   void run_after_hooks();
   void answer_failure();                           // of what has thrown, within the catch: 500
+  void note_failure();                             // the same without an answer
   void deny_answer();                              // no room for it: 500
   [[nodiscard]] std::size_t answer_bytes() const;  // its fields and content
   void refuse(Metric why, std::size_t buffered);   // no room for its handler: 503
@@ -149,7 +153,11 @@ class Connection {
   void end_stream();
   void break_off();
   // a request's content, while its handler runs
-  [[nodiscard]] bool body_pending() const;
+  // Is the handler's request not complete? What comes belongs to it then.
+  [[nodiscard]] bool body_pending() const {
+    const Parser::Stage stage = parser_.stage();
+    return exchange_ != nullptr && (stage == Parser::Stage::body || stage == Parser::Stage::failed);
+  }
   [[nodiscard]] bool takes_body() const;
   [[nodiscard]] bool awaits_body() const;
   void take_body(std::string_view bytes);

@@ -9,12 +9,6 @@
 
 namespace lastcall {
 
-// Is the handler's request not complete? What comes belongs to it then.
-bool Connection::body_pending() const {
-  const Parser::Stage stage = parser_.stage();
-  return exchange_ != nullptr && (stage == Parser::Stage::body || stage == Parser::Stage::failed);
-}
-
 // Does it wait for the client? Not while a handler does not read, or has not asked for what the
 // client waits to be asked for.
 bool Connection::awaits_body() const {

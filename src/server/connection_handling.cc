@@ -38,10 +38,6 @@ void Connection::handle(std::size_t buffered) {
 
 const Router& Connection::routes() const { return *door_->router; }
 
-const Route* Connection::route() const {
-  return exchange_->route_failed == 0 ? exchange_->found.route : nullptr;
-}
-
 // Runs a handler that need not wait, or makes the server's own answer, and the hooks around it.
 void Connection::call(const Route* route) {
   Exchange& exchange = *exchange_;
@@ -58,7 +54,7 @@ void Connection::call(const Route* route) {
   } catch (...) {
     answer_failure();
   }
-  run_after_hooks();
+  if (hooks != nullptr) run_after_hooks();
   if (route != nullptr) worker_.under_way().end(*route);
 }
 
@@ -151,8 +147,7 @@ void Connection::on_handled() noexcept {
     }
   } catch (...) {
     if (exchange.out.begun()) {
-      worker_.failures().note(exchange.request, worker_.now());
-      worker_.metrics().add("handler_failed");
+      note_failure();
       exchange.out.fail();
     } else {
       answer_failure();

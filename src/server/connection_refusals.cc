@@ -23,9 +23,13 @@ int Connection::status_without_route() const {
 }
 
 void Connection::answer_failure() {
+  note_failure();
+  answer_instead(500);
+}
+
+void Connection::note_failure() {
   worker_.failures().note(exchange_->request, worker_.now());
   worker_.metrics().add("handler_failed");
-  answer_instead(500);
 }
 
 // No room for the answer: 500, since the handler ran, and a proxy would repeat what gets 503.

@@ -82,18 +82,13 @@ void Connection::pump() {
 void Connection::end_stream() {
   DCHECK(state_ == State::open && !send_in_flight_ && exchange_ != nullptr);
   OutgoingBody& body = exchange_->out;
-  if (!body.finish()) {
-    if (!body.has_pending()) {
-      break_off();
-      return;
-    }
-    hand_over(body);  // on_send comes back to it
-    state_ = State::handled;
-    flush();
+  const bool whole = body.finish();
+  if (!whole && !body.has_pending()) {
+    break_off();
     return;
   }
   hand_over(body);
-  if (body.has_pending()) {  // the head has gone alone: likewise
+  if (!whole || body.has_pending()) {  // where the head has gone alone; on_send comes back to it
     state_ = State::handled;
     flush();
     return;

@@ -59,6 +59,20 @@ struct Reader {
   }
 };
 
+// A client whose content is read to its end.
+struct Upload {
+  explicit Upload(const WorkerConfig& config = {},
+                  Budget budget = {.window = 2000, .timeout = 1000})
+      : wire(config, budget) {
+    (void)take(wire, reader.handler());
+    socket = wire.connect();
+  }
+
+  Reader reader;
+  Wire wire;
+  int socket = -1;
+};
+
 std::string body_of(std::string_view answer) {
   return std::string(answer.substr(answer.find("\r\n\r\n") + 4));
 }
@@ -71,10 +85,8 @@ TEST_CASE("a content is read as it comes, whole or cut anywhere, and the next re
       std::string(chunked) + "4\r\n0123\r\n6\r\n456789\r\n0\r\n\r\n" + std::string(hello);
   for (const std::string& text : {length, chunks}) {
     for (std::size_t cut = 0; cut < text.size(); ++cut) {
-      Reader reader;
-      Wire wire;
-      (void)take(wire, reader.handler());
-      const int socket = wire.connect();
+      Upload upload;
+      auto& [reader, wire, socket] = upload;
       wire.send(socket, text.substr(0, cut));
       std::string answer = wire.take(socket);
       answer += wire.ask(socket, text.substr(cut));
@@ -88,10 +100,8 @@ TEST_CASE("a content is read as it comes, whole or cut anywhere, and the next re
 }
 
 TEST_CASE("the handler begins with the head, and the request counts as received") {
-  Reader reader;
-  Wire wire;
-  (void)take(wire, reader.handler());
-  const int socket = wire.connect();
+  Upload upload;
+  auto& [reader, wire, socket] = upload;
   wire.send(socket, with_length(4));
   CHECK(wire.count("handlers_waiting") == 1);
   CHECK(wire.count("requests_received") == 1);
@@ -146,10 +156,8 @@ TEST_CASE("a client is held back by a handler that reads slowly, and nothing is 
 
 TEST_CASE("a content that is cut off is never taken for a whole one") {
   SUBCASE("by a FIN: 400") {
-    Reader reader;
-    Wire wire;
-    (void)take(wire, reader.handler());
-    const int socket = wire.connect();
+    Upload upload;
+    auto& [reader, wire, socket] = upload;
     wire.send(socket, with_length(10) + "0123");
     wire.hang_up(socket);
     CHECK(reader.incomplete == 400);
@@ -158,10 +166,8 @@ TEST_CASE("a content that is cut off is never taken for a whole one") {
     CHECK(wire.count("bodies_incomplete") == 1);
   }
   SUBCASE("by a reset: nobody is answered") {
-    Reader reader;
-    Wire wire;
-    (void)take(wire, reader.handler());
-    const int socket = wire.connect();
+    Upload upload;
+    auto& [reader, wire, socket] = upload;
     wire.send(socket, with_length(10) + "0123");
     wire.reset(socket);
     wire.pass(8);
@@ -169,10 +175,8 @@ TEST_CASE("a content that is cut off is never taken for a whole one") {
     CHECK(wire.count("requests_undelivered") == 1);
   }
   SUBCASE("malformed: 400, and the connection closes") {
-    Reader reader;
-    Wire wire;
-    (void)take(wire, reader.handler());
-    const int socket = wire.connect();
+    Upload upload;
+    auto& [reader, wire, socket] = upload;
     wire.send(socket, std::string(chunked) + "4\r\n0123\r\n");
     const std::string answer = wire.ask(socket, "zz\r\n");
     CHECK(reader.incomplete == 400);
@@ -180,10 +184,8 @@ TEST_CASE("a content that is cut off is never taken for a whole one") {
     CHECK(says_close(answer));
   }
   SUBCASE("stopped: 408") {
-    Reader reader;
-    Wire wire(with_timeouts(1000));
-    (void)take(wire, reader.handler());
-    const int socket = wire.connect();
+    Upload upload(with_timeouts(1000));
+    auto& [reader, wire, socket] = upload;
     wire.send(socket, with_length(10) + "0123");
     wire.pass(2500);
     CHECK(reader.incomplete == 408);
@@ -308,10 +310,8 @@ TEST_CASE("a content is read while its answer goes on") {
 
 TEST_CASE("at the deadline a request half received is cut and named; what comes is none") {
   const Captured log;
-  Reader reader;
-  Wire wire({}, {.window = 0, .timeout = 500});
-  (void)take(wire, reader.handler());
-  const int socket = wire.connect();
+  Upload upload({}, {.window = 0, .timeout = 500});
+  auto& [reader, wire, socket] = upload;
   wire.send(socket, with_length(500) + "abc");
   wire.signal(SIGTERM);
   wire.send(socket, std::string(hello));  // content, whatever it looks like
@@ -323,10 +323,8 @@ TEST_CASE("at the deadline a request half received is cut and named; what comes 
 }
 
 TEST_CASE("an upload that is under way when the signal comes is finished") {
-  Reader reader;
-  Wire wire({}, {.window = 100, .timeout = 5000});
-  (void)take(wire, reader.handler());
-  const int socket = wire.connect();
+  Upload upload({}, {.window = 100, .timeout = 5000});
+  auto& [reader, wire, socket] = upload;
   wire.send(socket, with_length(6) + "abc");
   wire.signal(SIGTERM);
   wire.pass(1000);
