@@ -129,9 +129,16 @@ void Exchange::find_route() {
   DCHECK(!is_routed_);
   if (router == nullptr) return;
   is_routed_ = true;
+  if (const Route* literal =
+          router->find_literal(request.method_, request.method_name_, request.path_)) {
+    found = {.at = literal, .answers = true, .known = true};
+    return;
+  }
   found = router->find(request.method_, request.method_name_, request.path_, request.values_);
-  request.parameters_ = found.parameters;
-  if (found.captured > 0) route_failed = decode_parameters(found.captured);
+  if (found.captured == 0) return;
+  request.parameters_ = &found.at->parameters;
+  route_failed = decode_parameters(found.captured);
+  if (route_failed != 0) found.answers = false;
 }
 
 // Only what is encoded needs memory of its own: its end is reserved for all at once, since it must
@@ -185,7 +192,6 @@ void Exchange::clear() {
   request.method_name_ = request.target_ = request.path_ = request.query_ = {};
   request.host_ = request.body_ = {};
   request.fields_.clear();
-  request.client_gone_ = request.half_closed_ = request.body_to_be_read_ = false;
   request.minor_version_ = 1;
   request.method_ = Method::other;
   response.clear();
@@ -193,14 +199,21 @@ void Exchange::clear() {
   head.clear();
   head_owned = false;
   is_routed_ = false;
+  found = {};
   request.parameters_ = nullptr;
   route_failed = 0;
   decoded.clear();
   if (!trailers.empty()) forget_trailers();
   peer.forget();
+  answered = false;
+  if (waited_) forget_waiting();
+}
+
+void Exchange::forget_waiting() {
+  waited_ = false;
+  request.client_gone_ = request.half_closed_ = request.body_to_be_read_ = false;
   if (out.is_used()) out.clear();
   if (in.is_used()) in.clear();
-  answered = false;
   connection = nullptr;
   calls = nullptr;
   worker = nullptr;
@@ -213,6 +226,8 @@ Exchange* ExchangePool::take() {
   if (free_.empty()) {
     exchange = new (std::nothrow) Exchange(memory_);
     if (exchange == nullptr) return nullptr;
+    exchange->peer.io = &io_;
+    exchange->peer.trusted = trusted_;
   } else {
     exchange = free_.back().release();
     free_.pop_back();

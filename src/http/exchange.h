@@ -113,6 +113,8 @@ struct Exchange {
     return sizeof *this +
            (request.fields_.capacity() + request.trailers_.capacity()) * sizeof(Field);
   }
+  // Its handler is one that waits: from here on it may read, write, and be given up.
+  void begin_waiting() { waited_ = true; }
   // Nobody waits for the answer any more: the client has gone, or the deadline has cut it. The
   // coroutine runs on, and can see it.
   void abandon();
@@ -149,16 +151,21 @@ struct Exchange {
  private:
   [[nodiscard]] bool grow(std::vector<Field>& fields);
   void forget_trailers();
+  void forget_waiting();
   [[nodiscard]] int decode_parameters(std::size_t count);
 
   Memory& memory_;
   bool is_routed_ = false;
+  bool waited_ = false;
   Field trailer_;  // being received
 };
 
 class ExchangePool {
  public:
-  explicit ExchangePool(Memory& memory) : memory_(memory) { free_.reserve(limits::exchanges_kept); }
+  ExchangePool(Memory& memory, Io& io, const TrustedProxies* trusted)
+      : memory_(memory), io_(io), trusted_(trusted) {
+    free_.reserve(limits::exchanges_kept);
+  }
   [[nodiscard]] Exchange* take();  // null: there is no memory
   void give(Exchange* exchange);
   void trim() { free_.clear(); }  // what is free goes back to the system
@@ -166,6 +173,8 @@ class ExchangePool {
 
  private:
   Memory& memory_;
+  Io& io_;
+  const TrustedProxies* const trusted_;
   std::vector<std::unique_ptr<Exchange>> free_;
   std::size_t lent_ = 0;
 };

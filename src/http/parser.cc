@@ -49,21 +49,6 @@ namespace {
 
 const llhttp_settings_t settings = ParserCallbacks::settings();
 
-Method method_of(std::uint8_t number) {
-  switch (number) {
-    case HTTP_GET: return Method::get;
-    case HTTP_HEAD: return Method::head;
-    case HTTP_POST: return Method::post;
-    case HTTP_PUT: return Method::put;
-    case HTTP_DELETE: return Method::delete_;
-    case HTTP_OPTIONS: return Method::options;
-    case HTTP_PATCH: return Method::patch;
-    case HTTP_TRACE: return Method::trace;
-    case HTTP_CONNECT: return Method::connect;
-    default: return Method::other;
-  }
-}
-
 // The piece lies right behind what the view has of it (invariant 1).
 void extend(std::string_view& view, std::string_view piece) {
   if (view.data() == nullptr) {
@@ -110,6 +95,7 @@ void Parser::reset() {
   status_ = 0;
   blank_bytes_ = 0;
   blank_cr_ = false;
+  host_bytes_ = 0;
   exchange_ = nullptr;
 }
 
@@ -127,6 +113,13 @@ bool Parser::skip_blank(std::string_view& bytes) {
   return true;
 }
 
+// A fresh start for each request: nothing of the one before (Upgrade, close) leaks into it.
+inline void Parser::begin_again() {
+  llhttp_init(&llhttp_, HTTP_REQUEST, &settings);
+  llhttp_set_lenient_version(&llhttp_, 1);
+  llhttp_.data = this;
+}
+
 void Parser::begin(Exchange& exchange) {
   CHECK(stage_ == Stage::between);
   begin_again();
@@ -141,13 +134,6 @@ void Parser::begin(Exchange& exchange) {
   keep_alive_ = true;
   close_asked_ = keep_alive_asked_ = chunked_ = last_chunk_ = false;
   expects_continue_ = complete_ = discards_content_ = by_another_name_ = false;
-}
-
-// A fresh start for each request: nothing of the one before (Upgrade, close) leaks into it.
-void Parser::begin_again() {
-  llhttp_init(&llhttp_, HTTP_REQUEST, &settings);
-  llhttp_set_lenient_version(&llhttp_, 1);
-  llhttp_.data = this;
 }
 
 void Parser::discard_rest(Exchange& other) {
@@ -294,12 +280,6 @@ int Parser::fail(int status) {
 Parser::Result Parser::head_too_long() {
   note_method();
   return failed(version_.data() == nullptr ? 414 : 431);
-}
-
-// Whatever is wrong behind it, a HEAD is answered without content.
-void Parser::note_method() {
-  const auto known = static_cast<std::uint8_t>(llhttp_get_method(&llhttp_));
-  exchange_->request.method_ = by_another_name_ ? Method::other : method_of(known);
 }
 
 // llhttp waits for fields behind a request line without a version: HTTP/0.9.

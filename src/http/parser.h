@@ -20,6 +20,7 @@
 
 #include <llhttp.h>
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -136,6 +137,7 @@ class Parser {
   int check_request_line();
   int check_target();
   int check_fields();
+  [[nodiscard]] bool is_host(std::string_view host);
   void set_body_limit();
   void note_connection(std::string_view list);
   [[nodiscard]] int note_expectation(std::string_view list);
@@ -155,6 +157,8 @@ class Parser {
   std::size_t trailer_bytes_ = 0;  // all that follows the last chunk's size
   std::uint16_t trailer_fields_ = 0;
   std::uint16_t blank_bytes_ = 0;
+  std::array<char, 31> host_{};    // of the request before, which had a good one
+  std::uint8_t host_bytes_ = 0;    // 0: there was none, or it was longer
   bool blank_cr_ = false;          // a CR has come, its LF has not
   std::int8_t chunk_digits_ = -1;  // of the chunk size being read; -1: not reading one
   Stage stage_ = Stage::between;

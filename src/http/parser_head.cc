@@ -9,6 +9,30 @@
 #include "http/parser.h"
 
 namespace lastcall {
+namespace {
+
+Method method_of(std::uint8_t number) {
+  switch (number) {
+    case HTTP_GET: return Method::get;
+    case HTTP_HEAD: return Method::head;
+    case HTTP_POST: return Method::post;
+    case HTTP_PUT: return Method::put;
+    case HTTP_DELETE: return Method::delete_;
+    case HTTP_OPTIONS: return Method::options;
+    case HTTP_PATCH: return Method::patch;
+    case HTTP_TRACE: return Method::trace;
+    case HTTP_CONNECT: return Method::connect;
+    default: return Method::other;
+  }
+}
+
+}  // namespace
+
+// Whatever is wrong behind it, a HEAD is answered without content.
+void Parser::note_method() {
+  const auto known = static_cast<std::uint8_t>(llhttp_get_method(&llhttp_));
+  exchange_->request.method_ = by_another_name_ ? Method::other : method_of(known);
+}
 
 int Parser::check_request_line() {
   Request& request = exchange_->request;
@@ -96,7 +120,7 @@ int Parser::check_fields() {
   keep_alive_ = !close_asked_ && (!http_1_0 || keep_alive_asked_);
 
   // RFC 9112 section 3.2: an empty one is what a client sends that has no name for us.
-  if (hosts > 1 || (hosts == 0 && !http_1_0) || !is_authority(host)) return 400;
+  if (hosts > 1 || (hosts == 0 && !http_1_0) || !is_host(host)) return 400;
   if (request.host_.data() == nullptr) request.host_ = host;
 
   // RFC 9112 section 6: one framing, and only one that nobody on the way can read differently.
@@ -120,15 +144,26 @@ int Parser::check_fields() {
   return expectation;
 }
 
+// Clients name one host, again and again.
+bool Parser::is_host(std::string_view host) {
+  if (host_bytes_ > 0 && host == std::string_view(host_.data(), host_bytes_)) return true;
+  if (!is_authority(host)) return false;
+  host_bytes_ = host.size() <= host_.size() ? static_cast<std::uint8_t>(host.size()) : 0;
+  std::memcpy(host_.data(), host.data(), host_bytes_);
+  return true;
+}
+
 // That of its route, which is known from here on.
 void Parser::set_body_limit() {
   exchange_->find_route();
-  const Route* const route = exchange_->found.route;
-  const bool streams =
-      route != nullptr && exchange_->route_failed == 0 && route->handler.begins_with_head();
-  const auto of_route = route == nullptr ? std::nullopt : route->body_bytes_max;
-  exchange_->read_all_max = of_route.value_or(limits_.body_bytes_max);
-  body_limit_ = of_route.value_or(streams ? SIZE_MAX : limits_.body_bytes_max);
+  exchange_->read_all_max = body_limit_ = limits_.body_bytes_max;
+  const Route* const route = exchange_->found.route();
+  if (route == nullptr) return;
+  if (route->body_bytes_max) {
+    exchange_->read_all_max = body_limit_ = *route->body_bytes_max;
+  } else if (route->handler.begins_with_head()) {
+    body_limit_ = SIZE_MAX;
+  }
 }
 
 // RFC 9110 section 10.1.1; HTTP/1.0 does not know it.

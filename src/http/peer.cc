@@ -6,7 +6,7 @@
 namespace lastcall {
 
 const std::string& Peer::address() {
-  if (io == nullptr || !known.empty()) return known;
+  if (socket < 0 || !known.empty()) return known;
   const std::string text = io->peer(socket);  // "192.0.2.1:80", "[2001:db8::1]:80", or a sentence
   const auto colon = text.rfind(':');
   if (colon == std::string::npos) return known;
@@ -24,7 +24,7 @@ void Peer::remember() noexcept {
   } catch (const std::bad_alloc&) {
     // Nobody will know.
   }
-  io = nullptr;
+  socket = -1;
 }
 
 }  // namespace lastcall

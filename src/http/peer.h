@@ -14,13 +14,13 @@ struct Peer {
   [[nodiscard]] const std::string& address();
   void remember() noexcept;  // before the socket is closed
   void forget() {
-    io = nullptr;
+    socket = -1;
     if (!known.empty()) known.clear();
   }
 
-  Io* io = nullptr;
-  int socket = -1;
+  Io* io = nullptr;                         // this and the next: of the worker, for good
   const TrustedProxies* trusted = nullptr;  // null: none is
+  int socket = -1;
   std::string known{};
 };
 

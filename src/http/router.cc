@@ -118,12 +118,12 @@ Router::Place& Router::place_of(Route& route) {
   if (route.path.find_first_of("{}") == std::string::npos) {
     auto at = std::lower_bound(
         literals_.begin(), literals_.end(), route.path,
-        [](const auto& each, std::string_view p) { return before(each.first, p); });
-    if (at == literals_.end() || at->first != route.path) {
-      at = literals_.emplace(at, route.path, std::make_unique<Place>());
+        [](const Literal& each, std::string_view p) { return before(each.path, p); });
+    if (at == literals_.end() || at->path != route.path) {
+      at = literals_.insert(at, {.path = route.path, .place = {}});
       note_lengths();
     }
-    return *at->second;
+    return at->place;
   }
   Node* node = &patterns_;
   for (std::string_view rest = route.path; !rest.empty();) {
@@ -152,13 +152,27 @@ Router::Place& Router::place_of(Route& route) {
 void Router::note_lengths() {
   literals_from_.clear();
   for (std::size_t i = 0; i < literals_.size(); ++i)
-    literals_from_.resize(std::max(literals_from_.size(), literals_[i].first.size() + 1), i);
+    literals_from_.resize(std::max(literals_from_.size(), literals_[i].path.size() + 1), i);
   literals_from_.push_back(literals_.size());
 }
 
-// One that names its method before one for all others: the first that fits is taken.
+// A HEAD may have what answers GET. TRACE is of use to attackers: only who names it gets it.
 void Router::Place::add(const Route& route) {
-  routes.insert(route.method_name.empty() ? routes.end() : routes.begin(), &route);
+  routes.push_back(&route);
+  const auto of = [&](Method method) -> const Route*& {
+    return by_method[static_cast<std::size_t>(method)];
+  };
+  if (route.method != Method::other) of(route.method) = &route;
+  const auto own = [&](const Route* at, Method method) {
+    return at != nullptr && at->method == method;
+  };
+  const Route* const any = of(Method::any);
+  for (const Method method : named_methods) {
+    const bool for_any = method != Method::trace && method != Method::connect;
+    if (for_any && !own(of(method), method)) of(method) = any;
+  }
+  if (!own(of(Method::head), Method::head) && own(of(Method::get), Method::get))
+    of(Method::head) = of(Method::get);
 }
 
 void Router::set_fallback(Handler handler) {
@@ -187,31 +201,20 @@ void Router::seal() {
   for (Route& route : routes_) {
     if (!route.probe) route.hooks = hooks_of(*route.group);
   }
+  nowhere_.hooks = hooks_of(root());
 }
 
 // ---- of each request
 
-// A few routes at most. TRACE is of use to attackers: only who names it gets it.
-const Route* Router::Place::of(Method method, std::string_view method_name) const {
-  const Route* of_get = nullptr;  // which a HEAD may have
-  const Route* any = nullptr;
+// A few routes at most. One that names its method goes before one for all others.
+const Route* Router::Place::of_other(std::string_view method_name) const {
+  const Route* unnamed = nullptr;
   for (const Route* route : routes) {
-    const bool named = !route->method_name.empty();
-    if (route->method == method && (!named || route->method_name == method_name)) return route;
-    if (route->method == Method::get) of_get = route;
-    if (route->method == Method::any) any = route;
+    if (route->method != Method::other) continue;
+    if (route->method_name == method_name) return route;
+    if (route->method_name.empty()) unnamed = route;
   }
-  if (method == Method::trace) return nullptr;
-  return method == Method::head && of_get != nullptr ? of_get : any;
-}
-
-// Those of one length stand together, and are few.
-const Router::Place* Router::literal(std::string_view path) const {
-  if (path.size() + 1 >= literals_from_.size()) return nullptr;
-  for (std::size_t i = literals_from_[path.size()]; i < literals_from_[path.size() + 1]; ++i) {
-    if (literals_[i].first == path) return literals_[i].second.get();
-  }
-  return nullptr;
+  return unnamed != nullptr ? unnamed : by_method[static_cast<std::size_t>(Method::any)];
 }
 
 // Visits the places that fit, the most specific first, until one says that it will do. `rest`:
@@ -235,39 +238,32 @@ bool Router::walk(const Node& node, std::string_view rest, Captured& captured, s
 }
 
 template <class Visit>
-void Router::each_place(const Place* exact, std::string_view path, Captured& captured,
-                        const Visit& visit) const {
+void Router::each_place(std::string_view path, Captured& captured, const Visit& visit) const {
+  const Place* const exact = literal(path);
   if (exact != nullptr && visit(*exact, std::size_t{0})) return;
   if (path.starts_with('/')) (void)walk(patterns_, path, captured, 0, visit);
 }
 
 Router::Found Router::find(Method method, std::string_view method_name, std::string_view path,
                            Captured& captured) const {
-  const Place* const exact = literal(path);
-  if (exact != nullptr) {  // mostly
-    if (const Route* route = exact->of(method, method_name))
-      return {
-          .route = route, .hooks = route->hooks, .parameters = &route->parameters, .known = true};
-  }
   Found found{.known = path == "*"};
   Captured of_known;  // of the most specific place, where none of them has the method
-  each_place(exact, path, captured, [&](const Place& place, std::size_t count) {
+  each_place(path, captured, [&](const Place& place, std::size_t count) {
     const Route* const route = place.of(method, method_name);
     const Route& told = route != nullptr ? *route : *place.routes.front();
-    if (route != nullptr || !found.known) {
-      found.hooks = told.hooks;
-      found.parameters = &told.parameters;
-      found.captured = count;
+    if (route != nullptr || found.at == nullptr) {
+      found.at = &told;
+      found.captured = static_cast<std::uint8_t>(count);
       if (route == nullptr) of_known = captured;
     }
     found.known = true;
-    found.route = route;
-    return route != nullptr || told.probe;  // a probe shares its path with nobody
+    found.answers = route != nullptr;
+    return found.answers || told.probe;  // a probe shares its path with nobody
   });
-  if (found.parameters != nullptr && found.route == nullptr) captured = of_known;
-  if (found.known) return found;
-  if (method != Method::trace) found.route = fallback_;
-  if (sealed_) found.hooks = hooks_of(groups_.front());
+  if (found.at != nullptr && !found.answers) captured = of_known;
+  if (found.at != nullptr) return found;
+  found.answers = !found.known && fallback_ != nullptr && method != Method::trace;
+  found.at = found.answers ? fallback_ : &nowhere_;
   return found;
 }
 
@@ -280,7 +276,7 @@ std::string Router::allowed(std::string_view path) const {
   std::vector<Method> methods;
   std::vector<std::string_view> names;
   Captured unused;
-  each_place(literal(path), path, unused, [&](const Place& place, std::size_t) {
+  each_place(path, unused, [&](const Place& place, std::size_t) {
     for (const Route* route : place.routes) {
       if (route->method_name.empty()) methods.push_back(route->method);
       if (!route->method_name.empty()) names.push_back(route->method_name);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <array>
+#include <cstring>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -80,16 +81,25 @@ class Router {
   [[nodiscard]] bool sealed() const { return sealed_; }
 
   struct Found {
-    const Route* route = nullptr;  // null: nobody answers this method
-    const Hooks* hooks = nullptr;  // null: none; without a route those of the path that is known
-    const std::vector<std::string>* parameters = nullptr;  // names of what was captured
-    bool known = false;        // something has this path, or it is `*`: the server itself
-    std::size_t captured = 0;  // values, as sent
+    const Route* at = nullptr;  // one of the path, or one that stands for no path at all
+    bool answers = false;       // and its handler does; else nobody answers this method
+    bool known = false;         // something has this path, or it is `*`: the server itself
+    std::uint8_t captured = 0;  // values of its parameters, as sent
+
+    [[nodiscard]] const Route* route() const { return answers ? at : nullptr; }
+    // Null: none. Where nobody answers, those of the path, or of all paths.
+    [[nodiscard]] const Hooks* hooks() const { return at == nullptr ? nullptr : at->hooks; }
   };
   using Captured = std::array<std::string_view, Request::parameters_max>;
   // `method_name` matters for Method::other alone.
   [[nodiscard]] Found find(Method method, std::string_view method_name, std::string_view path,
                            Captured& captured) const;
+  // That of a path without parameters, which most are; null: ask `find`.
+  [[nodiscard]] const Route* find_literal(Method method, std::string_view method_name,
+                                          std::string_view path) const {
+    const Place* const place = literal(path);
+    return place == nullptr ? nullptr : place->of(method, method_name);
+  }
   [[nodiscard]] Found find(const Request& request) const;  // where nobody asks what was captured
   // The value of Allow for a path that is known. OPTIONS is always answered.
   [[nodiscard]] std::string allowed(std::string_view path) const;
@@ -102,9 +112,18 @@ class Router {
   // All routes of one path, or of one pattern whatever its parameters are called.
   struct Place {
     std::vector<const Route*> routes;
+    std::array<const Route*, static_cast<std::size_t>(Method::any) + 1> by_method{};
 
-    [[nodiscard]] const Route* of(Method method, std::string_view method_name) const;
+    [[nodiscard]] const Route* of(Method method, std::string_view method_name) const {
+      const Route* const route = by_method[static_cast<std::size_t>(method)];
+      return method == Method::other ? of_other(method_name) : route;
+    }
+    [[nodiscard]] const Route* of_other(std::string_view method_name) const;
     void add(const Route& route);
+  };
+  struct Literal {
+    std::string path;
+    Place place;
   };
   struct Node {
     std::vector<std::pair<std::string, std::unique_ptr<Node>>> literals;
@@ -116,21 +135,30 @@ class Router {
   void check(const Route& route) const;
   [[nodiscard]] Place& place_of(Route& route);
   void note_lengths();
-  [[nodiscard]] const Place* literal(std::string_view path) const;
+  // Those of one length stand together, and are few.
+  [[nodiscard]] const Place* literal(std::string_view path) const {
+    if (path.size() + 1 >= literals_from_.size()) return nullptr;
+    const std::size_t end = literals_from_[path.size() + 1];
+    for (std::size_t i = literals_from_[path.size()]; i < end; ++i) {
+      if (std::memcmp(literals_[i].path.data(), path.data(), path.size()) == 0)
+        return &literals_[i].place;
+    }
+    return nullptr;
+  }
   template <class Visit>
   static bool walk(const Node& node, std::string_view rest, Captured& captured, std::size_t count,
                    const Visit& visit);
   template <class Visit>
-  void each_place(const Place* exact, std::string_view path, Captured& captured,
-                  const Visit& visit) const;
+  void each_place(std::string_view path, Captured& captured, const Visit& visit) const;
 
   std::deque<RouteGroup> groups_;  // an outer one before those within it
   std::deque<Route> routes_;
-  std::vector<std::pair<std::string, std::unique_ptr<Place>>> literals_;  // by length, then text
+  std::vector<Literal> literals_;           // by length, then text
   std::vector<std::size_t> literals_from_;  // of a length: where those of at least that begin
   Node patterns_;
   std::vector<std::string> method_names_;
   const Route* fallback_ = nullptr;
+  Route nowhere_;  // where nothing has the path
   bool sealed_ = false;
 };
 

@@ -92,15 +92,17 @@ std::string_view content(const Response& response, bool head) {
   return head ? std::string_view{} : representation(response);
 }
 
-constexpr std::size_t end_bytes_max = 32;  // of `end_head`
-
 std::size_t head_bytes_max(const Response& response) {
   constexpr std::size_t fixed = 320;  // every literal below, a reason phrase, and three numbers
   return fixed + response.fields().size() + response.content_type().size();
 }
 
-char* write_head(char* at, const Response& response, Framing framing, std::uint64_t length,
-                 const DateCache& date) {
+namespace {
+
+constexpr std::size_t end_bytes_max = 32;  // of `put_end`
+
+inline char* put_head(char* at, const Response& response, Framing framing, std::uint64_t length,
+                      const DateCache& date) {
   [[maybe_unused]] char* const begin = at;
   const int status = response.status();
   const std::string_view type = response.content_type();
@@ -127,7 +129,7 @@ char* write_head(char* at, const Response& response, Framing framing, std::uint6
   return at;
 }
 
-char* end_head(char* at, Framing framing) {
+inline char* put_end(char* at, Framing framing) {
   if (framing.close) {
     at = put(at, "Connection: close\r\n");
   } else if (framing.http_1_0) {
@@ -136,13 +138,22 @@ char* end_head(char* at, Framing framing) {
   return put(at, "\r\n");
 }
 
+}  // namespace
+
+char* write_head(char* at, const Response& response, Framing framing, std::uint64_t length,
+                 const DateCache& date) {
+  return put_head(at, response, framing, length, date);
+}
+
+char* end_head(char* at, Framing framing) { return put_end(at, framing); }
+
 bool write_response(OutBuffer& out, const Response& response, Framing framing,
                     const DateCache& date) {
   const std::string_view body = representation(response);
   const std::size_t content_bytes = framing.head ? 0 : body.size();
   char* const begin = out.reserve(head_bytes_max(response) + content_bytes);
   if (begin == nullptr) return false;
-  char* const at = end_head(write_head(begin, response, framing, body.size(), date), framing);
+  char* const at = put_end(put_head(begin, response, framing, body.size(), date), framing);
   if (content_bytes > 0) std::memcpy(at, body.data(), content_bytes);
   out.commit(static_cast<std::size_t>(at - begin) + content_bytes);
   return true;

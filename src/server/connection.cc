@@ -225,9 +225,7 @@ bool Connection::take_exchange() {
   if (exchange_ == nullptr) return false;
   exchange_->probes = door_->admin;
   exchange_->router = &routes();
-  exchange_->peer.io = &worker_.io();
   exchange_->peer.socket = fd_;
-  exchange_->peer.trusted = worker_.config().trusted_proxies;
   parser_.begin(*exchange_);
   request_started_at_ = worker_.now();
   return true;

@@ -129,9 +129,7 @@ class Connection {
   void handle(std::size_t buffered);  // bytes behind the request that are here already; so below
   [[nodiscard]] const Router& routes() const;
   // Whose handler gets the request; null: none does.
-  [[nodiscard]] const Route* route() const {
-    return exchange_->route_failed == 0 ? exchange_->found.route : nullptr;
-  }
+  [[nodiscard]] const Route* route() const { return exchange_->found.route(); }
   void answer_without_route();
   [[nodiscard]] int status_without_route() const;
   void call(const Route* route);

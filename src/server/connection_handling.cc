@@ -27,7 +27,7 @@ void Connection::handle(std::size_t buffered) {
     refuse("memory_denied", buffered);
     return;
   }
-  const Hooks* const hooks = exchange_->found.hooks;
+  const Hooks* const hooks = exchange_->found.hooks();
   if (route != nullptr && (route->handler.waits() || (hooks != nullptr && hooks->waits))) {
     start_waiting(*route, buffered);
     return;
@@ -41,7 +41,7 @@ const Router& Connection::routes() const { return *door_->router; }
 // Runs a handler that need not wait, or makes the server's own answer, and the hooks around it.
 void Connection::call(const Route* route) {
   Exchange& exchange = *exchange_;
-  const Hooks* const hooks = exchange.found.hooks;
+  const Hooks* const hooks = exchange.found.hooks();
   if (route != nullptr) worker_.under_way().begin(*route);
   try {
     if (hooks == nullptr || run_before(*hooks, exchange.request, exchange.response)) {
@@ -59,7 +59,7 @@ void Connection::call(const Route* route) {
 }
 
 void Connection::run_after_hooks() {
-  const Hooks* const hooks = exchange_->found.hooks;
+  const Hooks* const hooks = exchange_->found.hooks();
   if (hooks == nullptr) return;
   try {
     run_after(*hooks, exchange_->request, exchange_->response);
@@ -80,7 +80,7 @@ std::size_t Connection::answer_bytes() const {
 Task<> Connection::begin_handler(const Route& route) {
   Exchange& exchange = *exchange_;
   Request& request = exchange.request;
-  const Hooks* const hooks = exchange.found.hooks;
+  const Hooks* const hooks = exchange.found.hooks();
   if (hooks != nullptr && hooks->waits)
     return run_behind(*hooks, route.handler, request, exchange.response);
   return route.handler.begin(request, exchange.response);
@@ -96,11 +96,12 @@ void Connection::start_waiting(const Route& route, std::size_t buffered) {
     refuse("body_denied", buffered);
     return;
   }
+  exchange.begin_waiting();
   if (!whole) exchange.in.begin();
   held_back_at_ = 0;
   if (route.handler.begins_with_head() && parser_.has_content())
     exchange.keep_body_from_being_read();
-  const Hooks* const hooks = exchange.found.hooks;
+  const Hooks* const hooks = exchange.found.hooks();
   bool answered = false;
   try {
     answered = hooks != nullptr && !hooks->waits &&
@@ -132,7 +133,7 @@ void Connection::start_waiting(const Route& route, std::size_t buffered) {
 void Connection::on_handled() noexcept {
   CHECK(state_ == State::handling && exchange_ != nullptr);
   state_ = State::handled;
-  worker_.under_way().end(*exchange_->found.route);
+  worker_.under_way().end(*exchange_->found.route());
   Exchange& exchange = *exchange_;
   exchange.calls = nullptr;
   try {
@@ -189,7 +190,7 @@ void Connection::abandon_exchange() {
     return;
   }
   worker_.count_abandoned();
-  worker_.under_way().end(*exchange_->found.route);
+  worker_.under_way().end(*exchange_->found.route());
   std::exchange(exchange_, nullptr)->abandon();
 }
 

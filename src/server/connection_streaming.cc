@@ -39,7 +39,7 @@ void Connection::on_moved() noexcept {
 bool Connection::begin_stream(std::optional<std::uint64_t> length) {
   DCHECK(state_ == State::handling);
   Exchange& exchange = *exchange_;
-  if (const Hooks* const hooks = exchange.found.hooks; hooks != nullptr)
+  if (const Hooks* const hooks = exchange.found.hooks(); hooks != nullptr)
     run_after(*hooks, exchange.request, exchange.response);
   using Content = Framing::Content;
   const bool http_1_0 = exchange.request.minor_version() == 0;

@@ -57,7 +57,7 @@ Worker::Worker(Io& io, const WorkerConfig& config, Process& process, unsigned in
                .worker = index},
       memory_(config.memory),
       slabs_(memory_),
-      exchanges_(memory_),
+      exchanges_(memory_, io, config.trusted_proxies),
       cut_report_(process.cut_lines),
       main_(io, slot_.metrics, main_index, config.router, config.connections_max, false,
             config.evict_silent),
@@ -526,9 +526,9 @@ void Worker::move_streams() {
 
 // Its client has gone, or the deadline has cut it: its hooks may still want to tell somebody.
 void Worker::end_abandoned(Exchange& exchange) {
-  if (exchange.found.hooks != nullptr && !exchange.out.begun()) {
+  if (exchange.found.hooks() != nullptr && !exchange.out.begun()) {
     try {
-      run_after(*exchange.found.hooks, exchange.request, exchange.response);
+      run_after(*exchange.found.hooks(), exchange.request, exchange.response);
     } catch (...) {
       failures_.note(exchange.request, now_);
       metrics().add("hook_failed");

@@ -29,8 +29,8 @@ std::string taken(const Router& router, std::string_view path, Method method = M
                   std::string_view method_name = "") {
   Router::Captured captured;
   const Router::Found found = router.find(method, method_name, path, captured);
-  if (found.route == nullptr) return found.known ? "405" : "404";
-  std::string text = found.route->path;
+  if (found.route() == nullptr) return found.known ? "405" : "404";
+  std::string text = found.route()->path;
   for (std::size_t i = 0; i < found.captured; ++i) text.append(" ").append(captured[i]);
   return text;
 }
@@ -67,8 +67,8 @@ TEST_CASE("a HEAD's own route is found, wherever it stands") {
     router.add(at("/", get_first ? Method::get : Method::head));
     router.add(at("/", get_first ? Method::head : Method::get));
     Router::Captured unused;
-    CHECK(router.find(Method::head, "", "/", unused).route->method == Method::head);
-    CHECK(router.find(Method::get, "", "/", unused).route->method == Method::get);
+    CHECK(router.find(Method::head, "", "/", unused).route()->method == Method::head);
+    CHECK(router.find(Method::get, "", "/", unused).route()->method == Method::get);
   }
 }
 
@@ -177,9 +177,9 @@ TEST_CASE("a method by its name goes before all others") {
   router.add(at("/a", Method::other));
   router.add(named("PURGE", "/a"));
   Router::Captured unused;
-  CHECK(router.find(Method::other, "PURGE", "/a", unused).route->method_name == "PURGE");
-  CHECK(router.find(Method::other, "MKCOL", "/a", unused).route->method == Method::other);
-  CHECK(router.find(Method::put, "PUT", "/a", unused).route->method == Method::any);
+  CHECK(router.find(Method::other, "PURGE", "/a", unused).route()->method_name == "PURGE");
+  CHECK(router.find(Method::other, "MKCOL", "/a", unused).route()->method == Method::other);
+  CHECK(router.find(Method::put, "PUT", "/a", unused).route()->method == Method::any);
   CHECK(router.method_names() == std::vector<std::string>{"PURGE"});
   check_refused(router, named("get", "/b"), "case-sensitive");
   check_refused(router, named("A B", "/b"), "token");
@@ -213,16 +213,16 @@ TEST_CASE("hooks stand in the order in which they run, whenever they were added"
     Router::Captured unused;
     return router.find(Method::get, "", "/api/v1/x", unused);
   }();
-  REQUIRE(found.hooks != nullptr);
-  CHECK(found.hooks->before.size() == 2);
-  CHECK_FALSE(found.hooks->waits);
+  REQUIRE(found.hooks() != nullptr);
+  CHECK(found.hooks()->before.size() == 2);
+  CHECK_FALSE(found.hooks()->waits);
   Request request;
   Response response;
-  for (const After& hook : found.hooks->after) hook.run(request, response);
+  for (const After& hook : found.hooks()->after) hook.run(request, response);
   CHECK(response.body() == "inner outer ");
   Router::Captured unused;
-  CHECK(router.find(Method::get, "", "/y", unused).hooks == nullptr);
-  CHECK(router.find(Method::put, "", "/api/v1/x", unused).hooks == found.hooks);
+  CHECK(router.find(Method::get, "", "/y", unused).hooks() == nullptr);
+  CHECK(router.find(Method::put, "", "/api/v1/x", unused).hooks() == found.hooks());
   CHECK_THROWS_AS((void)router.add_group(api, "v2"), std::invalid_argument);
   CHECK_THROWS_AS((void)router.add_group(api, "/v2/"), std::invalid_argument);
 }
@@ -286,7 +286,7 @@ TEST_CASE("any patterns and any path: the tree finds what looking at each patter
         [&](const auto& a, const auto& b) { return rank(a, path) < rank(b, path); });
     const bool any = !rank(*best, path).empty();
     Router::Captured unused;
-    const Route* route = router.find(Method::get, "", path, unused).route;
+    const Route* route = router.find(Method::get, "", path, unused).route();
     INFO(path << " by " << *best);
     CHECK((route == nullptr ? "" : route->path) == (any ? *best : ""));
     found_some += any;
