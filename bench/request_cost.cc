@@ -99,6 +99,7 @@ class PretendIo final : public lastcall::Io {
     last_sent_ = bytes;
     ++sends_;
   }
+  void submit_send_file(int, lastcall::FilePiece&, Ticket) override { std::abort(); }
   void submit_read(int, std::span<std::byte>, Ticket) override {}
   void submit_connect(int, const sockaddr*, socklen_t, Ticket) override {}
   void submit_poll(int, unsigned, Ticket) override {}

@@ -33,6 +33,11 @@ inline constexpr std::size_t slabs_kept = 1024;
 inline constexpr std::size_t output_bytes_max = 256 * 1024;
 inline constexpr std::size_t batch_answers_max = 32;          // and so many answers
 inline constexpr std::size_t small_answer_bytes = 16 * 1024;  // may be sent whatever --memory
+// A file's content up to this is read into its answer; more of it is sent from where it is, so much
+// at once, so that no client has the worker for long.
+inline constexpr std::size_t file_in_answer_bytes = 16 * 1024;
+inline constexpr std::size_t file_piece_bytes = 256 * 1024;
+inline constexpr std::int64_t file_settled_seconds = 2;        // what changes later has a later time
 inline constexpr std::size_t send_bytes_max = 1 << 30;        // at once: a result is an int
 
 // Memory. A place is a connection with what it needs at least: its slot, a slab, a receive buffer

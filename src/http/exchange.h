@@ -17,6 +17,7 @@
 #include <lastcall/response.h>
 #include <lastcall/task.h>
 
+#include "http/file_content.h"
 #include "http/held_bytes.h"
 #include "http/incoming_body.h"
 #include "http/outgoing_body.h"
@@ -136,6 +137,7 @@ struct Exchange {
 
   IncomingBody in;
   OutgoingBody out;
+  std::unique_ptr<FileContent> file;  // of the answer, in the place of its body
   std::size_t read_all_max = 0;  // bytes
   bool answered = false;         // what still comes of its content is discarded
 

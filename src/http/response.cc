@@ -110,11 +110,13 @@ Response& Response::content_type(std::string_view type) {
 }
 
 Response& Response::body(std::string_view content) {
+  if (has_file_) drop_file();
   body_.assign(content);
   return *this;
 }
 
 Response& Response::append(std::string_view content) {
+  if (has_file_) drop_file();
   body_.append(content);
   return *this;
 }
@@ -127,6 +129,7 @@ ResponseBody Response::begin_as(std::optional<std::uint64_t> length) {
   const bool waits = exchange_ != nullptr && exchange_->task;
   if (!waits || exchange_->out.begun())
     throw std::logic_error("an answer begins once, in the coroutine of its handler");
+  if (has_file_) drop_file();
   if (exchange_->calls == nullptr) {
     exchange_->out.abandon();
   } else if (!exchange_->calls->begin_answer(*exchange_, length)) {
@@ -138,6 +141,7 @@ ResponseBody Response::begin_as(std::optional<std::uint64_t> length) {
 void Response::clear() {
   status_ = 200;
   closes_ = false;
+  if (has_file_) drop_file();
   // One large answer does not bloat a pool for ever: nothing but a swap frees a string's memory.
   for (std::string* text : {&content_type_, &fields_, &body_}) {
     text->clear();

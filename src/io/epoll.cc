@@ -33,6 +33,7 @@
 #include "base/check.h"
 #include "base/reserve.h"
 #include "io/file_thread.h"
+#include "io/files.h"
 #include "io/sockets.h"
 #include "io/watches.h"
 
@@ -49,6 +50,7 @@ enum class Does : std::uint8_t {
   receive_once,
   read,
   send,
+  send_file,
   connect,
   poll
 };
@@ -64,10 +66,10 @@ struct Operation {
 };
 static_assert(sizeof(Operation) == 32);
 
-// accept(2), read(2) and connect(2) block where the descriptor does; the others are told not to.
+// accept(2), read(2), connect(2) and sendfile(2) block where the descriptor does; the others are told not to.
 bool would_block(Does does) {
   return does == Does::accept || does == Does::accept_once || does == Does::read ||
-         does == Does::connect;
+         does == Does::connect || does == Does::send_file;
 }
 
 class Epoll final : public SocketIo {
@@ -83,6 +85,7 @@ class Epoll final : public SocketIo {
   void submit_accept(int listener, Ticket, bool once) override;
   void submit_recv(int socket, Ticket, bool once) override;
   void submit_send(int socket, std::string_view bytes, Ticket) override;
+  void submit_send_file(int socket, FilePiece& piece, Ticket) override;
   void submit_read(int fd, std::span<std::byte> into, Ticket) override;
   void submit_connect(int socket, const sockaddr* address, socklen_t size, Ticket) override;
   void submit_poll(int fd, unsigned events, Ticket) override;
@@ -130,6 +133,7 @@ class Epoll final : public SocketIo {
   Outcome receive(Watch& watch, const Operation& operation);
   Outcome read(Watch& watch, const Operation& operation);
   Outcome send(Watch& watch, Operation& operation);
+  Outcome send_file(Watch& watch, const Operation& operation);
   Outcome connect(Watch& watch, Operation& operation);
   Outcome poll(Watch& watch, const Operation& operation);
   Outcome wait(Watch& watch);
@@ -280,6 +284,12 @@ void Epoll::submit_send(int socket, std::string_view bytes, Ticket ticket) {
                   .memory = const_cast<char*>(bytes.data()),  // send(2) only reads it
                   .size = static_cast<std::uint32_t>(std::min<std::size_t>(bytes.size(), INT_MAX)),
                   .does = Does::send});
+}
+
+void Epoll::submit_send_file(int socket, FilePiece& piece, Ticket ticket) {
+  DCHECK(piece.bytes > 0);
+  piece.sent = 0;
+  submit(socket, {.ticket = ticket.pack(), .memory = &piece, .does = Does::send_file});
 }
 
 void Epoll::submit_read(int fd, std::span<std::byte> into, Ticket ticket) {
@@ -455,6 +465,7 @@ Epoll::Outcome Epoll::attempt(Watch& watch, Operation& operation) {
     case Does::receive_once: return receive(watch, operation);
     case Does::read: return read(watch, operation);
     case Does::send: return send(watch, operation);
+    case Does::send_file: return send_file(watch, operation);
     case Does::connect: return connect(watch, operation);
     case Does::poll: return poll(watch, operation);
   }
@@ -552,6 +563,20 @@ Epoll::Outcome Epoll::send(Watch& watch, Operation& operation) {
   if (bytes > 0) operation.done += static_cast<std::uint32_t>(bytes);
   if (operation.done == operation.size) return end(operation, static_cast<int>(operation.done));
   return wait_writable(watch);
+}
+
+// One call for each look, so that others have their turn.
+Epoll::Outcome Epoll::send_file(Watch& watch, const Operation& operation) {
+  if (!watch.writable) return Outcome::waits;
+  FilePiece& piece = *static_cast<FilePiece*>(operation.memory);
+  const int bytes = lastcall::send_file(watch.fd, piece.file, piece.offset + piece.sent,
+                                        piece.bytes - piece.sent);
+  if (bytes == -EINTR) return Outcome::again;
+  if (bytes == -EAGAIN) return wait_writable(watch);
+  if (bytes <= 0) return end(operation, bytes == 0 ? -ENODATA : bytes);
+  piece.sent += static_cast<std::size_t>(bytes);
+  return piece.sent < piece.bytes ? Outcome::again
+                                  : end(operation, static_cast<int>(piece.bytes));
 }
 
 // Called again, connect(2) tells how the first call has gone on.

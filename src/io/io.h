@@ -77,6 +77,18 @@ inline bool lends(std::span<const Completion> completions, Ticket recv) {
   });
 }
 
+// What a send takes of a file. The file stays open, and this where it is, until the completion.
+struct FilePiece {
+  int file = -1;
+  std::uint64_t offset = 0;
+  std::size_t bytes = 0;
+
+  // The implementation's own.
+  int socket = -1;
+  Ticket ticket{};
+  std::size_t sent = 0;
+};
+
 // What TCP has counted so far in this network namespace (proc(5), net/netstat); -1: cannot be
 // known.
 struct TcpCounts {
@@ -102,6 +114,9 @@ class Io {
   virtual void submit_recv(int socket, Ticket, bool once) = 0;
   // Sends all of `bytes` unless the connection fails: a short result means that it did.
   virtual void submit_send(int socket, std::string_view bytes, Ticket) = 0;
+  // As `submit_send`, of a file's content; without a copy of ours where that is possible. -ENODATA:
+  // the file ends before. What is not in the page cache is read by the worker's own thread.
+  virtual void submit_send_file(int socket, FilePiece& piece, Ticket) = 0;
   virtual void submit_read(int fd, std::span<std::byte> into, Ticket) = 0;
   virtual void submit_connect(int socket, const sockaddr* address, socklen_t size, Ticket) = 0;
   virtual void submit_poll(int fd, unsigned events, Ticket) = 0;  // once; poll(2)'s bits

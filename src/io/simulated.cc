@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <sys/signalfd.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -130,6 +131,19 @@ void SimIo::submit_send(int socket, std::string_view bytes, Ticket ticket) {
   add({.does = Does::send, .ticket = ticket, .fd = socket, .bytes = bytes, .into = {}});
 }
 
+void SimIo::submit_send_file(int socket, FilePiece& piece, Ticket ticket) {
+  CHECK(piece.bytes > 0);
+  Socket& to = kernel_.sockets[socket];
+  const std::size_t before = to.sends.empty() ? 0 : to.sends.back().first;
+  to.sends.emplace_back(before + piece.bytes, to.received);
+  add({.does = Does::send_file,
+       .ticket = ticket,
+       .fd = socket,
+       .bytes = {},
+       .into = {},
+       .piece = &piece});
+}
+
 void SimIo::submit_read(int fd, std::span<std::byte> into, Ticket ticket) {
   add({.does = Does::read, .ticket = ticket, .fd = fd, .bytes = {}, .into = into});
 }
@@ -195,6 +209,7 @@ bool SimIo::step(Operation& operation) {
     case Does::accept: return step_accept(operation);
     case Does::recv: return step_recv(operation);
     case Does::send: return step_send(operation);
+    case Does::send_file: return step_send_file(operation);
     case Does::read:
       return operation.ticket.kind == Kind::awaited ? step_stream_read(operation)
                                                     : step_read(operation);
@@ -215,7 +230,7 @@ bool SimIo::plants(Canary canary) {
 
 bool SimIo::complete(const Operation& operation, int result, bool more) {
   if (operation.does == Does::recv && plants(Canary::lost_completion)) return true;
-  if (operation.does == Does::send) {
+  if (operation.does == Does::send || operation.does == Does::send_file) {
     if (plants(Canary::doubled_completion))
       completions_.push_back({.ticket = operation.ticket, .result = result});
     if (plants(Canary::overstated_send)) ++result;
@@ -312,6 +327,19 @@ bool SimIo::step_send(Operation& operation) {
     if (ends && plants(Canary::answers_twice)) socket.to_client.append(operation.bytes);
   }
   return ends && complete(operation, static_cast<int>(operation.sent));
+}
+
+// The file is one of the machine's.
+bool SimIo::step_send_file(Operation& operation) {
+  const FilePiece& piece = *operation.piece;
+  std::string content(piece.bytes, '\0');
+  const ssize_t read =
+      ::pread(piece.file, content.data(), content.size(), static_cast<off_t>(piece.offset));
+  if (read < static_cast<ssize_t>(content.size())) return complete(operation, -ENODATA);
+  operation.bytes = content;
+  const bool ended = step_send(operation);
+  operation.bytes = {};
+  return ended;
 }
 
 bool SimIo::step_read(Operation& operation) {

@@ -172,6 +172,7 @@ class SimIo final : public Io {
   void submit_accept(int listener, Ticket ticket, bool once) override;
   void submit_recv(int socket, Ticket ticket, bool once) override;
   void submit_send(int socket, std::string_view bytes, Ticket ticket) override;
+  void submit_send_file(int socket, FilePiece& piece, Ticket ticket) override;
   void submit_read(int fd, std::span<std::byte> into, Ticket ticket) override;
   void submit_connect(int socket, const sockaddr* address, socklen_t size, Ticket ticket) override;
   void submit_poll(int fd, unsigned events, Ticket ticket) override;
@@ -218,7 +219,7 @@ class SimIo final : public Io {
   [[nodiscard]] Ms waits_until() const { return waits_until_; }
 
  private:
-  enum class Does : std::uint8_t { accept, recv, send, read, connect, poll, write, sync, cancel };
+  enum class Does : std::uint8_t { accept, recv, send, send_file, read, connect, poll, write, sync, cancel };
   struct Operation {
     Does does = Does::cancel;
     Ticket ticket;
@@ -230,6 +231,7 @@ class SimIo final : public Io {
     std::size_t sent = 0;
     std::uint64_t offset = 0;
     std::span<std::byte> into;
+    FilePiece* piece = nullptr;
   };
   void add(const Operation& operation);
   // Each returns true when the operation has ended.
@@ -237,6 +239,7 @@ class SimIo final : public Io {
   bool step_accept(Operation& operation);
   bool step_recv(Operation& operation);
   bool step_send(Operation& operation);
+  bool step_send_file(Operation& operation);
   bool step_read(Operation& operation);
   bool step_stream_read(Operation& operation);
   bool step_connect(Operation& operation);

@@ -2,7 +2,9 @@
 #include "io/uring.h"
 
 #include <fmt/core.h>
+#include <fcntl.h>
 #include <liburing.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,6 +16,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "io/files.h"
 #include "io/sockets.h"
 
 namespace lastcall {
@@ -79,6 +82,15 @@ ProofConnection::~ProofConnection() {
   if (listener >= 0) ::close(listener);
 }
 
+// A poll for a piece of a file comes back with its address, and a kind that no ticket has.
+constexpr std::uint64_t piece_mark = 0xff;
+std::uint64_t data_of(FilePiece& piece) {
+  return reinterpret_cast<std::uintptr_t>(&piece) << 8 | piece_mark;
+}
+FilePiece* piece_of(std::uint64_t data) {
+  return (data & 0xff) == piece_mark ? reinterpret_cast<FilePiece*>(data >> 8) : nullptr;
+}
+
 // A broken ring does not wait by itself.
 void pause_broken(Ms time) {
   const std::timespec wait{0, time * 1'000'000};
@@ -99,6 +111,7 @@ class Uring final : public SocketIo {
   void submit_accept(int listener, Ticket, bool once) override;
   void submit_recv(int socket, Ticket, bool once) override;
   void submit_send(int socket, std::string_view bytes, Ticket) override;
+  void submit_send_file(int socket, FilePiece& piece, Ticket) override;
   void submit_read(int fd, std::span<std::byte> into, Ticket) override;
   void submit_connect(int socket, const sockaddr* address, socklen_t size, Ticket) override;
   void submit_poll(int fd, unsigned events, Ticket) override;
@@ -123,6 +136,8 @@ class Uring final : public SocketIo {
   void end(int fd, Ticket target);
   io_uring_sqe* next_sqe();
   void note(int result);
+  void await_writable(FilePiece& piece);
+  void on_writable(FilePiece& piece);
   void take_completions();
   void publish_buffers();
 
@@ -137,6 +152,7 @@ class Uring final : public SocketIo {
   std::size_t buffers_lent_ = 0;
   std::size_t operations_ = 0;
   std::size_t cancels_ = 0;
+  std::vector<FilePiece*> unsent_;  // of which more is to be sent when there is room
   std::vector<Completion> taken_;   // filled by take_completions
   std::vector<Completion> handed_;  // what the last harvest returned
 };
@@ -162,6 +178,7 @@ int Uring::open() {
   }
   publish_buffers();
   taken_.reserve(limits::completion_entries);
+  unsent_.reserve(limits::completion_entries);
   handed_.reserve(limits::completion_entries);
   return 0;
 }
@@ -277,6 +294,11 @@ void Uring::take_completions() {
   unsigned count = 0;
   io_uring_cqe* cqe = nullptr;
   io_uring_for_each_cqe(&ring_, head, cqe) {
+    ++count;
+    if (FilePiece* const piece = piece_of(cqe->user_data)) {
+      on_writable(*piece);
+      continue;
+    }
     Completion c;
     c.ticket = Ticket::unpack(cqe->user_data);
     c.result = cqe->res;
@@ -288,9 +310,39 @@ void Uring::take_completions() {
       DCHECK(buffers_lent_ <= limits::receive_buffers);
     }
     taken_.push_back(c);
-    ++count;
   }
   io_uring_cq_advance(&ring_, count);
+  while (!unsent_.empty()) {
+    FilePiece& piece = *unsent_.back();
+    unsent_.pop_back();
+    await_writable(piece);
+  }
+}
+
+// ---- files: the ring has no sendfile(2), and its splice(2) would keep a kernel thread for each
+// client that reads slowly. So the ring tells when the socket takes more, and we send.
+
+void Uring::await_writable(FilePiece& piece) {
+  io_uring_sqe* sqe = next_sqe();
+  io_uring_prep_poll_add(sqe, piece.socket, POLLOUT);
+  io_uring_sqe_set_data64(sqe, data_of(piece));
+}
+
+// Only while nothing of ours is handed over to the ring is the socket a non-blocking one.
+void Uring::on_writable(FilePiece& piece) {
+  ::fcntl(piece.socket, F_SETFL, O_NONBLOCK);
+  const int bytes = lastcall::send_file(piece.socket, piece.file, piece.offset + piece.sent,
+                                        piece.bytes - piece.sent);
+  ::fcntl(piece.socket, F_SETFL, 0);
+  if (bytes > 0) piece.sent += static_cast<std::size_t>(bytes);
+  const bool once_more = bytes == -EAGAIN || bytes == -EINTR;
+  if (once_more || (bytes > 0 && piece.sent < piece.bytes)) {
+    --operations_;
+    unsent_.push_back(&piece);
+    return;
+  }
+  const int result = bytes == 0 ? -ENODATA : bytes < 0 ? bytes : static_cast<int>(piece.bytes);
+  taken_.push_back({.ticket = piece.ticket, .result = result});
 }
 
 // ---- lent buffers
@@ -339,6 +391,14 @@ void Uring::submit_send(int socket, std::string_view bytes, Ticket ticket) {
   io_uring_sqe* sqe = next_sqe();
   io_uring_prep_send(sqe, socket, bytes.data(), bytes.size(), MSG_WAITALL | MSG_NOSIGNAL);
   io_uring_sqe_set_data64(sqe, ticket.pack());
+}
+
+void Uring::submit_send_file(int socket, FilePiece& piece, Ticket ticket) {
+  DCHECK(piece.bytes > 0);
+  piece.socket = socket;
+  piece.ticket = ticket;
+  piece.sent = 0;
+  await_writable(piece);
 }
 
 void Uring::submit_read(int fd, std::span<std::byte> into, Ticket ticket) {

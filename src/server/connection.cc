@@ -193,7 +193,9 @@ std::string_view Connection::consume(std::string_view bytes) {
 }
 
 // What of a batch is left waits for the next one: others have their turn before.
-bool Connection::batch_full() const { return answers_ >= worker_.batch_max() || out_.full(); }
+bool Connection::batch_full() const {
+  return answers_ >= worker_.batch_max() || out_.full() || file_ != nullptr;
+}
 
 // What was not parsed.
 void Connection::keep(std::string_view bytes) {
@@ -282,7 +284,7 @@ void Connection::respond(std::size_t buffered) {
   }
   if (announced) worker_.metrics().add("closes_announced");
   DCHECK(answers_ == 0 || answer_ends_[answers_ - 1] < out_.size());
-  answer_ends_[answers_++] = out_.size();
+  answer_ends_[answers_++] = output_bytes();
   worker_.count_answer(answers_ == 1);
   if (rest) {
     leave_rest(close);
@@ -294,11 +296,23 @@ void Connection::respond(std::size_t buffered) {
 
 bool Connection::write_answer(bool close) {
   const Request& request = exchange_->request;
-  return write_response(out_, exchange_->response,
-                        {.head = request.method() == Method::head,
-                         .close = close,
-                         .http_1_0 = request.minor_version() == 0},
-                        worker_.date());
+  const Framing framing{.head = request.method() == Method::head,
+                        .close = close,
+                        .http_1_0 = request.minor_version() == 0};
+  if (exchange_->file != nullptr) return write_file_head(framing);
+  return write_response(out_, exchange_->response, framing, worker_.date());
+}
+
+// Its content is sent from where it is, behind the batch.
+bool Connection::write_file_head(const Framing& framing) {
+  const Response& response = exchange_->response;
+  char* const begin = out_.reserve(head_bytes_max(response));
+  if (begin == nullptr) return false;
+  const char* const end = end_head(
+      write_head(begin, response, framing, exchange_->file->bytes(), worker_.date()), framing);
+  out_.commit(static_cast<std::size_t>(end - begin));
+  if (!framing.head && may_have_content(response.status())) file_ = std::move(exchange_->file);
+  return true;
 }
 
 // Not while a further request is here already: that one's answer can say close.
@@ -378,28 +392,41 @@ void Connection::flush() {
 void Connection::send_next() {
   send_in_flight_ = true;
   write_deadline_ = worker_.now() + worker_.config().write_timeout;
-  worker_.io().submit_send(fd_, out_.bytes().substr(out_sent_, worker_.config().send_bytes_max),
-                           ticket(Kind::send));
+  if (out_sent_ < out_.size()) {
+    send_asked_ = std::min(out_.size() - static_cast<std::size_t>(out_sent_),
+                           worker_.config().send_bytes_max);
+    worker_.io().submit_send(fd_, out_.bytes().substr(out_sent_, send_asked_), ticket(Kind::send));
+  } else {
+    FilePiece& piece = file_->piece(out_sent_ - out_.size());
+    send_asked_ = piece.bytes;
+    worker_.io().submit_send_file(fd_, piece, ticket(Kind::send));
+  }
 }
 
 void Connection::on_send(const Completion& completion) noexcept {
   DCHECK(in_use() && send_in_flight_);
   const auto sent = static_cast<std::size_t>(std::max(completion.result, 0));
-  const std::size_t wanted = std::min(out_.size() - out_sent_, worker_.config().send_bytes_max);
-  DCHECK(sent <= wanted);
+  DCHECK(sent <= send_asked_);
   send_in_flight_ = false;
   last_activity_at_ = worker_.now();
   out_sent_ += sent;
-  if (sent == wanted && out_sent_ < out_.size() && state_ != State::closing) {
+  if (sent == send_asked_ && out_sent_ < output_bytes() && state_ != State::closing) {
     send_next();
     return;
   }
-  const bool whole = out_sent_ == out_.size();
+  const bool whole = out_sent_ == output_bytes();
+  const bool broken_off = completion.result == -ENODATA && state_ != State::closing;
+  if (broken_off) note_broken_off();
   count_answers(std::exchange(out_sent_, 0));
   // `on_write_timeout` has given this client up: answers that it never took are undelivered.
   if (write_deadline_ == never) recount_unread("requests_undelivered");
   out_.clear();
-  if (!whole) on_broken();
+  file_.reset();
+  if (broken_off) {
+    lose_behind(state_ == State::finishing);
+  } else if (!whole) {
+    on_broken();
+  }
   switch (state_) {
     case State::open:
       // A pipelined request's clock starts now; nothing was read during the send.
@@ -419,9 +446,18 @@ void Connection::on_send(const Completion& completion) noexcept {
   proceed();
 }
 
+// The file that the last answer of the batch is made of has become shorter: the client sees less
+// than was announced.
+void Connection::note_broken_off() {
+  DCHECK(file_ != nullptr && answers_ > 0);
+  --answers_;
+  worker_.metrics().add("answers_broken_off");
+  worker_.metrics().subtract("requests_in_flight");
+}
+
 // Of a batch that was sent in part, some answers may have gone out whole.
-void Connection::count_answers(std::size_t bytes_sent) {
-  DCHECK(bytes_sent <= out_.size());
+void Connection::count_answers(std::uint64_t bytes_sent) {
+  DCHECK(bytes_sent <= output_bytes());
   Metrics& metrics = worker_.metrics();
   const std::size_t all = std::exchange(answers_, 0);
   std::size_t answered = 0;
@@ -440,7 +476,7 @@ void Connection::count_answers(std::size_t bytes_sent) {
     metrics.add("requests_cut", lost);
     if (worker_.cut_report().take_line()) {
       log::warning("cut: {} answers were still being sent to {}, {} of {} bytes were", lost,
-                   worker_.io().peer(fd_), bytes_sent, out_.size());
+                   worker_.io().peer(fd_), bytes_sent, output_bytes());
     } else {
       worker_.cut_report().add_unsent(lost);
     }
@@ -464,15 +500,15 @@ void Connection::proceed() {
 void Connection::check_invariants() const {
   if (!in_use()) {
     DCHECK(!receiving() && receive_ != Receive::parked && !send_in_flight_);
-    DCHECK(exchange_ == nullptr && out_.empty() && answers_ == 0 && spill_.empty());
+    DCHECK(exchange_ == nullptr && out_.empty() && file_ == nullptr && answers_ == 0 && spill_.empty());
     DCHECK(!timer_.armed());
     return;
   }
   DCHECK(door_ != nullptr);
-  DCHECK(send_in_flight_ || (out_.empty() && answers_ == 0));
+  DCHECK(send_in_flight_ || (out_.empty() && file_ == nullptr && answers_ == 0));
   DCHECK(send_in_flight_ || out_sent_ == 0);
   DCHECK(!send_in_flight_ || !out_.empty());
-  DCHECK(answers_ == 0 || answer_ends_[answers_ - 1] <= out_.size());
+  DCHECK(answers_ == 0 || answer_ends_[answers_ - 1] <= output_bytes());
   DCHECK(receive_ != Receive::off || eof_ || state_ == State::closing);
   DCHECK(receive_ != Receive::paused || state_ == State::closing ||
          spill_.size() >= limits::spill_bytes_tight / 2);

@@ -18,6 +18,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,6 +27,7 @@
 #include "base/timers.h"
 #include "http/buffers.h"
 #include "http/exchange.h"
+#include "http/file_content.h"
 #include "http/parser.h"
 #include "io/io.h"
 #include "server/sent_answers.h"
@@ -150,6 +152,8 @@ class Connection {
   void pump();
   void end_stream();
   void break_off();
+  void start_losing(bool last);
+  void lose_behind(bool last);
   // a request's content, while its handler runs
   // Is the handler's request not complete? What comes belongs to it then.
   [[nodiscard]] bool body_pending() const {
@@ -178,6 +182,7 @@ class Connection {
   void reject(int status);
   void respond(std::size_t buffered);
   [[nodiscard]] bool write_answer(bool close);
+  [[nodiscard]] bool write_file_head(const Framing& framing);
   void lose_answer();
   [[nodiscard]] bool says_close(std::size_t buffered);
   [[nodiscard]] bool is_the_last_here(std::size_t buffered) const;
@@ -186,8 +191,12 @@ class Connection {
   void release_exchange();
   // send
   void flush();
+  [[nodiscard]] std::uint64_t output_bytes() const {
+    return out_.size() + (file_ != nullptr ? file_->bytes() : 0);
+  }
   void send_next();
-  void count_answers(std::size_t bytes_sent);
+  void note_broken_off();
+  void count_answers(std::uint64_t bytes_sent);
   // close
   void linger(Late late);
   void close_idle();
@@ -252,13 +261,15 @@ class Connection {
   Ms timer_at_ = 0;
   std::uint64_t received_ = 0;  // bytes
   OutBuffer out_;
-  std::size_t out_sent_ = 0;  // bytes of it, by sends that have completed
-  std::size_t answers_ = 0;   // in it
+  std::unique_ptr<FileContent> file_;  // the content of the last answer in it, sent behind it
+  std::uint64_t out_sent_ = 0;  // bytes of both, by sends that have completed
+  std::size_t send_asked_ = 0;  // of the send that is under way
+  std::size_t answers_ = 0;     // in `out_`
   HeldBytes spill_;
   Timer timer_;
   Parser parser_;
   SentAnswers sent_;
-  std::array<std::size_t, limits::batch_answers_max> answer_ends_{};  // in `out_`, of each answer
+  std::array<std::uint64_t, limits::batch_answers_max> answer_ends_{};  // of each answer
 
   // Of few.
   Ms accepted_at_ = 0;

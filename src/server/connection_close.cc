@@ -273,6 +273,7 @@ void Connection::close_join() {
   }
   worker_.timers().disarm(timer_);
   out_.clear();
+  file_.reset();
   out_sent_ = 0;
   if (std::exchange(wide_, false)) worker_.give_wide_socket();
   worker_.memory().release(sizeof *this);

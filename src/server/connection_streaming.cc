@@ -116,7 +116,7 @@ void Connection::break_off() {
   worker_.metrics().add("answers_broken_off");
   worker_.metrics().subtract("requests_in_flight");
   const bool last = is_told_to_be_last() || parser_.stage() == Parser::Stage::failed;
-  start_cut(last ? Cut::discarding : Cut::counting);
+  start_losing(last);
   if (parser_.stage() == Parser::Stage::body) {
     exchange_->end_handler();
     parser_.discard_content();
@@ -128,6 +128,15 @@ void Connection::break_off() {
     close();
     return;
   }
+  lose_behind(last);
+}
+
+// Was it told to be the last, nothing behind it is a loss.
+void Connection::start_losing(bool last) { start_cut(last ? Cut::discarding : Cut::counting); }
+
+// What has come behind an answer that was broken off, which is the connection's last.
+void Connection::lose_behind(bool last) {
+  if (cut_ == Cut::no) start_losing(last);
   cut_bytes(spill_.bytes());
   if (cut_unnamed_) worker_.cut_report().add_client();
   cut_ = Cut::no;

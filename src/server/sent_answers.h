@@ -15,9 +15,13 @@ namespace lastcall {
 class SentAnswers {
  public:
   void clear() { stream_ = size_ = 0; }
-  void sent(std::size_t bytes) { stream_ += bytes; }
+  void sent(std::uint64_t bytes) {
+    if (size_ > 0 && behind(groups_[0]) + bytes > far) forget_far(bytes);
+    stream_ += bytes;
+  }
   // An answer behind whose last byte the stream goes on for so many. Not when it is full.
-  void add(std::size_t behind) {
+  void add(std::uint64_t behind) {
+    if (behind > far) return;
     groups_[size_++] = {static_cast<std::uint32_t>(stream_ - behind), 1};
   }
   [[nodiscard]] bool full() const { return size_ == groups_.size(); }
@@ -42,14 +46,23 @@ class SentAnswers {
   void forget() { size_ = 0; }
 
  private:
+  // What lies so far behind is acknowledged: no kernel keeps as much.
+  static constexpr std::uint64_t far = UINT32_MAX;
+
   struct Group {
-    std::uint32_t end;  // of its last answer, modulo 2^32: less than that is ever unread
+    std::uint32_t end;  // of its last answer, modulo 2^32
     std::uint32_t answers;
   };
 
   // How far the stream goes on behind it.
   [[nodiscard]] std::uint32_t behind(const Group& group) const {
     return static_cast<std::uint32_t>(stream_) - group.end;
+  }
+  void forget_far(std::uint64_t bytes) {
+    std::size_t gone = 0;
+    while (gone < size_ && behind(groups_[gone]) + bytes > far) ++gone;
+    for (std::size_t i = gone; i < size_; ++i) groups_[i - gone] = groups_[i];
+    size_ -= gone;
   }
   void join_neighbours() {
     std::size_t joined = 0;

@@ -24,6 +24,8 @@ bool read_chunks(const std::string& bytes, std::size_t& at, std::string& content
 
 }  // namespace
 
+const std::string served_content = std::string(40'000, 'f') + ";";
+
 Client::Client(Kernel& kernel, Manner manner, unsigned id, Ms begins_at, unsigned requests)
     : kernel_(kernel), manner_(manner), id_(id), left_(requests), acts_at_(begins_at) {}
 
@@ -113,6 +115,10 @@ std::string Client::make_request() {
   awaited_.push_back(body);
   if (kernel_.random.chance(0.2) || (manner_ == Manner::stopping && last))
     return make_streamed(body, close);
+  if (kernel_.random.chance(0.05)) {
+    awaited_.back() = served_content;
+    return "GET /file HTTP/1.1\r\nHost: sim\r\n" + close + "\r\n";
+  }
   if (kernel_.random.chance(0.25)) {
     return "GET /wait?id=" + body + "&ms=" + std::to_string(kernel_.random.below(400)) +
            " HTTP/1.1\r\nHost: sim\r\n" + close + "\r\n";

@@ -9,6 +9,9 @@
 
 namespace lastcall::sim {
 
+// What `GET /file` is answered with.
+extern const std::string served_content;
+
 class Client {
  public:
   enum class Manner : std::uint8_t {

@@ -1,8 +1,12 @@
 #include "schedule.h"
 
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <stdexcept>
 #include <vector>
@@ -115,6 +119,31 @@ Task<> broken(Request& request, Response& response) {
   throw std::runtime_error("broken off");
 }
 
+// A file that is larger than what is read into an answer, written once and for all runs.
+class ServedFile {
+ public:
+  ServedFile() {
+    directory_ = std::filesystem::temp_directory_path() / "lastcall-simulation-XXXXXX";
+    std::string name = directory_.string();
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no directory for a file");
+    directory_ = name;
+    std::ofstream(directory_ / "file") << served_content;
+  }
+  ServedFile(const ServedFile&) = delete;
+  ServedFile& operator=(const ServedFile&) = delete;
+  ~ServedFile() {
+    if (::getpid() == owner_) std::filesystem::remove_all(directory_);
+  }
+  [[nodiscard]] static std::string directory() {
+    static const ServedFile only;
+    return only.directory_.string();
+  }
+
+ private:
+  std::filesystem::path directory_;
+  const pid_t owner_ = ::getpid();  // canaries run in children
+};
+
 RedisAddress redis_address(bool with_password) {
   RedisAddress address;
   address.host = "127.0.0.1";
@@ -186,6 +215,10 @@ class Schedule {
     router_.add({Method::post, "/gather", gather(streaming_)});
     router_.add({Method::post, "/collect", collect(streaming_)});
     router_.add({Method::post, "/broken", broken});
+    router_.add({Method::get, "/file",
+                 [directory = ServedFile::directory()](Request&, Response& response) {
+                   response.file(directory, "file");
+                 }});
     add_health_routes(router_, health_);
     add_health_routes(admin_router_, health_);
     config_.on_start = [](void* counter) { return static_cast<Counter*>(counter)->look(); };

@@ -50,6 +50,19 @@ class Response {
   Response& content_type(std::string_view type);  // "text/plain" unless set; empty: not sent
   Response& body(std::string_view content);       // replaces
   Response& append(std::string_view content);
+  // A regular file below `directory`, which nothing in `path` leaves (RESOLVE_BENEATH of openat2(2),
+  // Linux 5.6); any method may be answered so. Sets ETag and Last-Modified, from its size and time,
+  // Accept-Ranges, and the type by the end of its name: text/plain without any, else
+  // application/octet-stream; say `content_type` behind it for another. What the request's
+  // preconditions and its Range ask for is done (RFC 9110 sections 13 and 14): 304, 412, 206 of one
+  // range, 416; several ranges are answered with all of it. Where there is no such file the status
+  // is 404, 403 where it may not be read, 503 where no descriptor is left, each with its phrase as
+  // body. Throws std::system_error where there is no such directory.
+  //
+  // It is open until it has been sent, from the page cache without a copy of ours; what is not in
+  // there is read by the worker, which waits for the disk. One that gets shorter meanwhile is cut,
+  // so that the client can tell: `answers_broken_off`. `body` and `append` behind it replace it.
+  Response& file(std::string_view directory, std::string_view path);
   // This is the connection's last answer, and says so.
   Response& close();
   // The answer goes on from here (response_body.h), `length` bytes if that is known. In a coroutine
@@ -67,9 +80,11 @@ class Response {
  private:
   friend struct Exchange;
   ResponseBody begin_as(std::optional<std::uint64_t> length);
+  void drop_file();
 
   int status_ = 200;
   bool closes_ = false;
+  bool has_file_ = false;  // in the exchange
   std::string content_type_ = "text/plain";
   std::string fields_;
   std::string body_;

@@ -36,6 +36,20 @@ TEST_CASE("a long stream is known beyond 4 GiB, and what is acknowledged makes r
   CHECK(answers.unread(97 * bytes) == 3);
 }
 
+TEST_CASE("an answer that more than 4 GiB are behind is not taken for a late one") {
+  for (const std::uint64_t behind : {std::uint64_t{1} << 32, (std::uint64_t{1} << 32) + 50}) {
+    SentAnswers answers;
+    answers.sent(100);
+    answers.add(0);
+    answers.sent(behind);
+    answers.add(behind);  // of the same batch, before a large one
+    answers.add(0);
+    CHECK(answers.unread(100 + behind - 1) == 1);
+    CHECK(answers.unread(behind - 100) == 1);
+    CHECK(answers.unread(100 + behind) == 0);
+  }
+}
+
 TEST_CASE("however many nobody acknowledges are counted, each of them at least") {
   SentAnswers answers;
   constexpr std::size_t all = 10'000;
