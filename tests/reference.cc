@@ -4,6 +4,7 @@
 
 #include <string_view>
 
+#include <lastcall/command_line.h>
 #include <lastcall/exit_code.h>
 
 #include "program/options.h"
@@ -47,6 +48,7 @@ int main() {
   print_options(option_rows());
   print_options(counter_option_rows());
   print_options(program_option_rows());
+  print_options(log_option_rows());
   end("options");
   begin("exit codes", "| code | means |\n|---|---|");
   for (const ExitCode& each : exit_codes)

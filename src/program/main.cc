@@ -1,6 +1,4 @@
 // The program: options, the sample service, the exit code.
-#include <fmt/core.h>
-
 #include <sys/wait.h>
 #include <unistd.h>
 #include <csignal>
@@ -8,6 +6,7 @@
 #include <new>
 #include <string>
 
+#include <lastcall/command_line.h>
 #include <lastcall/duration.h>
 #include <lastcall/exit_code.h>
 #include <lastcall/log.h>
@@ -16,6 +15,10 @@
 #include "counter.h"
 #include "options.h"
 #include "service.h"
+
+#ifndef LASTCALL_VERSION
+#define LASTCALL_VERSION "unknown"
+#endif
 
 namespace {
 
@@ -32,30 +35,6 @@ void be_a_process() {
 }
 __attribute__((section(".preinit_array"), used)) void (*const early)() = be_a_process;
 
-// Nothing will be served: a signal ends it as it ends any program, should nobody read what it says.
-void be_any_program() {
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
-}
-
-int show(const std::string& text) {
-  be_any_program();
-  return std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0
-             ? lastcall::exit_finished.code
-             : lastcall::exit_failed.code;
-}
-
-int refuse(const lastcall::ProgramOptions& options, int code, const std::string& why) {
-  be_any_program();
-  if (options.log_format == "json" && lastcall::log::enabled(lastcall::log::Level::error)) {
-    lastcall::log::error("{}", why);
-  } else {
-    std::fputs(fmt::format("lastcall: {}\n", why).c_str(), stderr);  // which may be full, or gone
-  }
-  return code;
-}
-
 void warn_of(const lastcall::ProgramOptions& options) {
   if (options.job_delay < options.server.shutdown_timeout || options.server.hard) return;
   lastcall::log::warning(
@@ -68,17 +47,20 @@ void warn_of(const lastcall::ProgramOptions& options) {
 int run(int argc, char** argv) {
   using namespace lastcall;
   ProgramOptions options;
-  std::string why;
-  const auto code = parse_program_options(argc, argv, options, why);
-  log::configure(options.log_format == "json" ? log::Format::json : log::Format::text,
-                 log::level_named(options.log_level).value_or(log::Level::info));
-  if (code == exit_finished.code) return show(why);
-  if (code) return refuse(options, *code, why);
+  CommandLine line("An HTTP/1.1 server that never drops a request when its process is taken away.");
+  line.version("lastcall " LASTCALL_VERSION)
+      .add(option_rows(), options.server)
+      .add(counter_option_rows(), options.counter)
+      .add(program_option_rows(), options)
+      .knows("LASTCALL_COUNTER_PASSWORD")
+      .parse(argc, argv);
+  if (!line.rest().empty()) line.refuse(exit_bad_option, "nothing stands behind --");
   if (const std::string wrong = options.invalid(); !wrong.empty())
-    return refuse(options, exit_bad_option.code, wrong);
+    line.refuse(exit_bad_option, wrong);
   Server server(options.server);  // first: from here on a start that hangs has an end
+  std::string why;
   const auto counter = make_counter(options.counter, why);
-  if (counter == nullptr) return refuse(options, exit_failed.code, why);
+  if (counter == nullptr) line.refuse(exit_failed, why);
   log::start();
   warn_of(options);
   Service service(*counter, options.job_delay, options.served_by);
@@ -92,7 +74,6 @@ int main(int argc, char** argv) {
   try {
     return run(argc, argv);
   } catch (const std::bad_alloc&) {
-    be_any_program();
     std::fputs("lastcall: there is not enough memory to start: raise its limit\n", stderr);
     return lastcall::exit_failed.code;
   }

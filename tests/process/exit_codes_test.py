@@ -105,6 +105,13 @@ class BadOptions(Refusals):
     def test_2_an_option_that_does_not_exist(self):
         self.assert_refused(2, ["--drain-windows"], "--drain-windows", "5s")
         self.assert_refused(2, ["surprise"], "surprise")
+        self.assert_refused(2, ["--work"], "--work", "2")  # no abbreviations
+
+    def test_2_what_is_given_twice_or_not_to_the_end(self):
+        self.assert_refused(2, ["--workers", "twice"], "--workers", "1", "--workers", "1")
+        self.assert_refused(2, ["--workers", "needs a value: N"], "--workers")
+        self.assert_refused(2, ["--hard", "true|1|false|0"], "--hard=perhaps")
+        self.assert_refused(2, ["behind --"], "--", "sleep")
 
     def test_2_values_that_are_not_what_is_wanted(self):
         for option, value, wanted in (("--drain-window", "5 parsecs", "a duration such as"),

@@ -1,11 +1,12 @@
 // What an operator may set, and its defaults. A program fills it from its arguments and environment
-// with the help of option_row.h, which has a row for each member; or it sets members. Times are
+// by `from`; or it sets members. Times are
 // milliseconds, sizes bytes.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
 #include <string>
+#include <vector>
 
 namespace lastcall {
 
@@ -40,6 +41,14 @@ struct Options {
   std::size_t body_memory = 256 * 1024 * 1024;  // of it
 
   std::string termination_log = "/dev/termination-log";
+
+  std::vector<std::string> rest;  // what stands behind `--`, for the program
+
+  // From `main`'s arguments, and the environment: --listen ADDRESS:PORT, or LASTCALL_LISTEN; --help
+  // has them all. Configures the log, too. Ends the process, by exit code 0 where it has been asked
+  // for help, and by 2 and one line where something is wrong. A program with options of its own has
+  // a `CommandLine` (command_line.h).
+  [[nodiscard]] static Options from(int count, const char* const* arguments);
 
   // Empty, or one line that says which value is wrong and what would be right.
   [[nodiscard]] std::string invalid() const;
