@@ -11,6 +11,7 @@
 
 namespace lastcall {
 
+class BlockingPool;
 class Io;
 class Jobs;
 class Metrics;
@@ -33,6 +34,7 @@ struct Context {
   OpenStreams& open_streams;
   Jobs& jobs;
   unsigned worker;
+  BlockingPool* blocking = nullptr;  // null: code that blocks cannot be run
   Ms now = 0;             // of this turn
   bool draining = false;  // the signal has come
 
@@ -40,10 +42,12 @@ struct Context {
   [[nodiscard]] Ms after(Ms wait) const {
     return now + std::clamp<Ms>(wait, 0, limits::wait_ms_max);
   }
-  static void enter(Context* context);
+  static void enter(Context* context);  // null: this thread runs none any more
+  void begin_drain();
 };
 
 // CHECKs that this thread runs a worker: what waits belongs in a handler's or a job's coroutine.
 [[nodiscard]] Context& context();
+[[nodiscard]] bool on_a_worker() noexcept;
 
 }  // namespace lastcall

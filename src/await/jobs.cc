@@ -18,7 +18,14 @@ namespace lastcall {
 
 namespace detail {
 
+bool on_worker() noexcept { return on_a_worker(); }
+
 bool admit_job() { return context().jobs.admit(); }
+
+void lose_job(Name name) noexcept {
+  context().metrics.add("jobs_failed");
+  log::error("job {} could not begin: there is no memory for it", name.text());
+}
 
 bool start_job(Name name, Task<> task) {
   return context().jobs.start(name.text(), std::move(task), context().now);
@@ -40,27 +47,48 @@ bool Jobs::admit() {
 }
 
 bool Jobs::start(std::string_view name, Task<> task, Ms now) {
-  std::unique_ptr<Job> job;
   try {
     if (!task) throw std::bad_alloc();  // for its frame
-    job = std::make_unique<Job>();
-    make_room_for_one();
+    Job& job = add(name, now);
+    job.task = std::move(task);
+    new_.push_back(&job);
+    return true;
   } catch (const std::bad_alloc&) {
     metrics_.add("jobs_refused");
     return false;
   }
+}
+
+Jobs::Job& Jobs::add(std::string_view name, Ms now) {
+  auto job = std::make_unique<Job>();
+  make_room_for_one();
   job->jobs = this;
   job->name = name;
   job->row = &row_of(name);
   job->since = now;
-  job->task = std::move(task);
   job->at = all_.size();
-  new_.push_back(job.get());
   all_.push_back(std::move(job));
   metrics_.add("jobs_started");
   metrics_.add("jobs_running");
   all_.back()->row->running.fetch_add(1, std::memory_order_relaxed);
-  return true;
+  return *all_.back();
+}
+
+void* Jobs::enter(std::string_view name, Ms now) { return &add(name, now); }
+
+void Jobs::leave(void* entered, bool well, Ms now) {
+  Job& job = *static_cast<Job*>(entered);
+  if (well) {
+    metrics_.add("jobs_finished");
+  } else {
+    count_unfinished(job, now);
+    unfinished_.push_back(&job);
+    name_unfinished(now, "unfinished at the deadline");
+  }
+  metrics_.subtract("jobs_running");
+  job.row->running.fetch_sub(1, std::memory_order_relaxed);
+  remove(job);
+  if (all_.empty()) timers_.disarm(overdue_);
 }
 
 // For one job more in each list: from there on nothing can fail.

@@ -60,6 +60,10 @@ class Jobs {
 
   [[nodiscard]] bool admit();  // false: there is no room; counts the refusal
   [[nodiscard]] bool start(std::string_view name, Task<> task, Ms now);
+  // Work that is no coroutine: from `enter` to `leave` it counts as a job of that name. `well`:
+  // else the deadline has come before it began. Throws std::bad_alloc.
+  [[nodiscard]] void* enter(std::string_view name, Ms now);
+  void leave(void* entered, bool well, Ms now);
   void run_new();       // begins those that were started in this turn
   void finish(Ms now);  // takes those that have ended
   // No new ones from here on. The worker, which calls this, cancels what jobs await; one that still
@@ -84,6 +88,7 @@ class Jobs {
 
   static void on_done(void* job) noexcept;
   static void on_overdue(void* jobs) noexcept;
+  Job& add(std::string_view name, Ms now);
   void make_room_for_one();
   JobRow& row_of(std::string_view name);
   void remove(Job& job);

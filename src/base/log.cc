@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <chrono>
 #include <climits>
+#include <cmath>
 #include <condition_variable>
 #include <ctime>
 #include <exception>
@@ -310,6 +311,34 @@ void write_last(Level level, std::string_view message, std::string_view fields) 
     format_last(lines, level, message, fields);
     flush(limits::log_flush_ms);
     write_now({lines.data(), lines.size()}, 0);
+  }
+}
+
+// ---- fields
+
+Fields& Fields::add_bare(std::string_view name, std::string_view value) {
+  json_.append(json_.empty() ? "\"" : ",\"").append(name).append("\":").append(value);
+  plain_.append(" ").append(name).append("=").append(value);
+  return *this;
+}
+
+Fields& Fields::add(std::string_view name, std::string_view text) {
+  return add_bare(name, quoted(text));
+}
+
+Fields& Fields::add(std::string_view name, bool value) {
+  return add_bare(name, value ? "true" : "false");
+}
+
+Fields& Fields::add(std::string_view name, double value) {
+  return add_bare(name, std::isfinite(value) ? fmt::format("{}", value) : "null");
+}
+
+void write(Level level, std::string_view message, const Fields& fields) {
+  if (format() == Format::json) {
+    write(level, message, fields.json());
+  } else {
+    write(level, std::string(message).append(fields.plain()));
   }
 }
 

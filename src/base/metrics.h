@@ -59,6 +59,10 @@ inline constexpr MetricRow metric_rows[] = {
     {"requests_rejected", counter, "Requests refused as malformed or beyond a bound."},
     {"partial_cut", counter, "Incomplete requests cut by the deadline."},
     {"handlers_waiting", gauge, "Coroutines of handlers that have not ended."},
+    {"start_denied", counter, "Requests refused with 503 since on_start had not ended well."},
+    {"turns_late", counter,
+     "Turns of a worker that were late by a second or more: a handler blocked it, or the process "
+     "was stopped."},
     {"handler_failed", counter, "Handlers that threw: answered 500."},
     {"writes_waited", counter,
      "Times a handler waited for its client to read what it had written."},
@@ -88,6 +92,8 @@ inline constexpr MetricRow metric_rows[] = {
     {"jobs_failed", counter, "Background jobs that ended by an exception."},
     {"jobs_refused", counter, "Background jobs refused at the bound, or for want of memory."},
     {"jobs_unfinished", counter, "Background jobs cut by the deadline."},
+    {"posts_refused", counter, "Callables and jobs of other threads that no worker took."},
+    {"posts_failed", counter, "Callables of other threads that ended by an exception."},
     {"streams_open", gauge, "Outbound connections open now."},
     {"streams_failed", counter, "Outbound connects that failed."},
 

@@ -91,10 +91,8 @@ Task<> Service::count(Request&, Response& response, void* service) {
   }
 }
 
-Task<> Service::look(void* service) { return static_cast<Service*>(service)->counter_.look(); }
-
 void Service::add_routes(Server& server) {
-  server.on_start(look, this);
+  server.on_start([this] { return counter_.look(); });
   server.route(Method::get, "/", hello, this);
   server.route(Method::get, "/whoami", whoami, this);
   server.route(Method::get, "/slow", slow, this);

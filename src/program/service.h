@@ -27,7 +27,6 @@ class Service {
   static void echo(Request& request, Response& response, void* service);
   static Task<> slow(Request& request, Response& response, void* service);
   static void incr(Request&, Response& response, void* service);
-  static Task<> look(void* service);
   static Task<> count(Request&, Response& response, void* service);
 
   void sign(Response& response) const;

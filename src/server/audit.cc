@@ -296,6 +296,7 @@ int exit_code(const Process& process) {
   if (process.ended_with != undecided) return process.ended_with;
   const std::uint64_t cut = requests_cut(process) + jobs_unfinished(process) + queue_lost(process) +
                             process.sum("lost_in_drain") + process.sum("jobs_failed");
+  if (cut == 0 && process.start_failed()) return exit_failed.code;
   if (cut == 0 && process.io_error() == 0) return exit_finished.code;
   return process.forced() ? exit_forced.code : exit_cut.code;
 }

@@ -23,6 +23,10 @@ void Connection::handle(std::size_t buffered) {
     said_ = Said::request;
     if (!probe) worker_.saw_arrival(accepted_at_);
   }
+  if (!worker_.serves() && !probe) {  // its start has failed, or a signal has come before its end
+    refuse("start_denied", buffered);
+    return;
+  }
   if (route != nullptr && !probe && worker_.memory().scarce(exchange_->body.capacity())) {
     refuse("memory_denied", buffered);
     return;
@@ -43,6 +47,7 @@ void Connection::call(const Route* route) {
   Exchange& exchange = *exchange_;
   const Hooks* const hooks = exchange.found.hooks();
   if (route != nullptr) worker_.under_way().begin(*route);
+  worker_.note_handling(route);
   try {
     if (hooks == nullptr || run_before(*hooks, exchange.request, exchange.response)) {
       if (route != nullptr) {
@@ -102,6 +107,7 @@ void Connection::start_waiting(const Route& route, std::size_t buffered) {
   if (route.handler.begins_with_head() && parser_.has_content())
     exchange.keep_body_from_being_read();
   const Hooks* const hooks = exchange.found.hooks();
+  worker_.note_handling(&route);
   bool answered = false;
   try {
     answered = hooks != nullptr && !hooks->waits &&

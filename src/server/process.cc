@@ -48,6 +48,22 @@ void Process::end() {
   over_ = true;
 }
 
+void Process::on_stop(Ms now) {
+  const std::lock_guard lock(hearing_);
+  if (over_ || signaled()) return;
+  if (end_now != nullptr) end_now(SIGTERM);
+  begin_drain(SIGTERM, now);
+  log::info("stop() was called: draining for {}, then closing for at most {}",
+            format_duration(budget.window), format_duration(budget.timeout));
+}
+
+void Process::on_start_failed(std::string_view why, Ms now) {
+  const std::lock_guard lock(hearing_);
+  start_failed_ = true;
+  log::error("what was to run before serving failed: {}", why);
+  if (!signaled()) begin_drain(0, now);
+}
+
 void Process::on_broken_io(int error, Ms now) {
   const std::lock_guard lock(hearing_);
   if (io_error_ != 0) return;

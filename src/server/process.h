@@ -50,6 +50,8 @@ inline constexpr int undecided = -1;  // of an exit code
 struct WorkerSlot {
   Metrics metrics;
   std::atomic<Ms> heartbeat{0};
+  std::atomic<Ms> busy_since{0};  // when its turn began; 0: it waits for the next one
+  std::atomic<const Route*> handling{nullptr};  // the last in this turn whose handler was called
   std::atomic<Ms> last_arrival{0};  // accept time of the latest connection that was no probe
   JobTable jobs;
   RouteTable under_way;           // requests that handlers have
@@ -68,6 +70,11 @@ class Process {
   void end();
   // A start that hangs ends by `signal`, without a drain.
   void end_start(int signal) { signal_ = signal; }
+  // As by SIGTERM, but for the log: the program itself asks.
+  void on_stop(Ms now);
+  // What was to run before serving has failed on a worker: nobody is served.
+  void on_start_failed(std::string_view why, Ms now);
+  [[nodiscard]] bool start_failed() const { return start_failed_; }
   // A worker's ring is broken: the drain begins by itself, unless it has. `error` is an errno.
   void on_broken_io(int error, Ms now);
   [[nodiscard]] Deadlines deadlines() const;
@@ -138,6 +145,7 @@ class Process {
   std::atomic<Ms> deadline_{never};
   std::atomic<int> signal_{0};
   std::atomic<int> io_error_{0};
+  std::atomic<bool> start_failed_{false};
   std::atomic<int> all_ready_{-1};  // at T0; -1: not known yet
   std::atomic<Ms> thawed_at_{0};
   std::mutex hearing_;  // two threads may read a signal each

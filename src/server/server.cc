@@ -133,6 +133,9 @@ struct Server::Impl {
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
+  // A signal, or `stop`, asks a start to end.
+  [[nodiscard]] bool to_stop() const { return stop_asked || signal_pending(signal_fd); }
+  void pass_stop_on() noexcept;
   int refuse(const ExitCode& exit, const std::string& why) const {
     *start_is_over = true;
     log::write_last(log::Level::error, why, {});  // whatever --log-level is
@@ -163,18 +166,20 @@ struct Server::Impl {
   Options options;
   bool has_run = false;  // or does
   std::atomic<bool> runs{false};
+  std::atomic<bool> serves{false};      // its workers may be told something
+  std::atomic<bool> stop_asked{false};
+  std::atomic<std::uint16_t> port{0};
   Health health;
   Router router;
   Router admin_router;
   After on_error;
   TrustedProxies trusted_proxies;
-  Task<> (*on_start)(void*) = nullptr;
-  void* on_start_state = nullptr;
-  void (*on_drain)(void*) = nullptr;
-  void* on_drain_state = nullptr;
+  detail::Callable<Task<>()> on_start;
+  detail::Callable<void()> on_drain;
 
   Process* process = nullptr;
   MemoryPlan plan;
+  std::unique_ptr<BlockingPool> blocking;
   int signal_fd = -1;
   // Nothing will be served: the program may take its time, whatever signal has come.
   const std::shared_ptr<std::atomic<bool>> start_is_over =
@@ -215,16 +220,21 @@ void Server::on_error(After hook) {
   impl_->on_error = std::move(hook);
 }
 
-void Server::on_start(Task<> (*work)(void*), void* state) {
+void Server::set_on_start(detail::Callable<Task<>()> work) {
   CHECK(!impl_->has_run && "the hook is set before `run`");
-  impl_->on_start = work;
-  impl_->on_start_state = state;
+  impl_->on_start = std::move(work);
 }
 
-void Server::on_drain(void (*hook)(void*), void* state) {
+void Server::set_on_drain(detail::Callable<void()> hook) {
   CHECK(!impl_->has_run && "the hook is set before `run`");
-  impl_->on_drain = hook;
-  impl_->on_drain_state = state;
+  impl_->on_drain = std::move(hook);
+}
+
+std::uint16_t Server::port() const noexcept { return impl_->port; }
+
+void Server::stop() noexcept {
+  impl_->stop_asked = true;
+  impl_->pass_stop_on();
 }
 
 int Server::run() {
@@ -295,17 +305,19 @@ std::optional<int> Server::Impl::start() {
 
   unblock_fatal_signals();
   (void)trusted_proxies.parse(options.trusted_proxies);  // checked by Options::invalid
+  blocking = std::make_unique<BlockingPool>(options.blocking_threads);
   configs = worker_configs();
   std::string why;
-  const bool opened = open_engines(why) && !signal_pending(signal_fd) && open_admin_listener(why) &&
+  const bool opened = open_engines(why) && !to_stop() && open_admin_listener(why) &&
                       open_main_listeners(why);
   if (!opened) {
     go = give_up;
     go.notify_all();
     for (std::thread& thread : threads) thread.join();
-    if (!why.empty() && !signal_pending(signal_fd)) return refuse(exit_failed, why);
+    if (!why.empty() && !to_stop()) return refuse(exit_failed, why);
     *start_is_over = true;
-    log::info("the signal came before serving had begun");
+    log::info("{} before serving had begun",
+              stop_asked ? "stop() was called" : "the signal came");
     log::flush(limits::log_flush_ms);
     return exit_finished.code;
   }
@@ -314,7 +326,16 @@ std::optional<int> Server::Impl::start() {
   watch_over(*process);
   go = serve;
   go.notify_all();
+  serves = true;
+  pass_stop_on();
   return std::nullopt;
+}
+
+// Whoever comes second, `stop` or the start, finds both set.
+void Server::Impl::pass_stop_on() noexcept {
+  if (!serves || !stop_asked) return;
+  process->on_stop(monotonic_ms());
+  for (const WorkerSlot& slot : process->slots) wake_event(slot.wake_fd);
 }
 
 std::string Server::Impl::bound_connections(unsigned workers) {
@@ -371,10 +392,9 @@ std::vector<WorkerConfig> Server::Impl::worker_configs() const {
     config.body_timeout = options.body_timeout.count();
     config.idle_timeout = options.idle_timeout.count();
     config.write_timeout = options.write_timeout.count();
+    config.blocking = blocking.get();
     config.on_start = on_start;
-    config.on_start_state = on_start_state;
     config.on_drain = on_drain;
-    config.on_drain_state = on_drain_state;
   }
   return all;
 }
@@ -487,7 +507,7 @@ Descriptor Server::Impl::open_patiently(const Address& address) const {
   for (bool told = false;; told = true) {
     // In the end without a claim: somebody else may have taken its name.
     const Descriptor opened = open_if_free(address, monotonic_ms() < until);
-    if (opened.error != EADDRINUSE || monotonic_ms() >= until || signal_pending(signal_fd))
+    if (opened.error != EADDRINUSE || monotonic_ms() >= until || to_stop())
       return opened;
     if (!told) log::info("{} is in use: waiting for {} ms", address.text(), limits::port_wait_ms);
     std::this_thread::sleep_for(std::chrono::milliseconds(limits::port_poll_ms));
@@ -527,7 +547,7 @@ bool Server::Impl::open_main_listeners(std::string& why) {
   }
   process->slots[0].listener = first.fd;
   const Address bound = local_address(first.fd);
-  process->port = bound.port();
+  process->port = port = bound.port();
   for (WorkerSlot& slot : process->slots) {
     if (slot.listener < 0) {
       const Descriptor next = open_listener(bound, options.tcp_keepalive.count(), plan.narrow);

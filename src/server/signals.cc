@@ -15,6 +15,7 @@
 #include <ctime>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -25,6 +26,7 @@
 
 #include "base/check.h"
 #include "io/sockets.h"
+#include "server/blocked_loops.h"
 #include "server/last_words.h"
 #include "server/process.h"
 
@@ -155,9 +157,14 @@ void watch(int signal_fd, Ms patience, const std::string& termination_log,
   unblock_alarm();
   watcher = ::gettid();
   watcher.notify_all();
+  std::optional<BlockedLoops> loops;  // once it serves
   for (Ms arrived = never;;) {
+    if (Process* const process = watched; process != nullptr && !loops) loops.emplace(*process);
+    if (loops) loops->look(monotonic_ms());
     pollfd readable{signal_fd, POLLIN, 0};
-    if (poll(&readable, 1, -1) != 1) {  // denied?
+    const int heard = poll(&readable, 1, static_cast<int>(loops ? loops->pause() : limits::blocked_ms));
+    if (heard == 0) continue;
+    if (heard < 0) {  // denied?
       std::this_thread::sleep_for(std::chrono::milliseconds(limits::signal_unread_ms));
     }
     arrived = std::min(arrived, monotonic_ms());

@@ -20,13 +20,14 @@ namespace {
 constexpr std::uint32_t main_index = 0;  // of the listeners, in tickets
 constexpr std::uint32_t admin_index = 1;
 
-void log_start_failed() {  // by the exception that is being handled
+// Of the exception that is being handled.
+std::string what_failed() {
   try {
     throw;
   } catch (const std::exception& error) {
-    log::error("what was to run at the start failed: {}", error.what());
+    return error.what();
   } catch (...) {
-    log::error("what was to run at the start failed");
+    return "an exception of no known kind";
   }
 }
 
@@ -44,6 +45,7 @@ Worker::Worker(Io& io, const WorkerConfig& config, Process& process, unsigned in
       operations_(io, timers_),
       resolver_(operations_, timers_),
       jobs_(timers_, slot_.metrics, slot_.jobs, config.jobs_max),
+      inbox_(inbox_of(index)),
       context_{.io = io,
                .timers = timers_,
                .metrics = slot_.metrics,
@@ -54,7 +56,8 @@ Worker::Worker(Io& io, const WorkerConfig& config, Process& process, unsigned in
                .resolver = resolver_,
                .open_streams = open_streams_,
                .jobs = jobs_,
-               .worker = index},
+               .worker = index,
+               .blocking = config.blocking},
       memory_(config.memory),
       slabs_(memory_),
       exchanges_(memory_, io, config.trusted_proxies),
@@ -71,6 +74,7 @@ void Worker::start(int admin_listener, int signal_fd) {
   now_ = io_.now();
   signal_fd_ = signal_fd;
   wake_fd_ = slot_.wake_fd;
+  inbox_.open(index_, io_, wake_fd_, metrics(), config_.jobs_max);
   main_.listener.open(slot_.listener);
   if (admin_listener >= 0) admin_.listener.open(admin_listener);
   if (signal_fd_ >= 0) {
@@ -85,10 +89,19 @@ void Worker::start(int admin_listener, int signal_fd) {
   if (leader()) unseen_.begin(process_.tcp_at_start);
   on_heartbeat(this);
   tend_listeners();
-  // Hands the accepts over before we call ourselves ready; some may carry a connection already.
+  if (config_.on_start) {
+    begin_start_task();
+  } else {
+    begin_serving();
+  }
+}
+
+// Hands the accepts over before we call ourselves ready; some may carry a connection already.
+void Worker::begin_serving() {
+  serves_ = true;
+  tend_listeners();
   dispatch_all(io_.harvest(now_));
   tend_listeners();
-  begin_start_task();
   if (++process_.workers_ready != process_.slots.size() || !process_.all_ready()) return;
   process_.serving_at = io_.now();
   log::info("serving");
@@ -96,47 +109,57 @@ void Worker::start(int admin_listener, int signal_fd) {
 }
 
 void Worker::begin_start_task() {
-  if (config_.on_start == nullptr) return;
   Context::enter(&context_);
   context_.now = now_;
   try {  // a function that only returns another's coroutine may throw before there is one
-    start_task_ = config_.on_start(config_.on_start_state);
+    start_task_ = config_.on_start();
   } catch (...) {
-    log_start_failed();
+    fail_start(what_failed());
     return;
   }
   if (!start_task_) {
-    log::error("no memory for what is to run at the start");
+    fail_start("there is no memory for it");
     return;
   }
   start_task_runs_ = true;
   start_task_.start(
       [](void* self) noexcept { static_cast<Worker*>(self)->start_task_runs_ = false; }, this);
+  if (!start_task_runs_) end_start_task();
 }
 
 // Not from within its last step: its frame goes here.
 void Worker::end_start_task() {
+  Task<> ended = std::move(start_task_);
   try {
-    start_task_.result();
+    ended.result();
+    begin_serving();
   } catch (const Canceled&) {
-    // At the deadline: nobody was promised anything.
+    // At the deadline: nobody was served.
   } catch (...) {
-    log_start_failed();
+    fail_start(what_failed());
   }
-  start_task_.reset();
+}
+
+void Worker::fail_start(std::string_view why) {
+  process_.on_start_failed(why, now_);
+  wake_all();
 }
 
 // ---- the loop
 
 void Worker::run() {
   while (!stopped()) turn();
+  Context::enter(nullptr);
 }
 
 void Worker::turn() {
   stand_still_at_the_end({});
+  slot_.busy_since.store(0, std::memory_order_relaxed);
   const auto completions = io_.harvest(next_instant());
   stand_still_at_the_end(completions);
   now_ = io_.now();
+  slot_.busy_since.store(now_, std::memory_order_relaxed);
+  note_handling(nullptr);
   Context::enter(&context_);
   context_.now = now_;
   if (waiting_ + jobs_.running() + memory_.frames() > 0) count_frames();
@@ -147,6 +170,7 @@ void Worker::turn() {
   dispatch_all(completions);
   observe_memory();
   if (io_.broken() != 0) on_broken_io();
+  note_handling(nullptr);
   timers_.advance(now_);
   run_coroutines();  // before the deadline may cut: an answer that is ready goes out
   observe_signal();
@@ -209,14 +233,17 @@ void Worker::dispatch(const Completion& completion) noexcept {
       return;
     case Kind::signal: return;  // taken before all others: `dispatch_all`
     case Kind::wake: on_wake(completion); return;
-    case Kind::awaited: operations_.on_awaited(completion); return;
+    case Kind::awaited:
+      note_handling(nullptr);
+      operations_.on_awaited(completion);
+      return;
     case Kind::cancel: return;  // ENOENT and EALREADY are normal: the target was faster
   }
 }
 
 Ms Worker::next_instant() const {
   if (!finished_.empty() || !ready_.empty() || !parked_.empty() || !moved_.empty() ||
-      jobs_.waits_for_turn())
+      jobs_.waits_for_turn() || inbox_.has_some())
     return now_;
   return std::min({timers_.next(), drain_.next(process_.deadlines(), now_),
                    main_.listener.retry_at(), admin_.listener.retry_at()});
@@ -225,8 +252,13 @@ Ms Worker::next_instant() const {
 // At least one turn a second: liveness looks at it, and a drain says what it waits for.
 void Worker::on_heartbeat(void* self) noexcept {
   auto& worker = *static_cast<Worker*>(self);
-  worker.timers_.arm(worker.heartbeat_, worker.now_ + limits::heartbeat_ms);
+  const bool late = worker.heartbeat_due_ != 0 &&
+                    worker.now_ - worker.heartbeat_due_ >= limits::blocked_ms;
+  if (late) worker.metrics().add("turns_late");
+  worker.heartbeat_due_ = worker.now_ + limits::heartbeat_ms;
+  worker.timers_.arm(worker.heartbeat_, worker.heartbeat_due_);
   worker.report_denied();
+  worker.inbox_.note_refused(worker.metrics());
   worker.give_memory_back();
   worker.verify();
   if (!worker.leader()) return;
@@ -427,6 +459,8 @@ void Worker::tend_listeners() {
     Listener& listener = door->listener;
     if (!listener.is_open()) continue;
     make_room(*door);
+    // Who connects before it serves waits in the queue.
+    if (!serves_ && !door->admin && !listener.closing()) continue;
     listener.tend(now_, room(*door));
     if (!listener.closing() || listener.armed()) continue;
     for (int fd; (fd = listener.sweep(now_, room(*door))) >= 0;) adopt(fd, *door, true);
@@ -485,6 +519,7 @@ void Worker::on_task_done(void* argument) noexcept {
 }
 
 void Worker::run_coroutines() {
+  inbox_.run(metrics());
   ready_.run();
   jobs_.run_new();
   finish_tasks();

@@ -23,7 +23,9 @@
 #include <string>
 #include <vector>
 
+#include "await/blocking_pool.h"
 #include "await/context.h"
+#include "await/inbox.h"
 #include "await/jobs.h"
 #include "await/open_streams.h"
 #include "await/operations.h"
@@ -68,10 +70,9 @@ struct WorkerConfig {
   Ms body_timeout = Options{}.body_timeout.count();
   Ms idle_timeout = Options{}.idle_timeout.count();
   Ms write_timeout = Options{}.write_timeout.count();
-  Task<> (*on_start)(void*) = nullptr;  // run once on each worker
-  void* on_start_state = nullptr;
-  void (*on_drain)(void*) = nullptr;  // called once, on the leader's thread
-  void* on_drain_state = nullptr;
+  detail::Callable<Task<>()> on_start;  // run once on each worker, before it serves
+  BlockingPool* blocking = nullptr;   // null: code that blocks cannot be run
+  detail::Callable<void()> on_drain;  // called once, on the leader's thread
 };
 
 class Worker {
@@ -97,12 +98,17 @@ class Worker {
   [[nodiscard]] ExchangePool& exchanges() { return exchanges_; }
   [[nodiscard]] Metrics& metrics() { return slot_.metrics; }
   [[nodiscard]] RouteTable& under_way() { return slot_.under_way; }
+  // Its handler is called, or what it returned is begun; null: some coroutine may go on.
+  void note_handling(const Route* route) {
+    slot_.handling.store(route, std::memory_order_relaxed);
+  }
   [[nodiscard]] const WorkerConfig& config() const { return config_; }
   [[nodiscard]] const DateCache& date() const { return date_; }
   [[nodiscard]] Response& scratch() { return scratch_; }
   [[nodiscard]] Failures& failures() { return failures_; }
   [[nodiscard]] CutReport& cut_report() { return cut_report_; }
   [[nodiscard]] Ms now() const { return now_; }
+  [[nodiscard]] bool serves() const { return serves_; }  // what was to be done before is done
   [[nodiscard]] Phase phase() const { return drain_.phase(); }
   // Is a connection told to close with its next answer? In a drain from a moment of its own on, in
   // the first half of the window (`draw`, 0 to 1); and always where there are few places left.
@@ -159,6 +165,8 @@ class Worker {
   void verify();
   void begin_start_task();
   void end_start_task();
+  void fail_start(std::string_view why);
+  void begin_serving();
   void note_batches();
   void observe_memory();
   Connection* find(const Completion& completion);
@@ -180,7 +188,8 @@ class Worker {
   // the drain, in its order
   void observe_signal();
   void step_drain(Event event, Ms at);
-  [[nodiscard]] Remaining remaining() const;
+  [[nodiscard]] Remaining remaining();
+  [[nodiscard]] std::size_t posts_waiting();
   void begin_drain();
   void begin_closing();
   void unlisten_in_time();
@@ -191,6 +200,7 @@ class Worker {
   void count_abandoned_handshakes(int half_way);
   void close_silent_batch();
   void cut();
+  void cancel_blocking();
   void close_admin();
   void cut_admin();
   void release_reads();
@@ -216,6 +226,7 @@ class Worker {
   OpenStreams open_streams_;
   Resolver resolver_;
   Jobs jobs_;
+  Inbox& inbox_;
   Context context_;
   Memory memory_;
   SlabPool slabs_;
@@ -238,6 +249,7 @@ class Worker {
   std::vector<Exchange*> finishing_;  // swapped with it: both keep their room
   Task<> start_task_;
   bool start_task_runs_ = false;
+  bool serves_ = false;
   std::size_t waiting_ = 0;    // coroutines of handlers that have not ended
   std::size_t abandoned_ = 0;  // those of them whose client has gone, or was cut
   std::size_t batch_max_ = limits::batch_answers_max;
@@ -246,6 +258,7 @@ class Worker {
   std::size_t wide_sockets_ = 0;
   bool tight_ = false;
   std::size_t verified_ = 0;     // the slot to look at next
+  Ms heartbeat_due_ = 0;
   std::size_t memory_high_ = 0;  // since memory was last given back
   unsigned trims_seen_ = 0;      // of the process
   unsigned trims_done_ = 0;      // leader's

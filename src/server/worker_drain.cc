@@ -46,10 +46,17 @@ void Worker::observe_signal() {
   step_drain(Event::tick, now_);
 }
 
-Remaining Worker::remaining() const {
+// Once nothing else is left no thread's are taken any more.
+std::size_t Worker::posts_waiting() {
+  const bool last = phase() == Phase::closing && main_.open == 0 && waiting_ == 0 &&
+                    !main_.listener.is_open() && jobs_.running() == 0;
+  return last && inbox_.close_if_empty() ? 0 : inbox_.waiting();
+}
+
+Remaining Worker::remaining() {
   return {.connections = main_.open,
           .handlers = waiting_ + (start_task_ ? 1 : 0),
-          .jobs = jobs_.running(),
+          .jobs = jobs_.running() + posts_waiting(),
           .others = leader() ? process_.slots.size() - 1 - process_.workers_stopped : 0,
           .listener = main_.listener.is_open(),
           .admin = admin_.listener.is_open() || admin_.open > 0,
@@ -74,14 +81,14 @@ void Worker::step_drain(Event event, Ms at) {
 
 void Worker::begin_drain() {
   DCHECK(!context_.draining);
-  context_.draining = true;
+  context_.begin_drain();
   ready_.take(drain_waiters_);
   cut_report_.say_rest();  // of what was lost before, for want of memory: the deadline has its own
   if (leader()) process_.cut_lines = 0;
   if (leader()) unseen_.on_signal(io_.tcp_counts(), now_);
-  if (!leader() || config_.on_drain == nullptr) return;
+  if (!leader() || !config_.on_drain) return;
   try {
-    config_.on_drain(config_.on_drain_state);
+    config_.on_drain();
   } catch (const std::exception& error) {
     log::error("on_drain failed: {}; the drain goes on", error.what());
   } catch (...) {
@@ -258,13 +265,24 @@ void Worker::cut() {
     if (used(connection) && !connection->door().admin) connection->cut();
   }
   dispatch_all(completions);  // when there was no time for it: received, and cut
+  inbox_.refuse_jobs();
   jobs_.on_deadline(now_);
+  cancel_blocking();
   operations_.cancel_all();
   resolver_.cancel();
   sleepers_.cancel();
 }
 
 // All else is done: probes have had their answers to the end.
+// Those that no thread has begun; the others go on.
+void Worker::cancel_blocking() {
+  if (config_.blocking == nullptr) return;
+  for (detail::BlockingCall* next = config_.blocking->take_back(index_); next != nullptr;) {
+    detail::BlockingCall& call = *std::exchange(next, next->behind);
+    call.cancel();
+  }
+}
+
 void Worker::close_admin() {
   DCHECK(!admin_.closing && main_.open == 0);
   admin_.closing = true;
@@ -339,6 +357,7 @@ void Worker::stop() {
   jobs_.say_rest();
   check_nothing_left();
   slot_.heartbeat = 0;
+  slot_.busy_since = 0;
   process_.operations_left += io_.operations();
   if (++process_.workers_stopped == process_.slots.size()) process_.stopped_at = now_;
   if (!leader()) io_.wake(process_.slots[0].wake_fd);

@@ -221,8 +221,7 @@ class Schedule {
                  }});
     add_health_routes(router_, health_);
     add_health_routes(admin_router_, health_);
-    config_.on_start = [](void* counter) { return static_cast<Counter*>(counter)->look(); };
-    config_.on_start_state = static_cast<Counter*>(&counter_);
+    config_.on_start = detail::Callable<Task<>()>::of([this] { return counter_.look(); });
     config_.router = &router_;
     config_.admin_router = &admin_router_;
     config_.connections_max = plan_.connections_max;

@@ -17,15 +17,18 @@
 // The work is a function and its values, which live in the coroutine's frame. What would outlive
 // its owner does not compile: a lambda, whose captures die with the caller; a reference, a view or
 // a span; a pointer to text, to the request or to its answer. Called on a worker, from a handler or
-// a job.
+// a job, it starts there; called on any other thread, on one of the workers.
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string_view>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 
+#include <lastcall/post.h>
 #include <lastcall/request.h>
 #include <lastcall/response.h>
 #include <lastcall/task.h>
@@ -55,7 +58,10 @@ class Name {
 };
 
 namespace detail {
+[[nodiscard]] bool on_worker() noexcept;
 [[nodiscard]] bool admit_job();  // counts a refusal
+[[nodiscard]] bool post_job(Posted& posted) noexcept;
+void lose_job(Name name) noexcept;  // one that was promised
 [[nodiscard]] bool start_job(Name name, Task<> task);
 
 // What a value of this type stands for belongs to somebody else.
@@ -69,6 +75,21 @@ template <class Char, class Traits>
 inline constexpr bool borrows<std::basic_string_view<Char, Traits>> = true;
 template <class T, std::size_t Extent>
 inline constexpr bool borrows<std::span<T, Extent>> = true;
+
+// A job on its way to a worker, where its coroutine's frame is to live.
+template <class... A>
+struct PostedJob : Posted {
+  PostedJob(Name named, Task<> (*function)(A...), std::remove_cv_t<A>... given)
+      : Posted(&PostedJob::start), name(named), work(function), values(std::move(given)...) {}
+  static void start(Posted& self) {
+    const std::unique_ptr<PostedJob> owned(static_cast<PostedJob*>(&self));
+    const auto make = [&](auto&... each) { return owned->work(std::move(each)...); };
+    if (!start_job(owned->name, std::apply(make, owned->values))) lose_job(owned->name);
+  }
+  const Name name;
+  Task<> (*const work)(A...);
+  std::tuple<std::remove_cv_t<A>...> values;
+};
 }  // namespace detail
 
 // False: nothing was started, because this worker's share of --max-jobs is running, memory is out,
@@ -80,7 +101,12 @@ template <class... A>
 [[nodiscard]] bool background(Name name, Task<> (*work)(A...), std::type_identity_t<A>... values) {
   static_assert((!detail::borrows<std::remove_cv_t<A>> && ...),
                 "a job outlives its caller: take values, std::string for a text");
-  return detail::admit_job() && detail::start_job(name, work(std::move(values)...));
+  if (detail::on_worker())
+    return detail::admit_job() && detail::start_job(name, work(std::move(values)...));
+  auto posted = std::make_unique<detail::PostedJob<A...>>(name, work, std::move(values)...);
+  if (!detail::post_job(*posted)) return false;
+  (void)posted.release();  // it is the worker's
+  return true;
 }
 
 }  // namespace lastcall

@@ -1,8 +1,8 @@
 // Where a coroutine is: its worker, that worker's clock, and whether the drain has begun.
 //
-// Of use to what handlers and jobs are made of, a client of some protocol, say. All of it belongs
-// on a worker's thread, in a handler or in a coroutine of a handler or of a job; elsewhere it ends
-// the process with a line that says so.
+// Of use to what handlers and jobs are made of, a client of some protocol, say. `now` and `draining`
+// may be asked on any thread; the others belong on a worker's, in a handler or in a coroutine of a
+// handler or of a job: elsewhere they end the process with a line that says so.
 #pragma once
 
 #include <chrono>
@@ -15,7 +15,8 @@ namespace lastcall {
 // An instant of CLOCK_MONOTONIC (clock_gettime(2)), in whole milliseconds.
 using Instant = std::chrono::time_point<std::chrono::steady_clock, std::chrono::milliseconds>;
 
-// The instant at which this turn of the worker began. It stands still within a turn.
+// The instant at which this turn of the worker began: it stands still within a turn. On any other
+// thread, that of the call.
 [[nodiscard]] Instant now();
 
 // The signal has come: what can end itself early should.

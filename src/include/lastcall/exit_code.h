@@ -15,8 +15,8 @@ inline constexpr ExitCode exit_finished{
     0, "everything finished; also a signal that came before serving had begun"};
 inline constexpr ExitCode exit_failed{
     1,
-    "could not start (port taken, --io io_uring where it is denied, a start that hung behind a "
-    "signal): one line says why and what to do"};
+    "could not start (port taken, --io io_uring where it is denied, on_start failed, a start that "
+    "hung behind a signal): one line says why and what to do"};
 inline constexpr ExitCode exit_bad_option{
     2,
     "bad option, or fewer descriptors than it needs: one line says what was wrong and what is "

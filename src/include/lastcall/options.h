@@ -35,6 +35,7 @@ struct Options {
   Duration tcp_keepalive{15'000};
   bool evict_silent = false;
   std::size_t max_jobs = 65'536;
+  std::size_t blocking_threads = 16;
   std::size_t max_header_bytes = 16 * 1024;
   std::size_t max_body_bytes = 1024 * 1024;
   std::size_t memory = 0;                       // 0: half of what there is

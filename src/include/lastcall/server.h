@@ -12,16 +12,24 @@
 //     return server.run();
 //   }
 //
-// Handlers run on the worker that owns the connection and must not block it. One that waits is a
+// `Options::from` is `main`'s own parser. Handlers run on the worker that owns the connection and must not block it. One that waits is a
 // coroutine (handler.h): see `sleep` (sleep.h) and `Stream` (stream.h). Work that
-// outlives its answer: `background` (background.h). Where a coroutine is: context.h.
+// outlives its answer: `background` (background.h). Code that blocks: `run_blocking` (blocking.h);
+// client libraries with a descriptor: `readable` (descriptor.h); from threads of the program's own:
+// `post` (post.h). Where a coroutine is: context.h.
 //
 // Included by themselves: coroutines that wait for each other (latch.h), files (file.h), the log
-// (log.h), rows of options (option_row.h), durations and sizes as text (duration.h).
+// (log.h), options of the program's own (command_line.h), rows of options (option_row.h), durations and sizes as text (duration.h).
 #pragma once
 
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
 #include <lastcall/background.h>
+#include <lastcall/blocking.h>
 #include <lastcall/context.h>
+#include <lastcall/descriptor.h>
 #include <lastcall/exit_code.h>
 #include <lastcall/handler.h>
 #include <lastcall/options.h>
@@ -57,13 +65,28 @@ class Server : public Routes {
   // kept, and `hook_failed` counts that. A second hook replaces the first.
   void on_error(After hook);
 
-  // A coroutine that each worker runs once, when it begins to serve: to look at what the service
-  // depends on, say. It is no promise: what it throws is logged, a drain waits for it and its
-  // deadline cancels it, and no exit code tells of it. Before `run`.
-  void on_start(Task<> (*work)(void* state), void* state = nullptr);
+  // A coroutine that each worker runs once, before it serves and the process is ready: to open what
+  // its handlers need, say. Clients that connect meanwhile wait; --admin-listen answers. What it
+  // throws is logged, and ends the process by exit code 1. A drain waits for it and its deadline
+  // cancels it. Any callable that returns Task<>; it lives as long as the server. Before `run`.
+  template <class F>
+    requires std::is_same_v<std::invoke_result_t<const F&>, Task<>>
+  void on_start(F work) {
+    set_on_start(detail::Callable<Task<>()>::of(std::move(work)));
+  }
+  void on_start(Task<> (*work)(void* state), void* state) {
+    on_start([work, state] { return work(state); });
+  }
 
   // Called once when the drain begins, on worker 0's thread; must not block. Before `run`, too.
-  void on_drain(void (*hook)(void* state), void* state = nullptr);
+  template <class F>
+    requires std::is_void_v<std::invoke_result_t<const F&>>
+  void on_drain(F hook) {
+    set_on_drain(detail::Callable<void()>::of(std::move(hook)));
+  }
+  void on_drain(void (*hook)(void* state), void* state) {
+    on_drain([hook, state] { hook(state); });
+  }
 
   // Serves until a signal has come and the drain is over; worker 0 is the calling thread. Returns
   // the exit code (exit_code.h); every reason is logged. Once per process: a second call ends it.
@@ -72,7 +95,15 @@ class Server : public Routes {
   // others that have an alternate stack (sigaltstack(2)).
   [[nodiscard]] int run();
 
+  // Begins the drain as SIGTERM does, once: from any thread, before `run` too, which then ends at
+  // once. Later calls, and those behind the drain, change nothing.
+  void stop() noexcept;
+  // Of the main listener, where --listen has left it to us, too; 0 until it listens. Any thread.
+  [[nodiscard]] std::uint16_t port() const noexcept;
+
  private:
+  void set_on_start(detail::Callable<Task<>()> work);
+  void set_on_drain(detail::Callable<void()> hook);
   struct Impl;
   explicit Server(Impl* impl);
   Impl* const impl_;

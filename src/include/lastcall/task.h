@@ -11,7 +11,13 @@
 //   }
 //
 // A coroutine's parameters live in its frame as declared: take values, not references to the
-// caller's locals. A lambda's captures do not live in the frame at all.
+// caller's locals. A lambda's captures do not live in the frame at all, but where the lambda is a
+// handler, which lives as long as the server.
+//
+// GCC 12 and older destroy some temporaries twice that stand within a `co_await`: what is made in
+// one branch of `c ? a : b`, by braces (`f({.host = name})`), or captured by value by a lambda. Give
+// such an argument a name on a line before. Nothing of this library takes an argument that would
+// have to be written so; tests/install says which forms are sound with which compiler.
 #pragma once
 
 #include <coroutine>

@@ -324,7 +324,8 @@ TEST_CASE("an instant to try an accept again that has passed wakes nobody, room 
 
 TEST_CASE("what runs at the start may fail before it is a coroutine: it is told, and served on") {
   WorkerConfig config;
-  config.on_start = [](void*) -> Task<> { throw std::runtime_error("not a coroutine yet"); };
+  config.on_start = detail::Callable<Task<>()>::of(
+      []() -> Task<> { throw std::runtime_error("not a coroutine yet"); });
   Wire wire(config);
   CHECK(status(wire.ask(wire.connect(), hello)) == 200);
 }
