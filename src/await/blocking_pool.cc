@@ -103,9 +103,8 @@ bool BlockingPool::take_back(detail::BlockingCall& call) {
 
 void BlockingPool::wait_for(const detail::BlockingCall& call) {
   std::unique_lock lock(mutex_);
-  ended_.wait(lock, [&] {
-    return std::find(running_.begin(), running_.end(), &call) == running_.end();
-  });
+  ended_.wait(lock,
+              [&] { return std::find(running_.begin(), running_.end(), &call) == running_.end(); });
 }
 
 void BlockingPool::run() {

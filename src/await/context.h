@@ -35,8 +35,8 @@ struct Context {
   Jobs& jobs;
   unsigned worker;
   BlockingPool* blocking = nullptr;  // null: code that blocks cannot be run
-  Ms now = 0;             // of this turn
-  bool draining = false;  // the signal has come
+  Ms now = 0;                        // of this turn
+  bool draining = false;             // the signal has come
 
   // The instant `wait` milliseconds from now, which may be any number.
   [[nodiscard]] Ms after(Ms wait) const {

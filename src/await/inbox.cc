@@ -34,6 +34,7 @@ void Inbox::open(unsigned worker, Io& io, int wake_fd, const Metrics& metrics,
   metrics_ = &metrics;
   jobs_max_ = jobs_max;
   takes_jobs_ = true;
+  refused_ = 0;
 }
 
 bool Inbox::add(detail::Posted& posted, As what) noexcept {
@@ -123,7 +124,7 @@ bool add_posted(unsigned worker, Posted& posted) noexcept {
 }
 
 // Each worker in turn; of those behind it the first that takes it.
-bool post_job(Posted& posted) noexcept {
+bool add_job(Posted& posted) noexcept {
   static std::atomic<unsigned> next{0};
   const unsigned all = workers_open.load(std::memory_order_relaxed);
   if (all == 0) return false;

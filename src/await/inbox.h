@@ -25,7 +25,7 @@ class Inbox {
   [[nodiscard]] bool has_some() const { return some_.load(std::memory_order_acquire); }
   void run(Metrics& metrics);  // all there are now
   [[nodiscard]] std::size_t waiting() const;
-  void refuse_jobs();                  // from here on: the drain's deadline
+  void refuse_jobs();                   // from here on: the drain's deadline
   [[nodiscard]] bool close_if_empty();  // nothing is taken any more
   void note_refused(Metrics& metrics);  // counted since
 

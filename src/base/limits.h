@@ -37,8 +37,8 @@ inline constexpr std::size_t small_answer_bytes = 16 * 1024;  // may be sent wha
 // at once, so that no client has the worker for long.
 inline constexpr std::size_t file_in_answer_bytes = 16 * 1024;
 inline constexpr std::size_t file_piece_bytes = 256 * 1024;
-inline constexpr std::int64_t file_settled_seconds = 2;        // what changes later has a later time
-inline constexpr std::size_t send_bytes_max = 1 << 30;        // at once: a result is an int
+inline constexpr std::int64_t file_settled_seconds = 2;  // what changes later has a later time
+inline constexpr std::size_t send_bytes_max = 1 << 30;   // at once: a result is an int
 
 // Memory. A place is a connection with what it needs at least: its slot, a slab, a receive buffer
 // that waits, a request with its head and its frame.
@@ -112,9 +112,9 @@ inline constexpr Ms tick_ms = 4;                   // of the timer wheel
 inline constexpr std::size_t verified_share = 16;  // of the connections, each second
 inline constexpr std::size_t verified_min = 64;    // at least so many
 inline constexpr Ms heartbeat_ms = 1000;           // each worker turns at least this often
-inline constexpr Ms blocked_ms = 1000;         // a turn that takes longer is told, with its handler
-inline constexpr Ms blocked_poll_ms = 100;     // until it goes on
-inline constexpr Ms heartbeat_stale_ms = 10'000;   // liveness fails beyond it
+inline constexpr Ms blocked_ms = 1000;      // a turn that takes longer is told, with its handler
+inline constexpr Ms blocked_poll_ms = 100;  // until it goes on
+inline constexpr Ms heartbeat_stale_ms = 10'000;  // liveness fails beyond it
 inline constexpr Ms frozen_ms = 5000;     // a worker that did not turn may have been stopped,
 inline constexpr Ms thaw_ms = 2000;       // and with it all others, which have this long to turn
 inline constexpr Ms heard_poll_ms = 250;  // behind an unannounced FIN: is it acknowledged?
@@ -160,10 +160,10 @@ inline constexpr Ms signal_unread_ms = 500;  // then the watch thread reads it f
 // Background work and outbound connections.
 inline constexpr Ms cancel_again_ms = 200;      // of an awaited operation: well before the watchdog
 inline constexpr std::size_t errors_kept = 64;  // of coroutines of a worker that ended by them
-inline constexpr std::size_t jobs_max = 1 << 24;        // of --max-jobs, all workers together
+inline constexpr std::size_t jobs_max = 1 << 24;  // of --max-jobs, all workers together
 inline constexpr std::size_t blocking_threads_max = 1024;
-inline constexpr std::size_t posts_max = 65'536;      // of other threads, that wait for one worker
-inline constexpr std::size_t job_names_max = 32;        // listed one by one; more are "other"
+inline constexpr std::size_t posts_max = 65'536;  // of other threads, that wait for one worker
+inline constexpr std::size_t job_names_max = 32;  // listed one by one; more are "other"
 inline constexpr std::size_t jobs_named_per_line = 32;  // of what is unfinished, in the log,
 inline constexpr std::size_t job_lines = 32;            // of each worker; the rest is summed
 inline constexpr Ms job_overdue_ms = 500;               // a cancelled job that goes on is named

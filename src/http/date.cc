@@ -13,8 +13,8 @@ namespace lastcall {
 namespace {
 
 constexpr std::array<std::string_view, 7> days = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-constexpr std::array<std::string_view, 7> long_days = {
-    "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"};
+constexpr std::array<std::string_view, 7> long_days = {"Sunday",   "Monday", "Tuesday", "Wednesday",
+                                                       "Thursday", "Friday", "Saturday"};
 constexpr std::array<std::string_view, 12> months = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                                      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 
@@ -61,8 +61,11 @@ class Pieces {
     return *this;
   }
   Pieces& time(std::tm& utc) {
-    return number(utc.tm_hour, 2).literal(":").number(utc.tm_min, 2).literal(":").number(
-        utc.tm_sec, 2);
+    return number(utc.tm_hour, 2)
+        .literal(":")
+        .number(utc.tm_min, 2)
+        .literal(":")
+        .number(utc.tm_sec, 2);
   }
   [[nodiscard]] bool ends() const { return good_ && rest_.empty(); }
 

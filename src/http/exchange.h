@@ -138,8 +138,8 @@ struct Exchange {
   IncomingBody in;
   OutgoingBody out;
   std::unique_ptr<FileContent> file;  // of the answer, in the place of its body
-  std::size_t read_all_max = 0;  // bytes
-  bool answered = false;         // what still comes of its content is discarded
+  std::size_t read_all_max = 0;       // bytes
+  bool answered = false;              // what still comes of its content is discarded
 
   // Of a coroutine handler.
   Task<> task;

@@ -78,8 +78,8 @@ int status_of(int error) {
 }
 
 Validators validators_of(const OpenedFile& opened) {
-  const std::string opaque = fmt::format("\"{:x}-{:x}.{:x}\"", opened.bytes, opened.modified,
-                                         opened.modified_ns);
+  const std::string opaque =
+      fmt::format("\"{:x}-{:x}.{:x}\"", opened.bytes, opened.modified, opened.modified_ns);
   return {.etag = opened.settled ? opaque : "W/" + opaque,
           .modified = opened.modified,
           .strong = opened.settled};
@@ -113,14 +113,12 @@ Response& Response::file(std::string_view directory, std::string_view path) {
   if (range.kind == ByteRange::Kind::unsatisfiable)
     return status(416).field("Content-Range", fmt::format("bytes */{}", opened.bytes));
   if (range.kind == ByteRange::Kind::part) {
-    status(206).field("Content-Range",
-                      fmt::format("bytes {}-{}/{}", range.first, range.first + range.bytes - 1,
-                                  opened.bytes));
+    status(206).field("Content-Range", fmt::format("bytes {}-{}/{}", range.first,
+                                                   range.first + range.bytes - 1, opened.bytes));
   }
   if (range.bytes <= limits::file_in_answer_bytes && request.method() != Method::head) {
     body_.resize(range.bytes);
-    const std::size_t read =
-        read_cached(opened.fd.get(), range.first, body_.data(), body_.size());
+    const std::size_t read = read_cached(opened.fd.get(), range.first, body_.data(), body_.size());
     if (read == body_.size()) return *this;
     body_.clear();
   }

@@ -43,35 +43,6 @@ namespace {
 constexpr std::size_t events_max = 512;       // taken from epoll at once
 constexpr std::uint64_t files_event = ~0ull;  // what the file thread's eventfd is registered with
 
-enum class Does : std::uint8_t {
-  accept,
-  accept_once,
-  receive,
-  receive_once,
-  read,
-  send,
-  send_file,
-  connect,
-  poll
-};
-
-// One that is outstanding on a descriptor: 32 bytes, of which an idle connection needs one.
-struct Operation {
-  std::uint64_t ticket = 0;          // packed
-  void* memory = nullptr;            // to be sent, or read into; a connect's address
-  std::uint32_t size = 0;            // of the memory; a poll's events
-  std::uint32_t done = 0;            // bytes sent
-  std::uint32_t next = Watch::none;  // on the same watch, or among the unused
-  Does does = Does::poll;
-};
-static_assert(sizeof(Operation) == 32);
-
-// accept(2), read(2), connect(2) and sendfile(2) block where the descriptor does; the others are told not to.
-bool would_block(Does does) {
-  return does == Does::accept || does == Does::accept_once || does == Does::read ||
-         does == Does::connect || does == Does::send_file;
-}
-
 class Epoll final : public SocketIo {
  public:
   Epoll() = default;
@@ -575,8 +546,7 @@ Epoll::Outcome Epoll::send_file(Watch& watch, const Operation& operation) {
   if (bytes == -EAGAIN) return wait_writable(watch);
   if (bytes <= 0) return end(operation, bytes == 0 ? -ENODATA : bytes);
   piece.sent += static_cast<std::size_t>(bytes);
-  return piece.sent < piece.bytes ? Outcome::again
-                                  : end(operation, static_cast<int>(piece.bytes));
+  return piece.sent < piece.bytes ? Outcome::again : end(operation, static_cast<int>(piece.bytes));
 }
 
 // Called again, connect(2) tells how the first call has gone on.

@@ -61,7 +61,7 @@ OpenedFile open_below(const std::string& directory, std::string_view given) {
   }
   if (below.get() < 0) refuse(errno, "files are served from " + directory);
   const std::string path(given);
-  struct stat status {};
+  struct stat status{};
   const OwnedDescriptor looked(open_beneath(below.get(), path, O_PATH));
   if (looked.get() < 0) {
     const bool denied = errno == ENOSYS || errno == EPERM;
@@ -88,8 +88,7 @@ std::size_t read_cached(int fd, std::uint64_t offset, char* into, std::size_t si
   std::size_t done = 0;
   while (done < size) {
     const iovec piece{into + done, size - done};
-    const ssize_t bytes =
-        ::preadv2(fd, &piece, 1, static_cast<off_t>(offset + done), RWF_NOWAIT);
+    const ssize_t bytes = ::preadv2(fd, &piece, 1, static_cast<off_t>(offset + done), RWF_NOWAIT);
     if (bytes <= 0) break;
     done += static_cast<std::size_t>(bytes);
   }

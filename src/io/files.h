@@ -27,9 +27,9 @@ class OwnedDescriptor {  // closed with it
 
 struct OpenedFile {  // or why there is none
   OwnedDescriptor fd;
-  int error = 0;               // errno; EISDIR: it is no regular file
-  std::uint64_t bytes = 0;     // all of it
-  std::int64_t modified = 0;   // seconds since 1970, and
+  int error = 0;              // errno; EISDIR: it is no regular file
+  std::uint64_t bytes = 0;    // all of it
+  std::int64_t modified = 0;  // seconds since 1970, and
   std::uint32_t modified_ns = 0;
   bool settled = false;  // so long ago that what changed since has another time
 };

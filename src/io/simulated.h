@@ -219,7 +219,18 @@ class SimIo final : public Io {
   [[nodiscard]] Ms waits_until() const { return waits_until_; }
 
  private:
-  enum class Does : std::uint8_t { accept, recv, send, send_file, read, connect, poll, write, sync, cancel };
+  enum class Does : std::uint8_t {
+    accept,
+    recv,
+    send,
+    send_file,
+    read,
+    connect,
+    poll,
+    write,
+    sync,
+    cancel
+  };
   struct Operation {
     Does does = Does::cancel;
     Ticket ticket;

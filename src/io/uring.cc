@@ -1,8 +1,8 @@
 // All that knows liburing. See io_uring(7); DEFER_TASKRUN: completions are made when we enter.
 #include "io/uring.h"
 
-#include <fmt/core.h>
 #include <fcntl.h>
+#include <fmt/core.h>
 #include <liburing.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -88,7 +88,8 @@ std::uint64_t data_of(FilePiece& piece) {
   return reinterpret_cast<std::uintptr_t>(&piece) << 8 | piece_mark;
 }
 FilePiece* piece_of(std::uint64_t data) {
-  return (data & 0xff) == piece_mark ? reinterpret_cast<FilePiece*>(data >> 8) : nullptr;
+  if ((data & 0xff) != piece_mark) return nullptr;
+  return reinterpret_cast<FilePiece*>(data >> 8);  // NOLINT(performance-no-int-to-ptr)
 }
 
 // A broken ring does not wait by itself.

@@ -30,6 +30,36 @@ struct Watch {
 };
 static_assert(sizeof(Watch) == 16);
 
+enum class Does : std::uint8_t {
+  accept,
+  accept_once,
+  receive,
+  receive_once,
+  read,
+  send,
+  send_file,
+  connect,
+  poll
+};
+
+// One that is outstanding on a descriptor: 32 bytes, of which an idle connection needs one.
+struct Operation {
+  std::uint64_t ticket = 0;          // packed
+  void* memory = nullptr;            // to be sent, or read into; a connect's address
+  std::uint32_t size = 0;            // of the memory; a poll's events
+  std::uint32_t done = 0;            // bytes sent
+  std::uint32_t next = Watch::none;  // on the same watch, or among the unused
+  Does does = Does::poll;
+};
+static_assert(sizeof(Operation) == 32);
+
+// accept(2), read(2), connect(2) and sendfile(2) block where the descriptor does; the others are
+// told not to.
+[[nodiscard]] inline bool would_block(Does does) {
+  return does == Does::accept || does == Does::accept_once || does == Does::read ||
+         does == Does::connect || does == Does::send_file;
+}
+
 class Watches {
  public:
   // Null if it is not here.

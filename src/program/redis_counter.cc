@@ -76,9 +76,14 @@ RedisCounter::Client& RedisCounter::client() {
 
 Task<> RedisCounter::add(std::uint64_t n) { return client().batch.add(n); }
 
-// One worker's word is enough.
+// One worker's word is enough; and where there is no memory for a look, there may be for the rest.
 Task<> RedisCounter::look() {
-  if (this_worker() == 0) co_await client().reads.add(1);
+  if (this_worker() != 0) co_return;
+  try {
+    co_await client().reads.add(1);
+  } catch (const std::bad_alloc&) {
+    log::warning("redis: not looked at, for want of memory");
+  }
 }
 
 // One GET answers all that ask meanwhile, so that readers do not keep increments from their turn.

@@ -58,9 +58,10 @@ void BlockedLoops::look(Ms now) {
     }
     if (since == 0 || told_[i] != 0 || now - since < limits::blocked_ms) continue;
     told_[i] = since;
-    log::warning("worker {} has stood still for {}, in {}: its other clients wait. What blocks "
-                 "belongs in run_blocking",
-                 i, format_duration(now - since), what_it_does(process_, slot));
+    log::warning(
+        "worker {} has stood still for {}, in {}: its other clients wait. What blocks "
+        "belongs in run_blocking",
+        i, format_duration(now - since), what_it_does(process_, slot));
   }
 }
 

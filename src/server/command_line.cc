@@ -114,8 +114,9 @@ CommandLine::Option* CommandLine::find(std::string_view name) {
 
 void CommandLine::parse(int count, const char* const* arguments) {
   add(log_option_rows(), log_);
-  if (count > 0) program_ = std::string_view(arguments[0]).substr(
-      std::string_view(arguments[0]).rfind('/') + 1);  // npos + 1 is 0
+  if (count > 0)
+    program_ = std::string_view(arguments[0])
+                   .substr(std::string_view(arguments[0]).rfind('/') + 1);  // npos + 1 is 0
   std::string wrong = take_arguments(count, arguments);
   const std::string wrong_variable = take_environment();
   log::configure(log_.format == "json" ? log::Format::json : log::Format::text,

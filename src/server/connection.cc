@@ -500,7 +500,8 @@ void Connection::proceed() {
 void Connection::check_invariants() const {
   if (!in_use()) {
     DCHECK(!receiving() && receive_ != Receive::parked && !send_in_flight_);
-    DCHECK(exchange_ == nullptr && out_.empty() && file_ == nullptr && answers_ == 0 && spill_.empty());
+    DCHECK(exchange_ == nullptr && out_.empty() && file_ == nullptr && answers_ == 0 &&
+           spill_.empty());
     DCHECK(!timer_.armed());
     return;
   }

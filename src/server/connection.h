@@ -262,9 +262,9 @@ class Connection {
   std::uint64_t received_ = 0;  // bytes
   OutBuffer out_;
   std::unique_ptr<FileContent> file_;  // the content of the last answer in it, sent behind it
-  std::uint64_t out_sent_ = 0;  // bytes of both, by sends that have completed
-  std::size_t send_asked_ = 0;  // of the send that is under way
-  std::size_t answers_ = 0;     // in `out_`
+  std::uint64_t out_sent_ = 0;         // bytes of both, by sends that have completed
+  std::size_t send_asked_ = 0;         // of the send that is under way
+  std::size_t answers_ = 0;            // in `out_`
   HeldBytes spill_;
   Timer timer_;
   Parser parser_;

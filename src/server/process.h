@@ -50,7 +50,7 @@ inline constexpr int undecided = -1;  // of an exit code
 struct WorkerSlot {
   Metrics metrics;
   std::atomic<Ms> heartbeat{0};
-  std::atomic<Ms> busy_since{0};  // when its turn began; 0: it waits for the next one
+  std::atomic<Ms> busy_since{0};                // when its turn began; 0: it waits for the next one
   std::atomic<const Route*> handling{nullptr};  // the last in this turn whose handler was called
   std::atomic<Ms> last_arrival{0};  // accept time of the latest connection that was no probe
   JobTable jobs;

@@ -32,6 +32,7 @@
 #include "server/health.h"
 #include "server/last_words.h"
 #include "server/memory_plan.h"
+#include "server/opening.h"
 #include "server/signals.h"
 #include "server/worker.h"
 
@@ -105,19 +106,6 @@ void end_hard(int signal) { _exit(128 + signal); }
   _exit(exit_failed.code);
 }
 
-std::string why_not_listening(const std::string& address, int error) {
-  const auto because = [&](std::string_view what) {
-    return fmt::format("cannot listen on {}: {}", address, what);
-  };
-  switch (error) {
-    case EADDRINUSE:
-      return because("another process listens there; stop it, or choose another port");
-    case EACCES: return because("not permitted; a port below 1024 needs CAP_NET_BIND_SERVICE");
-    case EADDRNOTAVAIL: return because("this machine does not have that address");
-    default: return because(std::strerror(error));
-  }
-}
-
 }  // namespace
 
 // What one run needs. Parts that threads or signal handlers may look at to the very end (`process`)
@@ -145,9 +133,9 @@ struct Server::Impl {
 
   void watch_signals();
   std::optional<int> start();
-  Descriptor open_patiently(const Address& address) const;
-  Descriptor open_if_free(const Address& address, bool claims) const;
-  Descriptor open_first(const std::string& where, Address& address) const;
+  [[nodiscard]] Opening opening() const {
+    return {options.tcp_keepalive.count(), plan.narrow, [this] { return to_stop(); }};
+  }
   bool open_main_listeners(std::string& why);
   bool open_admin_listener(std::string& why);
   bool open_engines(std::string& why);
@@ -166,7 +154,7 @@ struct Server::Impl {
   Options options;
   bool has_run = false;  // or does
   std::atomic<bool> runs{false};
-  std::atomic<bool> serves{false};      // its workers may be told something
+  std::atomic<bool> serves{false};  // its workers may be told something
   std::atomic<bool> stop_asked{false};
   std::atomic<std::uint16_t> port{0};
   Health health;
@@ -308,16 +296,15 @@ std::optional<int> Server::Impl::start() {
   blocking = std::make_unique<BlockingPool>(options.blocking_threads);
   configs = worker_configs();
   std::string why;
-  const bool opened = open_engines(why) && !to_stop() && open_admin_listener(why) &&
-                      open_main_listeners(why);
+  const bool opened =
+      open_engines(why) && !to_stop() && open_admin_listener(why) && open_main_listeners(why);
   if (!opened) {
     go = give_up;
     go.notify_all();
     for (std::thread& thread : threads) thread.join();
     if (!why.empty() && !to_stop()) return refuse(exit_failed, why);
     *start_is_over = true;
-    log::info("{} before serving had begun",
-              stop_asked ? "stop() was called" : "the signal came");
+    log::info("{} before serving had begun", stop_asked ? "stop() was called" : "the signal came");
     log::flush(limits::log_flush_ms);
     return exit_finished.code;
   }
@@ -500,47 +487,10 @@ void Server::Impl::worker_thread(unsigned index) {
   if (go == serve) serve_on(index, *worker);
 }
 
-// A process that was killed holds its port a little longer than it lives: the kernel takes its ring
-// apart, with the sockets in it.
-Descriptor Server::Impl::open_patiently(const Address& address) const {
-  const Ms until = monotonic_ms() + limits::port_wait_ms;
-  for (bool told = false;; told = true) {
-    // In the end without a claim: somebody else may have taken its name.
-    const Descriptor opened = open_if_free(address, monotonic_ms() < until);
-    if (opened.error != EADDRINUSE || monotonic_ms() >= until || to_stop())
-      return opened;
-    if (!told) log::info("{} is in use: waiting for {} ms", address.text(), limits::port_wait_ms);
-    std::this_thread::sleep_for(std::chrono::milliseconds(limits::port_poll_ms));
-  }
-}
-
-Descriptor Server::Impl::open_if_free(const Address& address, bool claims) const {
-  const Ms keepalive = options.tcp_keepalive.count();
-  if (address.port() == 0) return open_listener(address, keepalive, plan.narrow);
-  const Descriptor claim = claims ? claim_port(address.port()) : Descriptor{};
-  const int error = claim.error == EADDRINUSE ? claim.error : probe_port(address);
-  const Descriptor opened =
-      error == 0 ? open_listener(address, keepalive, plan.narrow) : Descriptor{-1, error};
-  if (claim.fd >= 0) ::close(claim.fd);
-  return opened;
-}
-
-// `address` is then the one that it has: IPv4's where there is no IPv6.
-Descriptor Server::Impl::open_first(const std::string& where, Address& address) const {
-  (void)Address::parse(where, address);  // checked by Options::invalid
-  const Descriptor first = open_patiently(address);
-  const bool no_ipv6 = first.error == EAFNOSUPPORT || first.error == EADDRNOTAVAIL;
-  if (!no_ipv6 || !address.is_ipv6_any()) return first;
-  const std::string v4 = fmt::format("0.0.0.0:{}", address.port());
-  log::info("IPv6 is off here: listening on {} instead of {}", v4, where);
-  (void)Address::parse(v4, address);
-  return open_patiently(address);
-}
-
 bool Server::Impl::open_main_listeners(std::string& why) {
   process->tcp_at_start = main_io->tcp_counts();
   Address address;
-  const Descriptor first = open_first(options.listen, address);
+  const Descriptor first = opening().open(options.listen, address);
   if (first.error != 0) {
     why = why_not_listening(options.listen, first.error);
     return false;
@@ -578,7 +528,7 @@ bool Server::Impl::open_main_listeners(std::string& why) {
 bool Server::Impl::open_admin_listener(std::string& why) {
   if (options.admin_listen.empty()) return true;
   Address address;
-  const Descriptor opened = open_first(options.admin_listen, address);
+  const Descriptor opened = opening().open(options.admin_listen, address);
   if (opened.error != 0) {
     why = why_not_listening(options.admin_listen, opened.error);
     return false;

@@ -162,7 +162,8 @@ void watch(int signal_fd, Ms patience, const std::string& termination_log,
     if (Process* const process = watched; process != nullptr && !loops) loops.emplace(*process);
     if (loops) loops->look(monotonic_ms());
     pollfd readable{signal_fd, POLLIN, 0};
-    const int heard = poll(&readable, 1, static_cast<int>(loops ? loops->pause() : limits::blocked_ms));
+    const int heard =
+        poll(&readable, 1, static_cast<int>(loops ? loops->pause() : limits::blocked_ms));
     if (heard == 0) continue;
     if (heard < 0) {  // denied?
       std::this_thread::sleep_for(std::chrono::milliseconds(limits::signal_unread_ms));

@@ -3,7 +3,6 @@
 #include "server/worker.h"
 
 #include <algorithm>
-#include <exception>
 #include <new>
 #include <utility>
 
@@ -19,17 +18,6 @@ namespace {
 
 constexpr std::uint32_t main_index = 0;  // of the listeners, in tickets
 constexpr std::uint32_t admin_index = 1;
-
-// Of the exception that is being handled.
-std::string what_failed() {
-  try {
-    throw;
-  } catch (const std::exception& error) {
-    return error.what();
-  } catch (...) {
-    return "an exception of no known kind";
-  }
-}
 
 }  // namespace
 
@@ -68,82 +56,6 @@ Worker::Worker(Io& io, const WorkerConfig& config, Process& process, unsigned in
              true, true),
       heartbeat_(&Worker::on_heartbeat, this),
       random_(0x9e3779b97f4a7c15ull * (index + 1) ^ static_cast<std::uint64_t>(now_)) {}
-
-void Worker::start(int admin_listener, int signal_fd) {
-  CHECK(phase() == Phase::starting);
-  now_ = io_.now();
-  signal_fd_ = signal_fd;
-  wake_fd_ = slot_.wake_fd;
-  inbox_.open(index_, io_, wake_fd_, metrics(), config_.jobs_max);
-  main_.listener.open(slot_.listener);
-  if (admin_listener >= 0) admin_.listener.open(admin_listener);
-  if (signal_fd_ >= 0) {
-    signal_read_ = true;
-    io_.submit_read(signal_fd_, signal_buffer_, {Kind::signal, 0, 0});
-  }
-  if (wake_fd_ >= 0) {
-    wake_read_ = true;
-    io_.submit_read(wake_fd_, wake_buffer_, {Kind::wake, 0, 0});
-  }
-  date_.update(io_.wall_seconds());
-  if (leader()) unseen_.begin(process_.tcp_at_start);
-  on_heartbeat(this);
-  tend_listeners();
-  if (config_.on_start) {
-    begin_start_task();
-  } else {
-    begin_serving();
-  }
-}
-
-// Hands the accepts over before we call ourselves ready; some may carry a connection already.
-void Worker::begin_serving() {
-  serves_ = true;
-  tend_listeners();
-  dispatch_all(io_.harvest(now_));
-  tend_listeners();
-  if (++process_.workers_ready != process_.slots.size() || !process_.all_ready()) return;
-  process_.serving_at = io_.now();
-  log::info("serving");
-  wake_all();
-}
-
-void Worker::begin_start_task() {
-  Context::enter(&context_);
-  context_.now = now_;
-  try {  // a function that only returns another's coroutine may throw before there is one
-    start_task_ = config_.on_start();
-  } catch (...) {
-    fail_start(what_failed());
-    return;
-  }
-  if (!start_task_) {
-    fail_start("there is no memory for it");
-    return;
-  }
-  start_task_runs_ = true;
-  start_task_.start(
-      [](void* self) noexcept { static_cast<Worker*>(self)->start_task_runs_ = false; }, this);
-  if (!start_task_runs_) end_start_task();
-}
-
-// Not from within its last step: its frame goes here.
-void Worker::end_start_task() {
-  Task<> ended = std::move(start_task_);
-  try {
-    ended.result();
-    begin_serving();
-  } catch (const Canceled&) {
-    // At the deadline: nobody was served.
-  } catch (...) {
-    fail_start(what_failed());
-  }
-}
-
-void Worker::fail_start(std::string_view why) {
-  process_.on_start_failed(why, now_);
-  wake_all();
-}
 
 // ---- the loop
 
@@ -252,8 +164,8 @@ Ms Worker::next_instant() const {
 // At least one turn a second: liveness looks at it, and a drain says what it waits for.
 void Worker::on_heartbeat(void* self) noexcept {
   auto& worker = *static_cast<Worker*>(self);
-  const bool late = worker.heartbeat_due_ != 0 &&
-                    worker.now_ - worker.heartbeat_due_ >= limits::blocked_ms;
+  const bool late =
+      worker.heartbeat_due_ != 0 && worker.now_ - worker.heartbeat_due_ >= limits::blocked_ms;
   if (late) worker.metrics().add("turns_late");
   worker.heartbeat_due_ = worker.now_ + limits::heartbeat_ms;
   worker.timers_.arm(worker.heartbeat_, worker.heartbeat_due_);
@@ -459,8 +371,9 @@ void Worker::tend_listeners() {
     Listener& listener = door->listener;
     if (!listener.is_open()) continue;
     make_room(*door);
-    // Who connects before it serves waits in the queue.
-    if (!serves_ && !door->admin && !listener.closing()) continue;
+    // Who connects before it serves waits in the queue; in a drain, too, while it may still come to
+    // that.
+    if (!serves_ && !door->admin && (start_task_ || !listener.closing())) continue;
     listener.tend(now_, room(*door));
     if (!listener.closing() || listener.armed()) continue;
     for (int fd; (fd = listener.sweep(now_, room(*door))) >= 0;) adopt(fd, *door, true);

@@ -71,8 +71,8 @@ struct WorkerConfig {
   Ms idle_timeout = Options{}.idle_timeout.count();
   Ms write_timeout = Options{}.write_timeout.count();
   detail::Callable<Task<>()> on_start;  // run once on each worker, before it serves
-  BlockingPool* blocking = nullptr;   // null: code that blocks cannot be run
-  detail::Callable<void()> on_drain;  // called once, on the leader's thread
+  BlockingPool* blocking = nullptr;     // null: code that blocks cannot be run
+  detail::Callable<void()> on_drain;    // called once, on the leader's thread
 };
 
 class Worker {
@@ -99,9 +99,7 @@ class Worker {
   [[nodiscard]] Metrics& metrics() { return slot_.metrics; }
   [[nodiscard]] RouteTable& under_way() { return slot_.under_way; }
   // Its handler is called, or what it returned is begun; null: some coroutine may go on.
-  void note_handling(const Route* route) {
-    slot_.handling.store(route, std::memory_order_relaxed);
-  }
+  void note_handling(const Route* route) { slot_.handling.store(route, std::memory_order_relaxed); }
   [[nodiscard]] const WorkerConfig& config() const { return config_; }
   [[nodiscard]] const DateCache& date() const { return date_; }
   [[nodiscard]] Response& scratch() { return scratch_; }
@@ -257,7 +255,7 @@ class Worker {
   std::size_t turn_batches_ = 0;  // by so many connections
   std::size_t wide_sockets_ = 0;
   bool tight_ = false;
-  std::size_t verified_ = 0;     // the slot to look at next
+  std::size_t verified_ = 0;  // the slot to look at next
   Ms heartbeat_due_ = 0;
   std::size_t memory_high_ = 0;  // since memory was last given back
   unsigned trims_seen_ = 0;      // of the process

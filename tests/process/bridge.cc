@@ -1,5 +1,6 @@
 // A service that does what the worker must not: it blocks, it has threads of its own, it watches
-// descriptors. bridge_test.py runs it: bridge MANNER, and options as any program has them.
+// descriptors, it serves files. bridge_test.py and files_test.py run it: bridge MANNER, and options as
+// any program has them, [-- DIRECTORY].
 #include <lastcall/log.h>
 #include <lastcall/server.h>
 
@@ -45,9 +46,8 @@ void add_threads(lastcall::Server& server) {
         thread = std::thread([&missed] {
           for (int i = 0; i < 25; ++i) {
             for (const unsigned worker : {0U, 1U})
-              missed += !lastcall::post(worker, [worker] {
-                posted += lastcall::this_worker() == worker ? 1 : 1000;
-              });
+              missed += !lastcall::post(
+                  worker, [worker] { posted += lastcall::this_worker() == worker ? 1 : 1000; });
             missed += !lastcall::background("counting", job, std::string("from a thread"));
           }
         });
@@ -163,7 +163,14 @@ int main(int argc, char** argv) {
   if (argc < 2) return 2;
   const std::string_view manner = argv[1];
   argv[1] = argv[0];
-  lastcall::Server server(lastcall::Options::from(argc - 1, argv + 1));
+  const lastcall::Options options = lastcall::Options::from(argc - 1, argv + 1);
+  lastcall::Server server(options);
+  if (!options.rest.empty()) {
+    server.route("GET", "/files/{path...}",
+                 [directory = options.rest[0]](Request& request, Response& response) {
+                   response.file(directory, request.param("path"));
+                 });
+  }
   add_threads(server);
   add_blocking(server);
   add_descriptors(server);

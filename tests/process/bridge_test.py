@@ -1,4 +1,4 @@
-"""What a program does beside its handlers: code that blocks, threads, descriptors, start and end."""
+"""What a program does beside its handlers: what blocks, threads, descriptors, start and end."""
 
 import os
 import signal

@@ -215,10 +215,10 @@ class Schedule {
     router_.add({Method::post, "/gather", gather(streaming_)});
     router_.add({Method::post, "/collect", collect(streaming_)});
     router_.add({Method::post, "/broken", broken});
-    router_.add({Method::get, "/file",
-                 [directory = ServedFile::directory()](Request&, Response& response) {
-                   response.file(directory, "file");
-                 }});
+    router_.add(
+        {Method::get, "/file", [directory = ServedFile::directory()](Request&, Response& response) {
+           response.file(directory, "file");
+         }});
     add_health_routes(router_, health_);
     add_health_routes(admin_router_, health_);
     config_.on_start = detail::Callable<Task<>()>::of([this] { return counter_.look(); });

@@ -21,10 +21,8 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
 #include <span>
 #include <string_view>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 
@@ -60,7 +58,7 @@ class Name {
 namespace detail {
 [[nodiscard]] bool on_worker() noexcept;
 [[nodiscard]] bool admit_job();  // counts a refusal
-[[nodiscard]] bool post_job(Posted& posted) noexcept;
+[[nodiscard]] bool add_job(Posted& posted) noexcept;
 void lose_job(Name name) noexcept;  // one that was promised
 [[nodiscard]] bool start_job(Name name, Task<> task);
 
@@ -77,19 +75,26 @@ template <class T, std::size_t Extent>
 inline constexpr bool borrows<std::span<T, Extent>> = true;
 
 // A job on its way to a worker, where its coroutine's frame is to live.
-template <class... A>
+template <class Make>
 struct PostedJob : Posted {
-  PostedJob(Name named, Task<> (*function)(A...), std::remove_cv_t<A>... given)
-      : Posted(&PostedJob::start), name(named), work(function), values(std::move(given)...) {}
+  PostedJob(Name named, Make&& given)
+      : Posted(&PostedJob::start), name(named), make(std::move(given)) {}
   static void start(Posted& self) {
-    const std::unique_ptr<PostedJob> owned(static_cast<PostedJob*>(&self));
-    const auto make = [&](auto&... each) { return owned->work(std::move(each)...); };
-    if (!start_job(owned->name, std::apply(make, owned->values))) lose_job(owned->name);
+    const Owned<PostedJob> owned{static_cast<PostedJob*>(&self)};
+    if (!start_job(owned.posted->name, owned.posted->make())) lose_job(owned.posted->name);
   }
   const Name name;
-  Task<> (*const work)(A...);
-  std::tuple<std::remove_cv_t<A>...> values;
+  Make make;
 };
+
+// False: no worker takes it.
+template <class Make>
+bool post_job(Name name, Make make) {
+  auto* const posted = new PostedJob<Make>(name, std::move(make));
+  if (add_job(*posted)) return true;  // it is the worker's
+  delete posted;
+  return false;
+}
 }  // namespace detail
 
 // False: nothing was started, because this worker's share of --max-jobs is running, memory is out,
@@ -103,10 +108,8 @@ template <class... A>
                 "a job outlives its caller: take values, std::string for a text");
   if (detail::on_worker())
     return detail::admit_job() && detail::start_job(name, work(std::move(values)...));
-  auto posted = std::make_unique<detail::PostedJob<A...>>(name, work, std::move(values)...);
-  if (!detail::post_job(*posted)) return false;
-  (void)posted.release();  // it is the worker's
-  return true;
+  return detail::post_job(
+      name, [work, ... given = std::move(values)]() mutable { return work(std::move(given)...); });
 }
 
 }  // namespace lastcall

@@ -44,13 +44,12 @@ class CommandLine {
   template <class Owner>
   CommandLine& add(std::span<const OptionRow<Owner>> rows, Owner& owner) {
     for (const OptionRow<Owner>& row : rows) {
-      add_option({.name = row.name,
-                  .kind = row.kind,
-                  .help = row.help,
-                  .unset = option_text(row, owner),
-                  .set = [&row, &owner](std::string_view text) {
-                    return set_option(row, owner, text);
-                  }});
+      add_option(
+          {.name = row.name,
+           .kind = row.kind,
+           .help = row.help,
+           .unset = option_text(row, owner),
+           .set = [&row, &owner](std::string_view text) { return set_option(row, owner, text); }});
     }
     return *this;
   }

@@ -1,8 +1,8 @@
 // Where a coroutine is: its worker, that worker's clock, and whether the drain has begun.
 //
-// Of use to what handlers and jobs are made of, a client of some protocol, say. `now` and `draining`
-// may be asked on any thread; the others belong on a worker's, in a handler or in a coroutine of a
-// handler or of a job: elsewhere they end the process with a line that says so.
+// Of use to what handlers and jobs are made of, a client of some protocol, say. `now` and
+// `draining` may be asked on any thread; the others belong on a worker's, in a handler or in a
+// coroutine of a handler or of a job: elsewhere they end the process with a line that says so.
 #pragma once
 
 #include <chrono>

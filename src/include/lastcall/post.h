@@ -10,7 +10,6 @@
 // `background` (background.h) may be called from any thread, too, and starts a job there.
 #pragma once
 
-#include <memory>
 #include <utility>
 
 namespace lastcall {
@@ -26,29 +25,35 @@ struct Posted {
 
 [[nodiscard]] bool add_posted(unsigned worker, Posted& posted) noexcept;
 
+template <class T>
+struct Owned {  // by the scope that it stands in
+  ~Owned() { delete posted; }
+  T* const posted;
+};
+
 template <class F>
 struct PostedCallable : Posted {
   explicit PostedCallable(F&& given) : Posted(&PostedCallable::call), callable(std::move(given)) {}
   static void call(Posted& self) {
-    const std::unique_ptr<PostedCallable> owned(static_cast<PostedCallable*>(&self));
-    owned->callable();
+    const Owned<PostedCallable> owned{static_cast<PostedCallable*>(&self)};
+    owned.posted->callable();
   }
   F callable;
 };
 
 }  // namespace detail
 
-// Runs `callable` once on that worker's thread (0 to one less than there are; `this_worker`), within
-// its next turn; it must not block. In the order in which one thread posts. A drain waits for what
-// was taken. False, and it never runs: the worker has not begun to serve or has ended, there is
-// none of that number, or 65,536 wait already, which `posts_refused` counts. What it throws is
-// logged, and counted as `posts_failed`. From any thread. Throws std::bad_alloc.
+// Runs `callable` once on that worker's thread (0 to one less than there are; `this_worker`),
+// within its next turn; it must not block. In the order in which one thread posts. A drain waits
+// for what was taken. False, and it never runs: the worker has not begun to serve or has ended,
+// there is none of that number, or 65,536 wait already, which `posts_refused` counts. What it
+// throws is logged, and counted as `posts_failed`. From any thread. Throws std::bad_alloc.
 template <class F>
 [[nodiscard]] bool post(unsigned worker, F callable) {
-  auto posted = std::make_unique<detail::PostedCallable<F>>(std::move(callable));
-  if (!detail::add_posted(worker, *posted)) return false;
-  (void)posted.release();  // it is the worker's
-  return true;
+  auto* const posted = new detail::PostedCallable<F>(std::move(callable));
+  if (detail::add_posted(worker, *posted)) return true;  // it is the worker's
+  delete posted;
+  return false;
 }
 
 }  // namespace lastcall

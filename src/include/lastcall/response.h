@@ -50,9 +50,9 @@ class Response {
   Response& content_type(std::string_view type);  // "text/plain" unless set; empty: not sent
   Response& body(std::string_view content);       // replaces
   Response& append(std::string_view content);
-  // A regular file below `directory`, which nothing in `path` leaves (RESOLVE_BENEATH of openat2(2),
-  // Linux 5.6); any method may be answered so. Sets ETag and Last-Modified, from its size and time,
-  // Accept-Ranges, and the type by the end of its name: text/plain without any, else
+  // A regular file below `directory`, which nothing in `path` leaves (RESOLVE_BENEATH of
+  // openat2(2), Linux 5.6); any method may be answered so. Sets ETag and Last-Modified, from its
+  // size and time, Accept-Ranges, and the type by the end of its name: text/plain without any, else
   // application/octet-stream; say `content_type` behind it for another. What the request's
   // preconditions and its Range ask for is done (RFC 9110 sections 13 and 14): 304, 412, 206 of one
   // range, 416; several ranges are answered with all of it. Where there is no such file the status

@@ -12,14 +12,15 @@
 //     return server.run();
 //   }
 //
-// `Options::from` is `main`'s own parser. Handlers run on the worker that owns the connection and must not block it. One that waits is a
-// coroutine (handler.h): see `sleep` (sleep.h) and `Stream` (stream.h). Work that
-// outlives its answer: `background` (background.h). Code that blocks: `run_blocking` (blocking.h);
-// client libraries with a descriptor: `readable` (descriptor.h); from threads of the program's own:
-// `post` (post.h). Where a coroutine is: context.h.
+// `Options::from` is `main`'s own parser. Handlers run on the worker that owns the connection and
+// must not block it. One that waits is a coroutine (handler.h): see `sleep` (sleep.h) and `Stream`
+// (stream.h). Work that outlives its answer: `background` (background.h). Code that blocks:
+// `run_blocking` (blocking.h); client libraries with a descriptor: `readable` (descriptor.h); from
+// threads of the program's own: `post` (post.h). Where a coroutine is: context.h.
 //
 // Included by themselves: coroutines that wait for each other (latch.h), files (file.h), the log
-// (log.h), options of the program's own (command_line.h), rows of options (option_row.h), durations and sizes as text (duration.h).
+// (log.h), options of the program's own (command_line.h), rows of options (option_row.h), durations
+// and sizes as text (duration.h).
 #pragma once
 
 #include <cstdint>
@@ -74,7 +75,7 @@ class Server : public Routes {
   void on_start(F work) {
     set_on_start(detail::Callable<Task<>()>::of(std::move(work)));
   }
-  void on_start(Task<> (*work)(void* state), void* state) {
+  void on_start(Task<> (*work)(void* state), void* state = nullptr) {
     on_start([work, state] { return work(state); });
   }
 
@@ -84,7 +85,7 @@ class Server : public Routes {
   void on_drain(F hook) {
     set_on_drain(detail::Callable<void()>::of(std::move(hook)));
   }
-  void on_drain(void (*hook)(void* state), void* state) {
+  void on_drain(void (*hook)(void* state), void* state = nullptr) {
     on_drain([hook, state] { hook(state); });
   }
 

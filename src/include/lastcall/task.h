@@ -15,9 +15,9 @@
 // handler, which lives as long as the server.
 //
 // GCC 12 and older destroy some temporaries twice that stand within a `co_await`: what is made in
-// one branch of `c ? a : b`, by braces (`f({.host = name})`), or captured by value by a lambda. Give
-// such an argument a name on a line before. Nothing of this library takes an argument that would
-// have to be written so; tests/install says which forms are sound with which compiler.
+// one branch of `c ? a : b`, by braces (`f({.host = name})`), or captured by value by a lambda.
+// Give such an argument a name on a line before. Nothing of this library takes an argument that
+// would have to be written so; tests/install says which forms are sound with which compiler.
 #pragma once
 
 #include <coroutine>

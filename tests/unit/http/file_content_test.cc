@@ -160,27 +160,23 @@ TEST_CASE("a body that is set behind a file takes its place") {
   Wire wire;
   const Directory directory;
   directory.write("a", counted(100'000));
-  wire.router.add({.method = Method::get,
-                   .path = "/f",
-                   .handler = [&](Request&, Response& response) {
-                     response.file(directory.path, "a").body("no");
-                   }});
-  wire.router.add({.method = Method::get,
-                   .path = "/throws",
-                   .handler = [&](Request&, Response& response) {
-                     response.file(directory.path, "a");
-                     throw 1;
-                   }});
-  wire.router.add({.method = Method::get,
-                   .path = "/none",
-                   .handler = [&](Request&, Response& response) {
-                     response.file("/nonexistent-directory", "a");
-                   }});
-  wire.router.add({.method = Method::get,
-                   .path = "/204",
-                   .handler = [&](Request&, Response& response) {
-                     response.file(directory.path, "a").status(204);
-                   }});
+  wire.router.add(
+      {.method = Method::get, .path = "/f", .handler = [&](Request&, Response& response) {
+         response.file(directory.path, "a").body("no");
+       }});
+  wire.router.add(
+      {.method = Method::get, .path = "/throws", .handler = [&](Request&, Response& response) {
+         response.file(directory.path, "a");
+         throw 1;
+       }});
+  wire.router.add(
+      {.method = Method::get, .path = "/none", .handler = [&](Request&, Response& response) {
+         response.file("/nonexistent-directory", "a");
+       }});
+  wire.router.add(
+      {.method = Method::get, .path = "/204", .handler = [&](Request&, Response& response) {
+         response.file(directory.path, "a").status(204);
+       }});
   wire.router.add({.method = Method::get,
                    .path = "/waits",
                    .handler = [&](Request&, Response& response) -> Task<> {
@@ -204,7 +200,8 @@ TEST_CASE("a body that is set behind a file takes its place") {
   CHECK(wire.count("requests_answered") == 5);
 }
 
-TEST_CASE("a client that reads slowly holds one piece; a drain waits for it, the deadline cuts it") {
+TEST_CASE(
+    "a client that reads slowly holds one piece; a drain waits for it, the deadline cuts it") {
   for (const bool reads : {true, false}) {
     CAPTURE(reads);
     Served served;

@@ -41,7 +41,8 @@ int failed(const std::string& lines, const std::string& method = "GET",
 // "0-9", "416", or nothing for all of it.
 std::string range(const std::string& lines, std::uint64_t bytes = 100, bool strong = true,
                   const std::string& method = "GET") {
-  const Validators has{.etag = strong ? "\"a\"" : "W/\"a\"", .modified = modified, .strong = strong};
+  const Validators has{
+      .etag = strong ? "\"a\"" : "W/\"a\"", .modified = modified, .strong = strong};
   const ByteRange found = wanted_range(Asked(lines, method).exchange.request, has, bytes);
   if (found.kind == ByteRange::Kind::unsatisfiable) return "416";
   if (found.kind == ByteRange::Kind::whole) {
@@ -84,7 +85,8 @@ TEST_CASE("dates count where no tag is given, and are dates") {
   CHECK(failed("If-Modified-Since: " + later + "\r\n") == 304);
   CHECK(failed("If-Modified-Since: " + before + "\r\n") == 0);
   CHECK(failed("If-Modified-Since: yesterday\r\n") == 0);
-  CHECK(failed("If-Modified-Since: " + on_time + "\r\nIf-Modified-Since: " + on_time + "\r\n") == 0);
+  CHECK(failed("If-Modified-Since: " + on_time + "\r\nIf-Modified-Since: " + on_time + "\r\n") ==
+        0);
   CHECK(failed("If-Modified-Since: " + on_time + "\r\nContent-Length: 0\r\n", "POST") == 0);
   CHECK(failed("If-Unmodified-Since: " + on_time + "\r\n") == 0);
   CHECK(failed("If-Unmodified-Since: " + before + "\r\n") == 412);
@@ -116,8 +118,8 @@ TEST_CASE("one range of bytes") {
 
 TEST_CASE("what is no single range of bytes is answered with all of it") {
   for (const char* value : {"", "bytes", "bytes=", "bytes=-", "bytes=a-b", "bytes=5", "bytes=9-5",
-                            "bytes=0-1,3-4", "bytes=0-1, ", "lines=0-1", "bytes=0 - 1", "bytes=+1-2",
-                            "bytes=--1", "bytes=0x0-1", "bytes=0-1-2"}) {
+                            "bytes=0-1,3-4", "bytes=0-1, ", "lines=0-1", "bytes=0 - 1",
+                            "bytes=+1-2", "bytes=--1", "bytes=0x0-1", "bytes=0-1-2"}) {
     CAPTURE(value);
     CHECK(range(std::string("Range: ") + value + "\r\n") == "");
   }

@@ -6,15 +6,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <system_error>
 
 #include "directory.h"
+#include "io/pair.h"
+#include "io/world.h"
 
 using namespace lastcall;
+
+#define EVERY SimulatedWorld, UringWorld, EpollWorld  // implementations of the seam
 
 TEST_CASE("a file is opened below its directory, and what it is is told") {
   const Directory directory;
@@ -104,4 +110,84 @@ TEST_CASE("a file system without sendfile is no hindrance") {
   CHECK(sent > 0);
   close(pair[0]);
   close(pair[1]);
+}
+
+// ---- through the seam (io.h)
+
+namespace {
+
+// A file with so much of `pattern`.
+FilePiece piece_of(std::FILE* file, std::size_t bytes) {
+  const std::string content = pattern(bytes);
+  REQUIRE(std::fwrite(content.data(), 1, content.size(), file) == content.size());
+  REQUIRE(std::fflush(file) == 0);
+  return {.file = ::fileno(file), .offset = 0, .bytes = bytes};
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("send a file: from its offset, as its client reads, and received from meanwhile",
+                   W, EVERY) {
+  W world;
+  const Pair pair(world);
+  std::FILE* const file = std::tmpfile();
+  FilePiece piece = piece_of(file, 16 << 20);
+  piece.offset = 5;
+  piece.bytes -= 5;
+  world.io().submit_recv(pair.ours, receiving, false);
+  world.io().submit_send_file(pair.ours, piece, sending);
+  CHECK(world.settle().empty());
+  CHECK(world.io().operations() == 2);
+  world.send(pair.theirs, "meanwhile");
+  CHECK(receive(world, 9) == "meanwhile");
+  std::string got;
+  Completions all;
+  while (got.size() < piece.bytes) {
+    const std::string read =
+        world.receive(pair.theirs, std::min<std::size_t>(64 << 10, piece.bytes - got.size()));
+    if (read.empty()) break;
+    got += read;
+    const auto some = world.io().harvest(0);
+    all.insert(all.end(), some.begin(), some.end());
+  }
+  CHECK((got == pattern(16 << 20).substr(5)));
+  if (all.empty()) all = world.harvest(1);
+  REQUIRE(all.size() == 1);
+  CHECK(all[0].ticket.pack() == sending.pack());
+  CHECK(all[0].result == static_cast<int>(piece.bytes));
+  CHECK_FALSE(all[0].more);
+  world.io().submit_send(pair.ours, "more", sending);  // as before
+  CHECK(of(world.harvest(1), sending).size() == 1);
+  CHECK(world.receive(pair.theirs, 4) == "more");
+  cancel(world, pair.ours, receiving);
+  world.io().close(pair.ours);
+  std::fclose(file);
+  check_nothing_left(world);
+}
+
+TEST_CASE_TEMPLATE("send a file: one that ends early, and a client that goes", W, EVERY) {
+  for (const bool goes : {false, true}) {
+    W world;
+    const Pair pair(world);
+    std::FILE* const file = std::tmpfile();
+    FilePiece piece = piece_of(file, goes ? 16 << 20 : 1000);
+    if (!goes) piece.bytes += 1;
+    world.io().submit_send_file(pair.ours, piece, sending);
+    if (goes) {
+      CHECK(world.settle().empty());
+      world.io().shut_both(pair.ours);
+    }
+    const Completions all = world.settle();
+    REQUIRE(of(all, sending).size() == 1);
+    const int result = of(all, sending)[0].result;
+    if (goes) {
+      CHECK(result < static_cast<int>(piece.bytes));
+      CHECK(result != -ENODATA);
+    } else {
+      CHECK(result == -ENODATA);
+    }
+    world.io().close(pair.ours);
+    std::fclose(file);
+    check_nothing_left(world);
+  }
 }

@@ -123,8 +123,8 @@ TEST_CASE("connections above the bound wait in the queue and are served as other
 
 TEST_CASE("a hook that throws does not keep the drain from its end") {
   WorkerConfig config;
-  config.on_drain = detail::Callable<void()>::of(
-      [] { throw std::runtime_error("the hook's own failure"); });
+  config.on_drain =
+      detail::Callable<void()>::of([] { throw std::runtime_error("the hook's own failure"); });
   Wire wire(config, Budget{.window = 0, .timeout = 500});
   wire.signal(SIGTERM);
   wire.pass(200);

@@ -6,11 +6,17 @@
 #include <stdexcept>
 #include <vector>
 
+#include <lastcall/exit_code.h>
+
+#include "captured.h"
+#include "server/audit.h"
 #include "wire.h"
 
 using namespace lastcall;
 
 namespace {
+
+constexpr int starts_after_ms = 500;
 
 WorkerConfig with_places(std::size_t count, bool evicts = false) {
   WorkerConfig config;
@@ -322,12 +328,38 @@ TEST_CASE("an instant to try an accept again that has passed wakes nobody, room 
   }
 }
 
-TEST_CASE("what runs at the start may fail before it is a coroutine: it is told, and served on") {
+TEST_CASE("what runs before serving may fail before it is a coroutine: it ends by exit code 1") {
   WorkerConfig config;
   config.on_start = detail::Callable<Task<>()>::of(
       []() -> Task<> { throw std::runtime_error("not a coroutine yet"); });
+  const Captured captured;
   Wire wire(config);
-  CHECK(status(wire.ask(wire.connect(), hello)) == 200);
+  wire.pass(3000);
+  CHECK(captured.count("what was to run before serving failed: not a coroutine yet") == 1);
+  CHECK(wire.worker.stopped());
+  CHECK(exit_code(wire.process) == exit_failed.code);
+}
+
+TEST_CASE("clients wait until what runs before serving has ended; in a drain, too") {
+  for (const bool drains : {false, true}) {
+    CAPTURE(drains);
+    WorkerConfig config;
+    config.on_start = detail::Callable<Task<>()>::of(
+        []() -> Task<> { co_await sleep(std::chrono::milliseconds(starts_after_ms)); });
+    Wire wire(config);
+    const int socket = wire.connect();
+    CHECK(wire.ask(socket, hello).empty());
+    CHECK_FALSE(wire.process.ready());
+    if (drains) {
+      wire.signal(SIGTERM);
+      wire.pass(2500);
+      CHECK(status(wire.take(socket)) == 200);
+    } else {
+      wire.pass(starts_after_ms + 100);
+      CHECK(status(wire.take(socket)) == 200);
+      CHECK(wire.process.ready());
+    }
+  }
 }
 
 TEST_CASE("halves of heads keep nobody from being served, however many there are") {
