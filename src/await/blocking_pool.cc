@@ -1,7 +1,6 @@
 #include "await/blocking_pool.h"
 
 #include <algorithm>
-#include <csignal>
 #include <exception>
 #include <stdexcept>
 #include <utility>
@@ -14,6 +13,7 @@
 #include "await/operations.h"
 #include "await/ready.h"
 #include "base/check.h"
+#include "base/signal_mask.h"
 
 namespace lastcall {
 
@@ -32,21 +32,15 @@ BlockingPool::~BlockingPool() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-// Signals are the workers' to hear: a thread is born with all of them blocked.
 bool BlockingPool::start_thread(std::string& why) {
-  sigset_t all;
-  sigset_t ours;
-  sigfillset(&all);
-  CHECK(pthread_sigmask(SIG_SETMASK, &all, &ours) == 0);
-  bool started = true;
+  const SignalsBlocked blocked;
   try {
     threads_.emplace_back(&BlockingPool::run, this);
+    return true;
   } catch (const std::exception& error) {
     why = error.what();
-    started = false;
+    return false;
   }
-  CHECK(pthread_sigmask(SIG_SETMASK, &ours, nullptr) == 0);
-  return started;
 }
 
 void BlockingPool::make_sure_of_a_thread() {
@@ -138,7 +132,6 @@ void BlockingCall::begin(std::coroutine_handle<> waiter) {
   if (here.operations.canceled()) throw Canceled();
   if (here.blocking == nullptr) throw std::logic_error("nothing that blocks can be run here");
   here.blocking->make_sure_of_a_thread();
-  if (!here.jobs.admit()) throw std::runtime_error("too many jobs run: --max-jobs");
   worker_ = here.worker;
   job_ = here.jobs.enter(name_.text(), here.now);
   woken_.waiter = waiter;
@@ -166,12 +159,12 @@ void BlockingCall::cancel() {
   wake();
 }
 
-BlockingCall::~BlockingCall() {
+void BlockingCall::leave() {
   if (job_ == nullptr) return;
   Context& here = context();
   if (!here.blocking->take_back(*this)) here.blocking->wait_for(*this);
   inbox_of(worker_).take_back(*this);
-  here.jobs.leave(job_, true, here.now);
+  here.jobs.leave(std::exchange(job_, nullptr), true, here.now);
 }
 
 }  // namespace detail

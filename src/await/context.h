@@ -6,6 +6,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 
 #include "base/limits.h"
 
@@ -34,6 +35,10 @@ struct Context {
   OpenStreams& open_streams;
   Jobs& jobs;
   unsigned worker;
+  // Descriptors: each open file takes the place of a client.
+  const std::size_t* connections_open = nullptr;
+  std::size_t places = 0;
+  std::size_t files_open = 0;
   BlockingPool* blocking = nullptr;  // null: code that blocks cannot be run
   Ms now = 0;                        // of this turn
   bool draining = false;             // the signal has come
@@ -41,6 +46,10 @@ struct Context {
   // The instant `wait` milliseconds from now, which may be any number.
   [[nodiscard]] Ms after(Ms wait) const {
     return now + std::clamp<Ms>(wait, 0, limits::wait_ms_max);
+  }
+  [[nodiscard]] bool has_room_for_file() const {
+    const std::size_t open = connections_open == nullptr ? 0 : *connections_open;
+    return files_open == 0 || files_open + open < places;
   }
   static void enter(Context* context);  // null: this thread runs none any more
   void begin_drain();

@@ -1,5 +1,6 @@
 #include "await/inbox.h"
 
+#include <algorithm>
 #include <array>
 #include <exception>
 #include <utility>
@@ -33,7 +34,7 @@ void Inbox::open(unsigned worker, Io& io, int wake_fd, const Metrics& metrics,
   wake_fd_ = wake_fd;
   metrics_ = &metrics;
   jobs_max_ = jobs_max;
-  takes_jobs_ = true;
+  takes_jobs_ = takes_callables_ = true;
   refused_ = 0;
 }
 
@@ -41,8 +42,8 @@ bool Inbox::add(detail::Posted& posted, As what) noexcept {
   const std::lock_guard lock(mutex_);
   if (io_ == nullptr) return false;
   const bool job = what == As::job;
-  const bool room = size_ < limits::posts_max &&
-                    (!job || (takes_jobs_ && jobs_ + metrics_->get("jobs_running") < jobs_max_));
+  const bool room = size_ < limits::posts_max && (job || takes_callables_) &&
+                    (!job || (takes_jobs_ && jobs_ + running_jobs() < jobs_max_));
   if (!room && what != As::completion) return false;
   posted.next = nullptr;
   *end_ = &posted;
@@ -54,6 +55,11 @@ bool Inbox::add(detail::Posted& posted, As what) noexcept {
 }
 
 void Inbox::take_back(detail::Posted& posted) noexcept {
+  for (detail::Posted** link = &running_; *link != nullptr; link = &(*link)->next) {
+    if (*link != &posted) continue;
+    *link = posted.next;
+    return;
+  }
   const std::lock_guard lock(mutex_);
   for (detail::Posted** link = &first_; *link != nullptr; link = &(*link)->next) {
     if (*link != &posted) continue;
@@ -66,16 +72,16 @@ void Inbox::take_back(detail::Posted& posted) noexcept {
 
 void Inbox::run(Metrics& metrics) {
   if (!has_some()) return;
-  detail::Posted* next = nullptr;
+  DCHECK(running_ == nullptr);
   {
     const std::lock_guard lock(mutex_);
-    next = std::exchange(first_, nullptr);
+    running_ = std::exchange(first_, nullptr);
     end_ = &first_;
     size_ = jobs_ = 0;
     some_.store(false, std::memory_order_relaxed);
   }
-  while (next != nullptr) {
-    detail::Posted& posted = *std::exchange(next, next->next);
+  while (running_ != nullptr) {
+    detail::Posted& posted = *std::exchange(running_, running_->next);
     try {
       posted.run(posted);
     } catch (const std::exception& error) {
@@ -93,9 +99,19 @@ std::size_t Inbox::waiting() const {
   return size_;
 }
 
-void Inbox::refuse_jobs() {
+std::size_t Inbox::running_jobs() const {
+  const std::uint64_t all = metrics_->get("jobs_running");
+  return all - std::min(all, metrics_->get("blocking_calls"));
+}
+
+void Inbox::refuse_callables() {
   const std::lock_guard lock(mutex_);
-  takes_jobs_ = false;
+  takes_callables_ = false;
+}
+
+void Inbox::refuse_all() {
+  const std::lock_guard lock(mutex_);
+  takes_jobs_ = takes_callables_ = false;
 }
 
 bool Inbox::close_if_empty() {

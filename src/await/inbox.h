@@ -23,19 +23,22 @@ class Inbox {
   // ---- its worker's
   void open(unsigned worker, Io& io, int wake_fd, const Metrics& metrics, std::size_t jobs_max);
   [[nodiscard]] bool has_some() const { return some_.load(std::memory_order_acquire); }
-  void run(Metrics& metrics);  // all there are now
+  void run(Metrics& metrics);                       // all there are now
+  void take_back(detail::Posted& posted) noexcept;  // if it is here, and has not run
   [[nodiscard]] std::size_t waiting() const;
-  void refuse_jobs();                   // from here on: the drain's deadline
+  void refuse_callables();              // from here on, but for jobs: there is nothing else to do
+  void refuse_all();                    // the drain's deadline has passed
   [[nodiscard]] bool close_if_empty();  // nothing is taken any more
   void note_refused(Metrics& metrics);  // counted since
 
   // ---- any thread's
   enum class As : std::uint8_t { callable, job, completion };  // which is always taken
   [[nodiscard]] bool add(detail::Posted& posted, As what) noexcept;
-  void take_back(detail::Posted& posted) noexcept;  // if it is here
   void count_refused() noexcept;
 
  private:
+  [[nodiscard]] std::size_t running_jobs() const;
+
   mutable std::mutex mutex_;  // of what follows
   detail::Posted* first_ = nullptr;
   detail::Posted** end_ = &first_;
@@ -45,9 +48,12 @@ class Inbox {
   Io* io_ = nullptr;  // null: closed
   int wake_fd_ = -1;
   const Metrics* metrics_ = nullptr;
+  bool takes_callables_ = false;
   bool takes_jobs_ = false;
   std::size_t refused_ = 0;
   std::atomic<bool> some_{false};
+  detail::Posted* running_ =
+      nullptr;  // the worker's own: what `run` has taken, and is still to run
 };
 
 // Of the worker of that number, for the life of the process.

@@ -22,9 +22,9 @@ bool on_worker() noexcept { return on_a_worker(); }
 
 bool admit_job() { return context().jobs.admit(); }
 
-void lose_job(Name name) noexcept {
+void lose_job(Name name, const char* why) noexcept {
   context().metrics.add("jobs_failed");
-  log::error("job {} could not begin: there is no memory for it", name.text());
+  log::error("job {} failed: {}", name.text(), why);
 }
 
 bool start_job(Name name, Task<> task) {
@@ -41,7 +41,7 @@ Jobs::Jobs(TimerWheel& timers, Metrics& metrics, JobTable& table, std::size_t jo
       overdue_(&Jobs::on_overdue, this) {}
 
 bool Jobs::admit() {
-  if (!canceled_ && all_.size() < jobs_max_) return true;
+  if (!canceled_ && all_.size() - entered_ < jobs_max_) return true;
   metrics_.add("jobs_refused");
   return false;
 }
@@ -74,10 +74,17 @@ Jobs::Job& Jobs::add(std::string_view name, Ms now) {
   return *all_.back();
 }
 
-void* Jobs::enter(std::string_view name, Ms now) { return &add(name, now); }
+void* Jobs::enter(std::string_view name, Ms now) {
+  Job& job = add(name, now);
+  ++entered_;
+  metrics_.add("blocking_calls");
+  return &job;
+}
 
 void Jobs::leave(void* entered, bool well, Ms now) {
   Job& job = *static_cast<Job*>(entered);
+  --entered_;
+  metrics_.subtract("blocking_calls");
   if (well) {
     metrics_.add("jobs_finished");
   } else {

@@ -100,6 +100,7 @@ class Jobs {
   JobTable& table_;
   const std::size_t jobs_max_;
   std::vector<std::unique_ptr<Job>> all_;
+  std::size_t entered_ = 0;  // of them: no coroutines of ours, and bounded by who awaits them
   std::vector<Job*> new_;
   std::vector<Job*> starting_;  // swapped with it: both keep their room
   std::vector<Job*> ended_;

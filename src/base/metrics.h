@@ -64,6 +64,7 @@ inline constexpr MetricRow metric_rows[] = {
      "Turns of a worker that were late by a second or more: a handler blocked it, or the process "
      "was stopped."},
     {"handler_failed", counter, "Handlers that threw: answered 500."},
+    {"files_denied", counter, "Files answered 503 since there was no descriptor or no memory."},
     {"writes_waited", counter,
      "Times a handler waited for its client to read what it had written."},
     {"contents_left", counter,
@@ -92,6 +93,7 @@ inline constexpr MetricRow metric_rows[] = {
     {"jobs_failed", counter, "Background jobs that ended by an exception."},
     {"jobs_refused", counter, "Background jobs refused at the bound, or for want of memory."},
     {"jobs_unfinished", counter, "Background jobs cut by the deadline."},
+    {"blocking_calls", gauge, "Calls that block, running or waiting for a thread; jobs, too."},
     {"posts_refused", counter, "Callables and jobs of other threads that no worker took."},
     {"posts_failed", counter, "Callables of other threads that ended by an exception."},
     {"streams_open", gauge, "Outbound connections open now."},

@@ -61,6 +61,15 @@ struct ConnectionCalls {
   void (*note_moved)(Exchange& exchange) noexcept;  // there is something to send, or to take
 };
 
+// What `Response::file` has chosen, and what stood before in what it has set.
+struct FileAnswer {
+  std::unique_ptr<FileContent> content;  // in the place of the body; null: that is whole there
+  std::size_t fields_from = 0;           // of the response's fields,
+  std::size_t fields_bytes = 0;          // those that it has added
+  int status = 200;
+  std::string type;
+};
+
 struct Exchange {
   explicit Exchange(Memory& memory);
   Exchange(const Exchange&) = delete;
@@ -137,9 +146,9 @@ struct Exchange {
 
   IncomingBody in;
   OutgoingBody out;
-  std::unique_ptr<FileContent> file;  // of the answer, in the place of its body
-  std::size_t read_all_max = 0;       // bytes
-  bool answered = false;              // what still comes of its content is discarded
+  FileAnswer file_answer;
+  std::size_t read_all_max = 0;  // bytes
+  bool answered = false;         // what still comes of its content is discarded
 
   // Of a coroutine handler.
   Task<> task;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <ctime>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -11,8 +12,10 @@
 
 #include <lastcall/response.h>
 
+#include "await/context.h"
 #include "base/check.h"
 #include "base/limits.h"
+#include "base/metrics.h"
 #include "http/date.h"
 #include "http/exchange.h"
 #include "http/preconditions.h"
@@ -80,8 +83,10 @@ int status_of(int error) {
 Validators validators_of(const OpenedFile& opened) {
   const std::string opaque =
       fmt::format("\"{:x}-{:x}.{:x}\"", opened.bytes, opened.modified, opened.modified_ns);
+  // A time to come is none to tell (RFC 9110 section 8.8.2.1), nor one that no date stands for.
+  const auto modified = std::clamp<std::int64_t>(opened.modified, 0, std::time(nullptr));
   return {.etag = opened.settled ? opaque : "W/" + opaque,
-          .modified = opened.modified,
+          .modified = modified,
           .strong = opened.settled};
 }
 
@@ -96,41 +101,76 @@ FilePiece& FileContent::piece(std::uint64_t sent) {
   return piece_;
 }
 
+// What it sets is taken back where something else replaces it: `drop_file`.
 Response& Response::file(std::string_view directory, std::string_view path) {
   if (exchange_ == nullptr) throw std::logic_error("a file is sent in answer to a request");
   body("");
-  OpenedFile opened = open_below(std::string(directory), path);
+  Context& here = context();
+  OpenedFile opened;
+  opened.error = EMFILE;
+  if (here.has_room_for_file()) opened = open_below(std::string(directory), path);
   if (opened.error != 0) {
     const int failed = status_of(opened.error);
-    return status(failed).body(reason_phrase(failed));
+    if (failed == 503) here.metrics.add("files_denied");
+    return status(failed).content_type("text/plain").body(reason_phrase(failed));
   }
+  FileAnswer& answer = exchange_->file_answer;
+  answer = {.content = nullptr,
+            .fields_from = fields_.size(),
+            .fields_bytes = 0,
+            .status = status_,
+            .type = content_type_};
+  has_file_ = true;
+  const ByteRange part = choose_part(opened, path);
+  answer.fields_bytes = fields_.size() - answer.fields_from;
+  if (part.bytes == 0) return *this;
+  if (part.bytes <= limits::file_in_answer_bytes && exchange_->request.method() != Method::head) {
+    body_.resize(part.bytes);
+    const std::size_t read = read_cached(opened.fd.get(), part.first, body_.data(), body_.size());
+    if (read == body_.size()) return *this;
+    body_.clear();
+  }
+  answer.content =
+      std::make_unique<FileContent>(std::move(opened.fd), part.first, part.bytes, here.files_open);
+  return *this;
+}
+
+// What of it is sent, nothing where the status says it all. With a status of failure all of it is:
+// neither conditions nor ranges mean anything then (RFC 9110 sections 13.2.1 and 14.2).
+ByteRange Response::choose_part(const OpenedFile& opened, std::string_view path) {
+  const ByteRange whole{.bytes = opened.bytes};
+  const ByteRange none{};
+  content_type(type_of(path));
+  if (status_ > 299) return whole;
   const Request& request = exchange_->request;
   const Validators has = validators_of(opened);
   field("ETag", has.etag).field("Last-Modified", http_date(has.modified));
-  if (const int failed = failed_precondition(request, has); failed != 0) return status(failed);
-  content_type(type_of(path)).field("Accept-Ranges", "bytes");
+  if (const int failed = failed_precondition(request, has); failed != 0) {
+    status(failed);
+    return none;
+  }
+  field("Accept-Ranges", "bytes");
+  if (status_ != 200) return whole;
   const ByteRange range = wanted_range(request, has, opened.bytes);
-  if (range.kind == ByteRange::Kind::unsatisfiable)
-    return status(416).field("Content-Range", fmt::format("bytes */{}", opened.bytes));
+  if (range.kind == ByteRange::Kind::unsatisfiable) {
+    status(416).field("Content-Range", fmt::format("bytes */{}", opened.bytes));
+    return none;
+  }
   if (range.kind == ByteRange::Kind::part) {
     status(206).field("Content-Range", fmt::format("bytes {}-{}/{}", range.first,
                                                    range.first + range.bytes - 1, opened.bytes));
   }
-  if (range.bytes <= limits::file_in_answer_bytes && request.method() != Method::head) {
-    body_.resize(range.bytes);
-    const std::size_t read = read_cached(opened.fd.get(), range.first, body_.data(), body_.size());
-    if (read == body_.size()) return *this;
-    body_.clear();
-  }
-  if (range.bytes == 0) return *this;
-  exchange_->file = std::make_unique<FileContent>(std::move(opened.fd), range.first, range.bytes);
-  has_file_ = true;
-  return *this;
+  return range;
 }
 
 void Response::drop_file() {
   has_file_ = false;
-  exchange_->file.reset();
+  FileAnswer& answer = exchange_->file_answer;
+  answer.content.reset();
+  fields_.erase(answer.fields_from, answer.fields_bytes);
+  status_ = answer.status;
+  content_type_ = answer.type;
+  body_.clear();
 }
 
 }  // namespace lastcall

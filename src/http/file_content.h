@@ -2,6 +2,7 @@
 // connection that sends it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <utility>
 
@@ -12,8 +13,12 @@ namespace lastcall {
 
 class FileContent {
  public:
-  FileContent(OwnedDescriptor file, std::uint64_t first, std::uint64_t bytes)
-      : file_(std::move(file)), first_(first), bytes_(bytes) {}
+  // `open`: counts those that are.
+  FileContent(OwnedDescriptor file, std::uint64_t first, std::uint64_t bytes, std::size_t& open)
+      : file_(std::move(file)), first_(first), bytes_(bytes), open_(open) {
+    ++open_;
+  }
+  ~FileContent() { --open_; }
   FileContent(const FileContent&) = delete;
   FileContent& operator=(const FileContent&) = delete;
 
@@ -25,6 +30,7 @@ class FileContent {
   const OwnedDescriptor file_;
   const std::uint64_t first_;
   const std::uint64_t bytes_;
+  std::size_t& open_;
   FilePiece piece_;
 };
 

@@ -149,7 +149,7 @@ bool Parser::is_host(std::string_view host) {
   if (host_bytes_ > 0 && host == std::string_view(host_.data(), host_bytes_)) return true;
   if (!is_authority(host)) return false;
   host_bytes_ = host.size() <= host_.size() ? static_cast<std::uint8_t>(host.size()) : 0;
-  std::memcpy(host_.data(), host.data(), host_bytes_);
+  host.copy(host_.data(), host_bytes_);
   return true;
 }
 

@@ -25,7 +25,10 @@ std::string_view take_etag(std::string_view& list) {
   const std::string_view tag =
       close == std::string_view::npos ? std::string_view{} : list.substr(0, close + 1);
   list.remove_prefix(tag.size());
-  return tag;
+  const bool is_tag = std::none_of(tag.begin(), tag.end(), [](char c) {
+    return static_cast<unsigned char>(c) <= ' ' || c == 0x7f;
+  });
+  return is_tag ? tag : std::string_view{};
 }
 
 bool same_etag(std::string_view a, std::string_view b, Comparison how) {
@@ -55,6 +58,12 @@ std::optional<std::uint64_t> number(std::string_view digits) {
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
   return error == std::errc{} ? value : std::numeric_limits<std::uint64_t>::max();
+}
+
+bool is_less(std::string_view a, std::string_view b) {  // digits
+  a.remove_prefix(std::min(a.find_first_not_of('0'), a.size()));
+  b.remove_prefix(std::min(b.find_first_not_of('0'), b.size()));
+  return a.size() != b.size() ? a.size() < b.size() : a < b;
 }
 
 // Section 13.1.5: a client that has another state of it gets all of it.
@@ -105,7 +114,8 @@ ByteRange wanted_range(const Request& request, const Validators& has, std::uint6
     if (size == 0) return whole;
     return {.kind = ByteRange::Kind::part, .first = bytes - size, .bytes = size};
   }
-  if (!first || (!last && !open) || (last && *last < *first)) return whole;
+  if (!first || (!last && !open) || (last && is_less(set.substr(dash + 1), set.substr(0, dash))))
+    return whole;
   if (*first >= bytes) return none;
   const std::uint64_t end = open ? bytes : std::min(*last, bytes - 1) + 1;
   return {.kind = ByteRange::Kind::part, .first = *first, .bytes = end - *first};

@@ -139,9 +139,9 @@ ResponseBody Response::begin_as(std::optional<std::uint64_t> length) {
 }
 
 void Response::clear() {
+  if (has_file_) drop_file();
   status_ = 200;
   closes_ = false;
-  if (has_file_) drop_file();
   // One large answer does not bloat a pool for ever: nothing but a swap frees a string's memory.
   for (std::string* text : {&content_type_, &fields_, &body_}) {
     text->clear();

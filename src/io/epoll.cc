@@ -232,8 +232,8 @@ void Epoll::begin(Watch& watch) {
   watch.registered = epoll_ctl(epoll_, EPOLL_CTL_ADD, watch.fd, &event) == 0;
   if (watch.registered) return;
   watch.refused = watch.readable = true;
-  // EPERM: a regular file, which is always ready.
-  if (errno == EPERM || full_said_) return;
+  // EPERM: a regular file, which is always ready. EBADF: none is open, or not for this.
+  if (errno == EPERM || errno == EBADF || full_said_) return;
   full_said_ = true;
   log::error(
       "epoll takes no further descriptor: {}; those beyond are tried {} times a second, which is "
@@ -544,9 +544,9 @@ Epoll::Outcome Epoll::send_file(Watch& watch, const Operation& operation) {
                                         piece.bytes - piece.sent);
   if (bytes == -EINTR) return Outcome::again;
   if (bytes == -EAGAIN) return wait_writable(watch);
-  if (bytes <= 0) return end(operation, bytes == 0 ? -ENODATA : bytes);
-  piece.sent += static_cast<std::size_t>(bytes);
-  return piece.sent < piece.bytes ? Outcome::again : end(operation, static_cast<int>(piece.bytes));
+  if (bytes > 0) piece.sent += static_cast<std::size_t>(bytes);
+  const bool more = bytes > 0 && piece.sent < piece.bytes;
+  return more ? Outcome::again : end(operation, sent_of(piece, bytes));
 }
 
 // Called again, connect(2) tells how the first call has gone on.
@@ -563,7 +563,7 @@ Epoll::Outcome Epoll::connect(Watch& watch, Operation& operation) {
 Epoll::Outcome Epoll::poll(Watch& watch, const Operation& operation) {
   pollfd look{watch.fd, static_cast<short>(operation.size), 0};
   if (::poll(&look, 1, 0) != 1) return wait(watch);
-  return end(operation, look.revents);
+  return end(operation, (look.revents & POLLNVAL) != 0 ? -EBADF : look.revents);
 }
 
 // ---- lent buffers

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <csignal>
 #include <exception>
 #include <utility>
 
@@ -12,6 +11,7 @@
 
 #include "base/check.h"
 #include "base/reserve.h"
+#include "base/signal_mask.h"
 #include "io/sockets.h"
 
 namespace lastcall {
@@ -38,13 +38,9 @@ FileThread::~FileThread() {
   thread_.join();
 }
 
-// Signals are the loop's to hear: the thread is born with all of them blocked.
 bool FileThread::start() {
   if (thread_.joinable()) return true;
-  sigset_t all;
-  sigset_t ours;
-  sigfillset(&all);
-  CHECK(pthread_sigmask(SIG_SETMASK, &all, &ours) == 0);
+  const SignalsBlocked blocked;
   try {
     thread_ = std::thread(&FileThread::run, this);
   } catch (const std::exception& error) {  // no thread, or no memory for it
@@ -54,7 +50,6 @@ bool FileThread::start() {
           error.what());
     }
   }
-  CHECK(pthread_sigmask(SIG_SETMASK, &ours, nullptr) == 0);
   return thread_.joinable();
 }
 

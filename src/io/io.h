@@ -4,7 +4,7 @@
 // the implementation that serves, epoll.h the one for where io_uring is denied, simulated.h one
 // with a virtual clock and a network that misbehaves on purpose, for tests;
 // tests/unit/io/io_test.cc holds all three to this page. One `Io` belongs to one worker and
-// is used on its thread only.
+// is used on its thread only, but for `wake`.
 //
 // Invariants
 //  1. `operations()` is +1 for each submit and -1 for each completion without `more` that a
@@ -23,6 +23,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -87,7 +88,15 @@ struct FilePiece {
   int socket = -1;
   Ticket ticket{};
   std::size_t sent = 0;
+  unsigned pauses = 0;  // since it last went on
 };
+
+// What a send of it has come to, when its last call has returned `last`: all, or what went before
+// an error; 0: the file has ended.
+[[nodiscard]] inline int sent_of(const FilePiece& piece, int last) {
+  if (last == 0) return -ENODATA;
+  return last < 0 && piece.sent == 0 ? last : static_cast<int>(piece.sent);
+}
 
 // What TCP has counted so far in this network namespace (proc(5), net/netstat); -1: cannot be
 // known.
@@ -174,7 +183,7 @@ class Io {
   // Handshakes half-way on `port`, which are in no accept queue yet; -1: cannot be known.
   virtual int handshakes_half_way(std::uint16_t port) = 0;
   virtual TcpCounts tcp_counts() = 0;
-  virtual void wake(int eventfd) = 0;        // another worker's
+  virtual void wake(int eventfd) = 0;        // a worker's; on any thread
   virtual std::string peer(int socket) = 0;  // "address:port", for the log
 };
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
@@ -138,7 +139,7 @@ class Uring final : public SocketIo {
   io_uring_sqe* next_sqe();
   void note(int result);
   void await_writable(FilePiece& piece);
-  void on_writable(FilePiece& piece);
+  void on_writable(FilePiece& piece, int woken);
   void take_completions();
   void publish_buffers();
 
@@ -297,7 +298,7 @@ void Uring::take_completions() {
   io_uring_for_each_cqe(&ring_, head, cqe) {
     ++count;
     if (FilePiece* const piece = piece_of(cqe->user_data)) {
-      on_writable(*piece);
+      on_writable(*piece, cqe->res);
       continue;
     }
     Completion c;
@@ -325,12 +326,25 @@ void Uring::take_completions() {
 
 void Uring::await_writable(FilePiece& piece) {
   io_uring_sqe* sqe = next_sqe();
-  io_uring_prep_poll_add(sqe, piece.socket, POLLOUT);
+  if (piece.pauses == 0) {
+    io_uring_prep_poll_add(sqe, piece.socket, POLLOUT);
+  } else {
+    // Of a client that has sent its FIN each poll of the ring is over at once (POLLRDHUP).
+    static const std::array<__kernel_timespec, 7> pauses = [] {
+      std::array<__kernel_timespec, 7> all{};
+      for (std::size_t i = 0; i < all.size(); ++i) all[i].tv_nsec = 1'000'000LL << i;
+      return all;
+    }();
+    auto& pause = const_cast<__kernel_timespec&>(
+        pauses[std::min<std::size_t>(piece.pauses, pauses.size()) - 1]);  // which is only read
+    io_uring_prep_timeout(sqe, &pause, 0, 0);
+  }
   io_uring_sqe_set_data64(sqe, data_of(piece));
 }
 
-// Only while nothing of ours is handed over to the ring is the socket a non-blocking one.
-void Uring::on_writable(FilePiece& piece) {
+// Only while nothing of ours is handed over to the ring is the socket a non-blocking one. `woken`:
+// what the poll, or the pause, has ended by.
+void Uring::on_writable(FilePiece& piece, int woken) {
   ::fcntl(piece.socket, F_SETFL, O_NONBLOCK);
   const int bytes = lastcall::send_file(piece.socket, piece.file, piece.offset + piece.sent,
                                         piece.bytes - piece.sent);
@@ -338,12 +352,13 @@ void Uring::on_writable(FilePiece& piece) {
   if (bytes > 0) piece.sent += static_cast<std::size_t>(bytes);
   const bool once_more = bytes == -EAGAIN || bytes == -EINTR;
   if (once_more || (bytes > 0 && piece.sent < piece.bytes)) {
+    const bool by_fin = woken == -ETIME || (woken > 0 && (woken & POLLRDHUP) != 0);
+    piece.pauses = once_more && by_fin ? piece.pauses + 1 : 0;
     --operations_;
     unsent_.push_back(&piece);
     return;
   }
-  const int result = bytes == 0 ? -ENODATA : bytes < 0 ? bytes : static_cast<int>(piece.bytes);
-  taken_.push_back({.ticket = piece.ticket, .result = result});
+  taken_.push_back({.ticket = piece.ticket, .result = sent_of(piece, bytes)});
 }
 
 // ---- lent buffers
@@ -399,6 +414,7 @@ void Uring::submit_send_file(int socket, FilePiece& piece, Ticket ticket) {
   piece.socket = socket;
   piece.ticket = ticket;
   piece.sent = 0;
+  piece.pauses = 0;
   await_writable(piece);
 }
 

@@ -25,10 +25,11 @@ std::string under_way(const Process& process, const WorkerSlot& slot) {
                    route.method_text(), route.path);
   }
   if (!names.empty()) return "a coroutine, perhaps of " + names;
-  return "a coroutine of a job, or something posted";
+  return "a coroutine of a job, a hook, or what was posted";
 }
 
 std::string what_it_does(const Process& process, const WorkerSlot& slot) {
+  if (process.workers_ready < process.slots.size()) return "what runs before serving";
   if (const Route* const route = slot.handling.load(std::memory_order_relaxed))
     return fmt::format("the handler of {} {}", route->method_text(), route->path);
   return process.router == nullptr ? "a coroutine" : under_way(process, slot);
@@ -46,7 +47,7 @@ Ms BlockedLoops::pause() const {
 
 void BlockedLoops::look(Ms now) {
   // Whoever has not looked for so long was stopped, and all others with it.
-  const bool stopped = looked_at_ != 0 && now - looked_at_ > 2 * limits::blocked_ms;
+  const bool stopped = looked_at_ != 0 && now - looked_at_ > pause() + limits::blocked_ms / 2;
   looked_at_ = now;
   if (stopped) return;
   for (std::size_t i = 0; i < told_.size(); ++i) {

@@ -232,7 +232,8 @@ std::string CommandLine::help() const {
 void CommandLine::refuse(const ExitCode& exit, std::string_view why) const {
   be_any_program();
   std::string line(why);
-  std::replace(line.begin(), line.end(), '\n', ' ');
+  std::replace_if(
+      line.begin(), line.end(), [](char c) { return (c >= 0 && c < ' ') || c == 0x7f; }, ' ');
   if (log_.format == "json" && log::enabled(log::Level::error)) {
     log::error("{}", line);
   } else {

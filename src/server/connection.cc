@@ -299,7 +299,7 @@ bool Connection::write_answer(bool close) {
   const Framing framing{.head = request.method() == Method::head,
                         .close = close,
                         .http_1_0 = request.minor_version() == 0};
-  if (exchange_->file != nullptr) return write_file_head(framing);
+  if (exchange_->file_answer.content != nullptr) return write_file_head(framing);
   return write_response(out_, exchange_->response, framing, worker_.date());
 }
 
@@ -309,9 +309,11 @@ bool Connection::write_file_head(const Framing& framing) {
   char* const begin = out_.reserve(head_bytes_max(response));
   if (begin == nullptr) return false;
   const char* const end = end_head(
-      write_head(begin, response, framing, exchange_->file->bytes(), worker_.date()), framing);
+      write_head(begin, response, framing, exchange_->file_answer.content->bytes(), worker_.date()),
+      framing);
   out_.commit(static_cast<std::size_t>(end - begin));
-  if (!framing.head && may_have_content(response.status())) file_ = std::move(exchange_->file);
+  if (!framing.head && may_have_content(response.status()))
+    file_ = std::move(exchange_->file_answer.content);
   return true;
 }
 

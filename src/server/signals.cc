@@ -25,6 +25,7 @@
 #include <lastcall/server.h>
 
 #include "base/check.h"
+#include "base/signal_mask.h"
 #include "io/sockets.h"
 #include "server/blocked_loops.h"
 #include "server/last_words.h"
@@ -256,10 +257,7 @@ void disarm_watchdog() {
 std::string start_signal_watch(int signal_fd, Ms patience, std::string termination_log,
                                std::shared_ptr<const std::atomic<bool>> start_is_over) {
   std::string failed;
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);  // of the thread: no signal is for it
+  const SignalsBlocked blocked;
   watcher = 0;
   try {
     std::thread(watch, signal_fd, patience, std::move(termination_log), std::move(start_is_over))
@@ -268,7 +266,6 @@ std::string start_signal_watch(int signal_fd, Ms patience, std::string terminati
   } catch (const std::exception& error) {
     failed = error.what();
   }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return failed;
 }
 

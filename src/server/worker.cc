@@ -45,6 +45,7 @@ Worker::Worker(Io& io, const WorkerConfig& config, Process& process, unsigned in
                .open_streams = open_streams_,
                .jobs = jobs_,
                .worker = index,
+               .places = config.connections_max,
                .blocking = config.blocking},
       memory_(config.memory),
       slabs_(memory_),
@@ -55,7 +56,9 @@ Worker::Worker(Io& io, const WorkerConfig& config, Process& process, unsigned in
       admin_(io, slot_.metrics, admin_index, config.admin_router, limits::admin_connections_max,
              true, true),
       heartbeat_(&Worker::on_heartbeat, this),
-      random_(0x9e3779b97f4a7c15ull * (index + 1) ^ static_cast<std::uint64_t>(now_)) {}
+      random_(0x9e3779b97f4a7c15ull * (index + 1) ^ static_cast<std::uint64_t>(now_)) {
+  context_.connections_open = &main_.open;
+}
 
 // ---- the loop
 
@@ -85,6 +88,7 @@ void Worker::turn() {
   note_handling(nullptr);
   timers_.advance(now_);
   run_coroutines();  // before the deadline may cut: an answer that is ready goes out
+  woken_ = false;
   observe_signal();
   finish_tasks();
   move_streams();
@@ -155,7 +159,7 @@ void Worker::dispatch(const Completion& completion) noexcept {
 
 Ms Worker::next_instant() const {
   if (!finished_.empty() || !ready_.empty() || !parked_.empty() || !moved_.empty() ||
-      jobs_.waits_for_turn() || inbox_.has_some())
+      jobs_.waits_for_turn() || inbox_.has_some() || woken_)
     return now_;
   return std::min({timers_.next(), drain_.next(process_.deadlines(), now_),
                    main_.listener.retry_at(), admin_.listener.retry_at()});
@@ -183,6 +187,13 @@ void Worker::report_denied() {
   const std::uint64_t lost = metrics().get("accept_denied") + metrics().get("input_denied");
   if (lost != std::exchange(lost_reported_, lost))
     log::warning("memory is out: {} connections were closed for want of it so far", lost);
+  const std::uint64_t files = metrics().get("files_denied");
+  if (files != std::exchange(files_reported_, files)) {
+    log::warning(
+        "{} files became 503 so far: each takes the place of a client, and none was left; raise "
+        "--max-connections, or RLIMIT_NOFILE (ulimit -n)",
+        files);
+  }
   const std::uint64_t denied = metrics().get("answers_denied");
   if (denied == denied_reported_) return;
   log::warning(
@@ -219,6 +230,7 @@ void Worker::note_batches() {
 void Worker::on_wake(const Completion&) {
   CHECK(wake_read_);
   wake_read_ = false;
+  woken_ = true;
   if (reads_released_) return;
   wake_read_ = true;
   io_.submit_read(wake_fd_, wake_buffer_, {Kind::wake, 0, 0});
@@ -330,7 +342,8 @@ std::size_t Worker::room(const Door& door) const {
   if (!door.admin && abandoned_ >= door.max) return 0;
   // Whoever waits in the queue of a door that closes must be served: not behind those that are
   // done.
-  const std::size_t taken = door.closing ? door.open - door.lingering : door.open;
+  const std::size_t files = door.admin ? 0 : context_.files_open;
+  const std::size_t taken = files + (door.closing ? door.open - door.lingering : door.open);
   return taken < door.max ? door.max - taken : 0;
 }
 

@@ -264,12 +264,14 @@ class Worker {
   std::size_t resident_before_ = 0;          // a second ago
   std::size_t resident_trimmed_ = SIZE_MAX;  // when memory was last given back
   std::uint64_t denied_reported_ = 0;
+  std::uint64_t files_reported_ = 0;
   std::uint64_t lost_reported_ = 0;
   std::uint64_t random_;
   int signal_fd_ = -1;
   int wake_fd_ = -1;
   bool signal_read_ = false;  // that read is outstanding
   bool wake_read_ = false;
+  bool woken_ = false;  // and has not looked since at what others have said
   bool reads_released_ = false;
   bool cut_ = false;         // the deadline has passed
   bool forced_ = false;      // a second interrupt has been seen

@@ -50,6 +50,7 @@ void Worker::observe_signal() {
 std::size_t Worker::posts_waiting() {
   const bool last = phase() == Phase::closing && main_.open == 0 && waiting_ == 0 &&
                     !main_.listener.is_open() && jobs_.running() == 0;
+  if (last) inbox_.refuse_callables();
   return last && inbox_.close_if_empty() ? 0 : inbox_.waiting();
 }
 
@@ -265,7 +266,7 @@ void Worker::cut() {
     if (used(connection) && !connection->door().admin) connection->cut();
   }
   dispatch_all(completions);  // when there was no time for it: received, and cut
-  inbox_.refuse_jobs();
+  inbox_.refuse_all();
   jobs_.on_deadline(now_);
   cancel_blocking();
   operations_.cancel_all();

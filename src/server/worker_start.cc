@@ -47,7 +47,9 @@ void Worker::start(int admin_listener, int signal_fd) {
   on_heartbeat(this);
   tend_listeners();
   if (config_.on_start) {
+    slot_.busy_since = now_;
     begin_start_task();
+    slot_.busy_since = 0;
   } else {
     begin_serving();
   }

@@ -1,5 +1,5 @@
-// libFuzzer: what is read of a request piece by piece, beside what a slow and obvious reading finds:
-// escapes, ranges, dates, and which of the patterns of a router answers a path.
+// libFuzzer: what is read of a request piece by piece, beside what a slow and obvious reading
+// finds: escapes, ranges, dates, and which of the patterns of a router answers a path.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -55,8 +55,9 @@ bool ranges(std::string_view value, std::uint64_t bytes) {
   const ParserLimits limits;
   Parser parser(limits);
   parser.begin(exchange);
-  const std::string text = "GET / HTTP/1.1\r\nHost: a\r\nIf-Range: \"a\"\r\nRange: bytes=" +
-                           std::string(value) + "\r\n\r\n";
+  const std::string text =
+      "GET / HTTP/1.1\r\nHost: a\r\nIf-Range: \"a\"\r\nRange: bytes=" + std::string(value) +
+      "\r\n\r\n";
   std::string_view rest = text;
   if (parser.feed(rest) != Parser::Result::complete || !rest.empty()) return false;
   const Validators has{.etag = "\"a\"", .modified = 0};
@@ -121,9 +122,9 @@ void patterns(std::string_view text) {
   const std::string path = "/" + std::string(text);
   Router::Captured captured;
   const Router::Found found = router.find(Method::get, "", path, captured);
-  const auto best = std::max_element(
-      taken.begin(), taken.end(),
-      [&](const auto& a, const auto& b) { return rank(a, path) < rank(b, path); });
+  const auto best = std::max_element(taken.begin(), taken.end(), [&](const auto& a, const auto& b) {
+    return rank(a, path) < rank(b, path);
+  });
   const bool some = best != taken.end() && !rank(*best, path).empty();
   check((found.route() != nullptr) == some && found.known == (some || path == "*"));
   if (some) check(rank(found.route()->path, path) == rank(*best, path));

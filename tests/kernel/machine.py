@@ -14,7 +14,7 @@ STATIC = ["-Dprefer_static=true", "-Dcpp_link_args=-static"]
 TRIPLET = "aarch64-linux-gnu"
 PROGRAMS = ("lastcall", "unit_tests", "crowd")
 # What meson.build names, for the other processor: setup's lists.
-LIBRARIES = ("libfmt-dev", "libcli11-dev", "doctest-dev", "libc-ares-dev", "libhiredis-dev")
+LIBRARIES = ("libfmt-dev", "doctest-dev", "libc-ares-dev", "libhiredis-dev")
 NEWER = ("liburing-dev", "libllhttp-dev", "linux-libc-dev")
 
 

@@ -1,6 +1,6 @@
 // A service that does what the worker must not: it blocks, it has threads of its own, it watches
-// descriptors, it serves files. bridge_test.py and files_test.py run it: bridge MANNER, and options as
-// any program has them, [-- DIRECTORY].
+// descriptors, it serves files. bridge_test.py and files_test.py run it: bridge MANNER, and options
+// as any program has them, [-- DIRECTORY].
 #include <lastcall/log.h>
 #include <lastcall/server.h>
 
@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -92,6 +93,9 @@ void add_blocking(lastcall::Server& server) {
       response.body(error.what());
     }
   });
+  server.route("GET", "/crashes", [](Request&, Response&) -> Task<> {
+    co_await lastcall::run_blocking("crash", [] { std::raise(SIGSEGV); });
+  });
   // What the watch over the workers tells of.
   server.route("GET", "/stands-still", [](Request& request, Response& response) {
     std::this_thread::sleep_for(asked(request));
@@ -153,6 +157,22 @@ void add_manner(lastcall::Server& server, std::string_view manner) {
     });
   } else if (manner == "stopped-before") {
     server.stop();
+  } else if (manner == "stopped-at-start") {
+    server.on_start([&server]() -> Task<> {
+      server.stop();
+      co_return;
+    });
+  } else if (manner == "flooded") {
+    // Until nobody takes it: each posts itself again.
+    server.on_drain([] {
+      struct Again {
+        void operator()() const {
+          if (lastcall::post(lastcall::this_worker(), *this)) ++posted;
+        }
+      };
+      (void)lastcall::post(0, Again());
+      (void)lastcall::post(1, Again());
+    });
   }
 }
 

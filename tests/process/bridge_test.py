@@ -5,7 +5,7 @@ import signal
 import time
 import unittest
 
-from harness import BUILD, TestCase, get, patience, wait_until
+from harness import BUILD, TestCase, get, is_sanitized, patience, wait_until
 
 BRIDGE = os.environ.get("LASTCALL_BRIDGE") or str(BUILD / "bridge")
 
@@ -94,6 +94,15 @@ class Blocking(BridgeTestCase):
                 server.terminate()
                 self.assert_ends(server, 0)
 
+    @unittest.skipIf(is_sanitized(), "the sanitizer has handlers of its own for it")
+    def test_a_crash_on_a_thread_of_the_pool_is_told_as_any_other(self):
+        server = self.start_bridge()
+        client = self.client(server.port)
+        client.ask("/crashes")
+        self.assertEqual(server.process.wait(patience(10)), -signal.SIGSEGV)
+        server.wait_for("SIGSEGV")
+        self.assertEqual(server.audit()["requests_cut"], 1)
+
     def test_a_process_that_was_stopped_blames_nobody(self):
         server = self.start_bridge()
         server.signal(signal.SIGSTOP)
@@ -133,6 +142,16 @@ class StartAndEnd(BridgeTestCase):
         self.assertEqual(len(server.find("stop() was called: draining")), 1)
         self.assertEqual(server.find("drain hook")[0]["n"], 7)
 
+    def test_stop_from_what_runs_before_serving_is_heard_at_once(self):
+        server = self.start_bridge(manner="stopped-at-start", serving=False)
+        self.assertLess(self.assert_ends(server, 0)["draining_ms"], 500 * patience(1))
+
+    def test_callables_that_post_themselves_again_keep_no_drain(self):
+        server = self.start_bridge(manner="flooded")
+        self.assertEqual(get(server.port, "/").status, 200)
+        server.terminate()
+        self.assertLess(self.assert_ends(server, 0)["closing_ms"], 3000 * patience(1))
+
     def test_stop_before_run_ends_it_at_once(self):
         server = self.start_bridge(manner="stopped-before", serving=False)
         self.assertEqual(server.wait(), 0)
@@ -148,7 +167,7 @@ class StartAndEnd(BridgeTestCase):
         self.assertEqual(get(server.admin_port, "/readyz").status, 503)
         self.assertEqual(get(server.admin_port, "/livez").status, 200)
         self.assertEqual(early.answer().body, b"started")
-        self.assertEqual(get(server.admin_port, "/readyz").status, 200)
+        wait_until(lambda: get(server.admin_port, "/readyz").status == 200, 5, "the other worker")
         server.terminate()
         self.assert_ends(server, 0)
 

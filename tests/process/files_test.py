@@ -1,4 +1,4 @@
-"""Files as answers, over real sockets: whole, in parts, while a drain runs, by clients of all kinds."""
+"""Files as answers, over real sockets: whole, in parts, in a drain, to clients of all kinds."""
 
 import hashlib
 import os
@@ -133,6 +133,8 @@ class FilesTest(TestCase):
             client.send(b"GET /files/large HTTP/1.1\r\nHost: a\r\n\r\n")
             status = int(client.socket.recv(12, socket.MSG_WAITALL)[9:12])
         self.assertEqual(status, 503)
+        clients.pop().close()
+        wait_until(lambda: server.metrics()["files_denied_total"] == 1, 10, "the metric")
         for client in clients:
             client.close()
         wait_until(lambda: get(server.port, "/files/small.txt").status == 200, 10, "an answer")

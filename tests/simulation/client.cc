@@ -224,8 +224,12 @@ bool Client::read_answer(std::string& bytes) {
   taken_ += end;
   if (told_close_) violate("an answer after one that said close");
   if (head.find("Connection: close\r\n") != std::string::npos) told_close_ = true;
-  const bool denied = kernel_.faults.no_memory > 0 &&
-                      (head.starts_with("HTTP/1.1 500 ") || head.starts_with("HTTP/1.1 503 "));
+  // Where few places are, there may be none for a file.
+  const bool no_place =
+      !awaited_.empty() && awaited_.front() == served_content && head.starts_with("HTTP/1.1 503 ");
+  const bool denied =
+      no_place || (kernel_.faults.no_memory > 0 &&
+                   (head.starts_with("HTTP/1.1 500 ") || head.starts_with("HTTP/1.1 503 ")));
   const bool given_up = stopped_ && complete_ == 0 &&
                         (head.starts_with("HTTP/1.1 408 ") || head.starts_with("HTTP/1.1 400 "));
   if (expects_break_ && awaited_.size() == 1 && !denied && !given_up)

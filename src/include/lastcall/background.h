@@ -21,6 +21,7 @@
 #pragma once
 
 #include <cstddef>
+#include <exception>
 #include <span>
 #include <string_view>
 #include <type_traits>
@@ -59,7 +60,7 @@ namespace detail {
 [[nodiscard]] bool on_worker() noexcept;
 [[nodiscard]] bool admit_job();  // counts a refusal
 [[nodiscard]] bool add_job(Posted& posted) noexcept;
-void lose_job(Name name) noexcept;  // one that was promised
+void lose_job(Name name, const char* why) noexcept;  // one that was promised
 [[nodiscard]] bool start_job(Name name, Task<> task);
 
 // What a value of this type stands for belongs to somebody else.
@@ -81,7 +82,14 @@ struct PostedJob : Posted {
       : Posted(&PostedJob::start), name(named), make(std::move(given)) {}
   static void start(Posted& self) {
     const Owned<PostedJob> owned{static_cast<PostedJob*>(&self)};
-    if (!start_job(owned.posted->name, owned.posted->make())) lose_job(owned.posted->name);
+    PostedJob& job = *owned.posted;
+    try {
+      if (!start_job(job.name, job.make())) lose_job(job.name, "there is no memory for it");
+    } catch (const std::exception& error) {  // of the function before it is a coroutine, say
+      lose_job(job.name, error.what());
+    } catch (...) {
+      lose_job(job.name, "an exception of no known kind");
+    }
   }
   const Name name;
   Make make;

@@ -2,7 +2,8 @@
 // computes for long, on a thread of its own, while the worker serves its other clients.
 //
 // The threads are a pool of --blocking-threads at most, made when they are needed; what finds none
-// free waits its turn. Each call is counted as a job of its name (background.h), which a drain
+// free waits its turn. There are no more calls than coroutines that await them, and --max-jobs does
+// not count them, but each is otherwise counted as a job of its name (background.h), which a drain
 // awaits. At the deadline one that has not begun throws `Canceled`. One that runs goes on: nobody
 // can stop it, so the frame of its coroutine lives as long, and its captures may point into that.
 // The watchdog that ends the process in the end names it. Ask `draining()` in what takes long.
@@ -29,7 +30,7 @@ class BlockingCall : public Posted {
       : Posted(&BlockingCall::on_done), perform(runs), name_(name) {}
   BlockingCall(const BlockingCall&) = delete;
   BlockingCall& operator=(const BlockingCall&) = delete;
-  ~BlockingCall();  // waits for it, should it run
+  ~BlockingCall() = default;
 
   void (*const perform)(BlockingCall& self) noexcept;  // on a thread of the pool
   BlockingCall* behind = nullptr;                      // in the pool's queue
@@ -37,10 +38,12 @@ class BlockingCall : public Posted {
   void cancel();  // on its worker: it has not begun, and will not
 
  protected:
-  // Throws Canceled once the drain's deadline has passed, std::runtime_error where there are too
-  // many jobs or no thread, std::bad_alloc.
+  // Throws Canceled once the drain's deadline has passed, std::runtime_error where there is no
+  // thread, std::bad_alloc.
   void begin(std::coroutine_handle<> waiter);
   void end() const;  // throws Canceled if it was cancelled
+  // Nobody awaits it any more: it is taken back, or waited for, should it run.
+  void leave();
 
  private:
   static void on_done(Posted& self);
@@ -64,6 +67,8 @@ class [[nodiscard]] Blocking : private detail::BlockingCall {
   template <class Given>
   Blocking(Name name, Given&& callable)
       : BlockingCall(name, &Blocking::run_it), callable_(std::forward<Given>(callable)) {}
+
+  ~Blocking() { leave(); }  // before what it works on goes
 
   [[nodiscard]] bool await_ready() const noexcept { return false; }
   void await_suspend(std::coroutine_handle<> waiter) { begin(waiter); }
@@ -93,7 +98,8 @@ class [[nodiscard]] Blocking : private detail::BlockingCall {
   std::exception_ptr error_;
 };
 
-// In a coroutine of a handler or a job. Returns what `callable` does, and throws what it throws.
+// In a coroutine of a handler or a job. Returns what `callable` does, and throws what it throws;
+// `Canceled`, and std::runtime_error where no thread can be had.
 //
 // GCC 12 destroys twice what a temporary lambda has captured by value, if it stands within the
 // `co_await` (task.h): there one with such captures has to have a name before, and be passed by it.

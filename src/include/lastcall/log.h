@@ -46,6 +46,9 @@ class Fields {
   Fields& add(std::string_view name, const char* text) { return add(name, std::string_view(text)); }
   Fields& add(std::string_view name, bool value);
   Fields& add(std::string_view name, double value);  // null where it is no number of JSON
+  Fields& add(std::string_view name, char letter) {
+    return add(name, std::string_view(&letter, 1));
+  }
   template <class Integer>
     requires std::is_integral_v<Integer>
   Fields& add(std::string_view name, Integer value) {

@@ -45,9 +45,10 @@ struct PostedCallable : Posted {
 
 // Runs `callable` once on that worker's thread (0 to one less than there are; `this_worker`),
 // within its next turn; it must not block. In the order in which one thread posts. A drain waits
-// for what was taken. False, and it never runs: the worker has not begun to serve or has ended,
-// there is none of that number, or 65,536 wait already, which `posts_refused` counts. What it
-// throws is logged, and counted as `posts_failed`. From any thread. Throws std::bad_alloc.
+// for what was taken. False, and it never runs: `run` has not come to start the worker, there is
+// none of that number, it has nothing else to do any more in a drain, or the deadline has passed;
+// or 65,536 wait already. `posts_refused` counts these. What it throws is logged, and counted as
+// `posts_failed`. From any thread. Throws std::bad_alloc.
 template <class F>
 [[nodiscard]] bool post(unsigned worker, F callable) {
   auto* const posted = new detail::PostedCallable<F>(std::move(callable));

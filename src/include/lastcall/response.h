@@ -15,6 +15,9 @@
 
 namespace lastcall {
 
+struct ByteRange;
+struct OpenedFile;
+
 // How far a cookie goes (RFC 6265 section 4.1.2). Without any of it: to this host, below the path
 // of the request, until the browser ends.
 struct CookieScope {
@@ -55,13 +58,16 @@ class Response {
   // size and time, Accept-Ranges, and the type by the end of its name: text/plain without any, else
   // application/octet-stream; say `content_type` behind it for another. What the request's
   // preconditions and its Range ask for is done (RFC 9110 sections 13 and 14): 304, 412, 206 of one
-  // range, 416; several ranges are answered with all of it. Where there is no such file the status
-  // is 404, 403 where it may not be read, 503 where no descriptor is left, each with its phrase as
-  // body. Throws std::system_error where there is no such directory.
+  // range, 416; several ranges are answered with all of it. With a status that is set before and no
+  // success it is sent whole, whatever the request asks for: a page for an error. Where there is no
+  // such file the status is 404, 403 where it may not be read, 503 where no descriptor is left:
+  // each file takes the place of a client (`files_denied`); each with its phrase as body. Throws
+  // std::system_error where there is no such directory.
   //
   // It is open until it has been sent, from the page cache without a copy of ours; what is not in
   // there is read by the worker, which waits for the disk. One that gets shorter meanwhile is cut,
-  // so that the client can tell: `answers_broken_off`. `body` and `append` behind it replace it.
+  // so that the client can tell: `answers_broken_off`. `body`, `append`, `begin` or another file
+  // behind it replace it, with all that it has set.
   Response& file(std::string_view directory, std::string_view path);
   // This is the connection's last answer, and says so.
   Response& close();
@@ -81,10 +87,11 @@ class Response {
   friend struct Exchange;
   ResponseBody begin_as(std::optional<std::uint64_t> length);
   void drop_file();
+  ByteRange choose_part(const OpenedFile& opened, std::string_view path);
 
   int status_ = 200;
   bool closes_ = false;
-  bool has_file_ = false;  // in the exchange
+  bool has_file_ = false;  // what stands here is a file's, and of the exchange
   std::string content_type_ = "text/plain";
   std::string fields_;
   std::string body_;

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include <lastcall/background.h>
 #include <lastcall/blocking.h>
 
 #include "await/inbox.h"
@@ -53,7 +54,7 @@ struct Worked {
   }
   // As Worker::cut does.
   void cut() {
-    inbox.refuse_jobs();
+    inbox.refuse_all();
     stage.jobs.on_deadline(stage.now);
     for (detail::BlockingCall* next = pool->take_back(number); next != nullptr;)
       std::exchange(next, next->behind)->cancel();
@@ -154,19 +155,25 @@ TEST_CASE("at the deadline what has not begun is canceled, and what runs goes on
   CHECK_THROWS_AS(late.task.result(), Canceled);
 }
 
-TEST_CASE("beyond the bound of jobs a call is refused") {
-  Worked worked(1, 2);
+namespace {
+
+Task<> nested(int* sum) { co_await adds(*sum, 1); }
+
+}  // namespace
+
+TEST_CASE("a call is a job, but takes no job's place") {
+  Worked worked(1, 1);
   int sum = 0;
-  std::vector<std::unique_ptr<Root>> roots;
-  for (int i = 0; i < 3; ++i) {
-    roots.push_back(std::make_unique<Root>());
-    roots.back()->start(adds(sum, 1));
-  }
-  CHECK(roots.back()->done == 1);
-  CHECK_THROWS_AS(roots.back()->task.result(), std::runtime_error);
-  CHECK(worked.stage.metrics.get("jobs_refused") == 1);
-  worked.until([&] { return roots[0]->done + roots[1]->done == 2; });
-  CHECK(sum == 2);
+  CHECK(background("outer", nested, &sum));
+  CHECK_FALSE(background("outer", nested, &sum));
+  worked.until([&] { return worked.stage.metrics.get("blocking_calls") == 1; });
+  CHECK(worked.stage.metrics.get("jobs_running") == 2);
+  worked.until([&] { return worked.stage.metrics.get("jobs_finished") == 2; });
+  CHECK(sum == 1);
+  Root root;
+  root.start(adds(sum, 1));
+  CHECK(background("outer", nested, &sum));
+  worked.until([&] { return sum == 3; });
 }
 
 TEST_CASE("a frame that is destroyed takes its call back, or waits for it") {

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -121,8 +122,68 @@ TEST_CASE("jobs of other threads are bounded as jobs are, and refused from the d
   CHECK(opened.stage.metrics.get("jobs_running") == 3);
   opened.stage.turn();
   CHECK(opened.stage.metrics.get("jobs_finished") == 3);
-  opened.inbox.refuse_jobs();
+  opened.inbox.refuse_all();
   Context::enter(nullptr);
   CHECK_FALSE(background("elsewhere", nothing, std::string("x")));
   Context::enter(&opened.stage.context);
+}
+
+TEST_CASE("once nothing else is left callables are refused, and jobs are not; later those, too") {
+  Opened opened;
+  bool ran = false;
+  CHECK(post(number, [&ran] {
+    CHECK_FALSE(post(number, [] {}));  // it would keep the drain from ending
+    ran = true;
+  }));
+  opened.inbox.refuse_callables();
+  CHECK_FALSE(post(number, [] {}));
+  Context::enter(nullptr);
+  CHECK(background("elsewhere", nothing, std::string("x")));
+  opened.inbox.refuse_all();
+  CHECK_FALSE(background("elsewhere", nothing, std::string("x")));
+  Context::enter(&opened.stage.context);
+  opened.inbox.run(opened.stage.metrics);
+  CHECK(ran);
+  opened.stage.turn();
+}
+
+TEST_CASE("what is taken back does not run, also by one before it in the same turn") {
+  Opened opened;
+  int ran = 0;
+  struct Counting : detail::Posted {
+    explicit Counting(int& count) : Posted(&Counting::call), counted(count) {}
+    static void call(Posted& self) { ++static_cast<Counting&>(self).counted; }
+    int& counted;
+  };
+  auto gone = std::make_unique<Counting>(ran);
+  Counting stays(ran);
+  CHECK(post(number, [&] {
+    opened.inbox.take_back(*gone);
+    gone.reset();
+  }));
+  CHECK(opened.inbox.add(*gone, Inbox::As::completion));
+  CHECK(opened.inbox.add(stays, Inbox::As::completion));
+  opened.inbox.run(opened.stage.metrics);
+  CHECK(ran == 1);
+}
+
+namespace {
+
+Task<> refuses(std::string text) {
+  if (text == "bad") throw std::invalid_argument("bad text");
+  return nothing(std::move(text));
+}
+
+}  // namespace
+
+TEST_CASE("a job of another thread that cannot begin has failed") {
+  Opened opened;
+  const Captured captured;
+  Context::enter(nullptr);
+  CHECK(background("elsewhere", refuses, std::string("bad")));
+  Context::enter(&opened.stage.context);
+  opened.inbox.run(opened.stage.metrics);
+  CHECK(opened.stage.metrics.get("jobs_failed") == 1);
+  CHECK(opened.stage.metrics.get("posts_failed") == 0);
+  CHECK(captured.count("job elsewhere failed: bad text") == 1);
 }

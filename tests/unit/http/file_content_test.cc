@@ -4,10 +4,13 @@
 #include <doctest/doctest.h>
 
 #include <csignal>
+#include <ctime>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "directory.h"
+#include "http/date.h"
 #include "wire.h"
 
 using namespace lastcall;
@@ -245,4 +248,103 @@ TEST_CASE("a file that gets shorter is broken off, and what is behind it is lost
   CHECK(served.count("answers_broken_off") == 1);
   CHECK(served.count("requests_cut") == 1);  // the one behind it
   CHECK(served.count("requests_answered") == 0);
+}
+
+TEST_CASE("a page for an error is sent whole, whatever the request asks for") {
+  Wire wire;
+  const Directory directory;
+  directory.write("404.html", "nothing");
+  wire.router.set_fallback(
+      [&](Request&, Response& response) { response.status(404).file(directory.path, "404.html"); });
+  for (const char* lines :
+       {"", "If-None-Match: *\r\n", "Range: bytes=0-3\r\n", "If-Match: \"a\"\r\n"}) {
+    CAPTURE(lines);
+    const std::string answer =
+        wire.ask(wire.connect(), "GET /x HTTP/1.1\r\nHost: a\r\n" + std::string(lines) + "\r\n");
+    CHECK(status(answer) == 404);
+    CHECK(content_of(answer) == "nothing");
+    CHECK(field_of(answer, "ETag").empty());
+  }
+}
+
+TEST_CASE("what replaces a file takes back all that it has set") {
+  Wire wire;
+  const Directory directory;
+  directory.write("small.html", "a small file");
+  directory.write("large.css", counted(100'000));
+  const std::string d = directory.path;
+  const auto route = [&](const char* path, Handler handler) {
+    wire.router.add({.method = Method::get, .path = path, .handler = std::move(handler)});
+  };
+  for (const std::string& name : {std::string("small.html"), std::string("large.css")}) {
+    route(("/body/" + name).c_str(),
+          [d, name](Request&, Response& response) { response.file(d, name).body("B"); });
+    route(("/append/" + name).c_str(),
+          [d, name](Request&, Response& response) { response.file(d, name).append("A"); });
+    route(("/twice/" + name).c_str(), [d, name](Request&, Response& response) {
+      response.field("X-Mine", "1").file(d, name).field("X-Other", "2").file(d, "small.html");
+    });
+    route(("/missing/" + name).c_str(),
+          [d, name](Request&, Response& response) { response.file(d, name).file(d, "none"); });
+    const auto get = [&](const std::string& path) {
+      return wire.ask(wire.connect(), "GET /" + path + "/" + name +
+                                          " HTTP/1.1\r\nHost: a\r\nRange: bytes=0-1\r\n\r\n");
+    };
+    for (const char* path : {"body", "append"}) {
+      const std::string answer = get(path);
+      CHECK(status(answer) == 200);
+      CHECK(content_of(answer).size() == 1);
+      CHECK(field_of(answer, "ETag").empty());
+      CHECK(field_of(answer, "Content-Range").empty());
+      CHECK(field_of(answer, "Content-Type") == "text/plain");
+    }
+    const std::string twice = get("twice");
+    CHECK(status(twice) == 206);
+    CHECK(content_of(twice) == "a ");
+    CHECK(field_of(twice, "X-Mine") == "1");
+    CHECK(field_of(twice, "X-Other") == "2");
+    CHECK(twice.find("ETag") == twice.rfind("ETag"));
+    const std::string missing = get("missing");
+    CHECK(status(missing) == 404);
+    CHECK(field_of(missing, "ETag").empty());
+    CHECK(field_of(missing, "Content-Type") == "text/plain");
+  }
+}
+
+TEST_CASE("a time to come is not told") {
+  Served served;
+  served.directory.write("a", "a");
+  served.directory.age("a", -1'000'000);
+  const auto told = parse_http_date(field_of(served.get("a"), "Last-Modified"));
+  REQUIRE(told.has_value());
+  CHECK(*told <= std::time(nullptr));
+}
+
+TEST_CASE("an open file takes the place of a client, and where none is left it is 503") {
+  WorkerConfig config;
+  config.connections_max = 12;
+  Served served(config);
+  served.directory.write("a", counted(1'000'000));
+  std::vector<int> sockets;
+  for (int i = 0; i < 10; ++i) {
+    sockets.push_back(served.connect());
+    served.kernel.sockets[sockets.back()].window = 2000;
+    CHECK(status(served.ask(sockets.back(), hello)) == 200);
+  }
+  int whole = 0;
+  int denied = 0;
+  for (const int socket : sockets) {
+    const int told = status(served.ask(socket, Served::request("a")));
+    whole += told == 200;
+    denied += told == 503;
+  }
+  CHECK(whole == 2);
+  CHECK(denied == 8);
+  CHECK(served.count("files_denied") == 8);
+  // Nobody else is taken in while files have the places; when they are gone, they are free.
+  const int late = served.connect();
+  CHECK(served.ask(late, hello).empty());
+  served.reset(sockets[0]);
+  served.turn(10);
+  CHECK(status(served.take(late)) == 200);
 }

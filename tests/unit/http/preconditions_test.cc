@@ -67,6 +67,7 @@ TEST_CASE("If-None-Match compares weakly, in a list whose tags may hold commas")
   CHECK(failed("If-None-Match: a,b\r\n") == 0);
   CHECK(failed("If-None-Match: \"a,b\r\n") == 0);
   CHECK(failed("If-None-Match:\r\n") == 0);
+  CHECK(failed("If-None-Match: \"x, \"a,b\"\r\n") == 0);
   CHECK(failed("If-None-Match: \"a,b\"\r\n", "HEAD") == 304);
   CHECK(failed("If-None-Match: \"a,b\"\r\nContent-Length: 0\r\n", "POST") == 412);
 }
@@ -124,6 +125,8 @@ TEST_CASE("what is no single range of bytes is answered with all of it") {
     CHECK(range(std::string("Range: ") + value + "\r\n") == "");
   }
   CHECK(range("Range: bytes=0-1\r\nRange: bytes=3-4\r\n") == "");
+  CHECK(range("Range: bytes=18446744073709551616-18446744073709551615\r\n") == "");
+  CHECK(range("Range: bytes=00000000000000000000000-1\r\n") == "0-1");
   CHECK(range("") == "");
   CHECK(range("Range: bytes=0-1\r\n", 100, true, "HEAD") == "");
 }

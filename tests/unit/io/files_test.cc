@@ -13,6 +13,7 @@
 #include <fstream>
 #include <string>
 #include <system_error>
+#include <type_traits>
 
 #include "directory.h"
 #include "io/pair.h"
@@ -190,4 +191,39 @@ TEST_CASE_TEMPLATE("send a file: one that ends early, and a client that goes", W
     std::fclose(file);
     check_nothing_left(world);
   }
+}
+
+TEST_CASE_TEMPLATE("send a file: to a client that has sent its FIN and reads slowly, without haste",
+                   W, EVERY) {
+  W world;
+  const Pair pair(world);
+  std::FILE* const file = std::tmpfile();
+  FilePiece piece = piece_of(file, 16 << 20);
+  world.io().submit_send_file(pair.ours, piece, sending);
+  world.fin(pair.theirs);
+  CHECK(world.settle().empty());
+  // Nothing moves: a loop that is woken all the time would turn thousands of times.
+  const Ms end = world.io().now() + 300;
+  int turns = 0;
+  if (!std::is_same_v<W, SimulatedWorld>) {
+    for (; world.io().now() < end; ++turns) CHECK(world.io().harvest(end).empty());
+    CHECK(turns < 100);
+  }
+  std::string got;
+  Completions all;
+  while (got.size() < piece.bytes) {
+    const std::string read =
+        world.receive(pair.theirs, std::min<std::size_t>(64 << 10, piece.bytes - got.size()));
+    if (read.empty()) break;
+    got += read;
+    const auto some = world.io().harvest(world.io().now() + 5);  // the ring tries again by a timer
+    all.insert(all.end(), some.begin(), some.end());
+  }
+  CHECK((got == pattern(16 << 20)));
+  if (all.empty()) all = world.harvest(1);
+  REQUIRE(of(all, sending).size() == 1);
+  CHECK(of(all, sending)[0].result == static_cast<int>(piece.bytes));
+  world.io().close(pair.ours);
+  std::fclose(file);
+  check_nothing_left(world);
 }

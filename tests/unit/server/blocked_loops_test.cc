@@ -10,7 +10,10 @@ using namespace lastcall;
 namespace {
 
 struct Watched {
-  Watched() { process.router = &router; }
+  Watched() {
+    process.router = &router;
+    process.workers_ready = 2;
+  }
   // Looked at each second, as the watch does.
   void pass(Ms until) {
     while (now < until) loops.look(now += loops.pause());
@@ -80,4 +83,16 @@ TEST_CASE("after all of the process was stopped nobody is blamed") {
   watched.loops.look(watched.now);
   watched.loops.look(watched.now + 60'000);
   CHECK(captured.count("worker") == 0);
+  watched.process.slots[0].busy_since = watched.now + 60'500;
+  watched.loops.look(watched.now + 62'300);  // a shorter stop: a look is due each second
+  CHECK(captured.count("worker") == 0);
+}
+
+TEST_CASE("what runs before serving is named as that") {
+  Watched watched;
+  const Captured captured;
+  watched.process.workers_ready = 1;
+  watched.process.slots[0].busy_since = watched.now;
+  watched.pass(102'000);
+  CHECK(captured.count("worker 0 has stood still for 1s, in what runs before serving: ") == 1);
 }
