@@ -95,6 +95,7 @@ void Inbox::run(Metrics& metrics) {
 }
 
 std::size_t Inbox::waiting() const {
+  if (!has_some()) return 0;  // mostly: asked in each turn
   const std::lock_guard lock(mutex_);
   return size_;
 }

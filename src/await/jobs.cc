@@ -92,8 +92,7 @@ void Jobs::leave(void* entered, bool well, Ms now) {
     unfinished_.push_back(&job);
     name_unfinished(now, "unfinished at the deadline");
   }
-  metrics_.subtract("jobs_running");
-  job.row->running.fetch_sub(1, std::memory_order_relaxed);
+  count_ended(job);
   remove(job);
   if (all_.empty()) timers_.disarm(overdue_);
 }
@@ -155,15 +154,19 @@ void Jobs::finish(Ms now) {
       metrics_.add("jobs_failed");
       log::error("job {} failed", job->name);
     }
-    // At once behind what has become of it: who looks meanwhile sees one job twice at most.
-    metrics_.subtract("jobs_running");
-    job->row->running.fetch_sub(1, std::memory_order_relaxed);
+    count_ended(*job);
   }
   name_unfinished(now, "unfinished at the deadline");
   // By number: one that begins meanwhile may move the list.
   for (std::size_t i = 0; i < finishing_.size(); ++i) remove(*finishing_[i]);
   finishing_.clear();
   if (all_.empty()) timers_.disarm(overdue_);
+}
+
+// At once behind what has become of it: who looks meanwhile sees one job twice at most.
+void Jobs::count_ended(const Job& job) {
+  metrics_.subtract("jobs_running");
+  job.row->running.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void Jobs::remove(Job& job) {

@@ -91,6 +91,7 @@ class Jobs {
   Job& add(std::string_view name, Ms now);
   void make_room_for_one();
   JobRow& row_of(std::string_view name);
+  void count_ended(const Job& job);
   void remove(Job& job);
   void count_unfinished(const Job& job, Ms now);
   void name_unfinished(Ms now, std::string_view how);

@@ -40,7 +40,7 @@ std::string shown(std::string_view kind, std::uint64_t value) {
 }  // namespace
 
 std::string environment_name(std::string_view option) {
-  std::string name = "LASTCALL_";
+  std::string name(environment_prefix);
   for (const char c : option.substr(2)) {
     name += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   }

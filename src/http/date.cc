@@ -74,38 +74,31 @@ class Pieces {
   bool good_ = true;
 };
 
-// Sun, 06 Nov 1994 08:49:37 GMT
-bool parse_fixdate(std::string_view text, std::tm& utc) {
+// Sun, 06 Nov 1994 08:49:37 GMT, or with other names of days, dashes, and a year of two digits.
+bool parse_gmt(std::string_view text, const std::array<std::string_view, 7>& names,
+               std::string_view between, std::size_t year_digits, std::tm& utc) {
   int day = 0;
   return Pieces(text)
-      .one_of(day, days)
+      .one_of(day, names)
       .literal(", ")
       .number(utc.tm_mday, 2)
-      .literal(" ")
+      .literal(between)
       .one_of(utc.tm_mon, months)
-      .literal(" ")
-      .number(utc.tm_year, 4)
+      .literal(between)
+      .number(utc.tm_year, year_digits)
       .literal(" ")
       .time(utc)
       .literal(" GMT")
       .ends();
 }
 
+bool parse_fixdate(std::string_view text, std::tm& utc) {
+  return parse_gmt(text, days, " ", 4, utc);
+}
+
 // Sunday, 06-Nov-94 08:49:37 GMT. A year that seems more than 50 years ahead is in the past.
 bool parse_rfc850(std::string_view text, std::tm& utc) {
-  int day = 0;
-  const bool is = Pieces(text)
-                      .one_of(day, long_days)
-                      .literal(", ")
-                      .number(utc.tm_mday, 2)
-                      .literal("-")
-                      .one_of(utc.tm_mon, months)
-                      .literal("-")
-                      .number(utc.tm_year, 2)
-                      .literal(" ")
-                      .time(utc)
-                      .literal(" GMT")
-                      .ends();
+  const bool is = parse_gmt(text, long_days, "-", 2, utc);
   std::tm today{};
   const std::time_t now = std::time(nullptr);
   gmtime_r(&now, &today);

@@ -6,7 +6,6 @@
 
 #include "base/check.h"
 #include "base/token.h"
-#include "http/authority.h"
 
 namespace lastcall {
 

@@ -25,8 +25,6 @@ constexpr OptionRow<LogOptions> rows[] = {
      .help = "least important line that is written"},
 };
 
-constexpr std::string_view variable_prefix = "LASTCALL_";
-
 // Nothing will be served: a signal ends it as it ends any program.
 void be_any_program() {
   sigset_t none;
@@ -62,7 +60,7 @@ std::size_t distance(std::string_view a, std::string_view b) {
 // Kubernetes tells each container of the services beside it, of one called lastcall, too:
 // LASTCALL_SERVICE_HOST, LASTCALL_PORT_8080_TCP_ADDR.
 bool is_of_a_service(std::string_view variable) {
-  const std::string_view name = variable.substr(variable_prefix.size());
+  const std::string_view name = variable.substr(environment_prefix.size());
   return name.starts_with("PORT") || name.starts_with("SERVICE_") ||
          name.find("_PORT") != std::string_view::npos ||
          name.find("_SERVICE_") != std::string_view::npos;
@@ -182,7 +180,7 @@ void CommandLine::tell_misspelt() const {
   for (char** each = environ; each != nullptr && *each != nullptr; ++each) {
     const std::string_view pair = *each;
     const std::string_view variable = pair.substr(0, pair.find('='));
-    if (!variable.starts_with(variable_prefix) || is_of_a_service(variable)) continue;
+    if (!variable.starts_with(environment_prefix) || is_of_a_service(variable)) continue;
     if (std::find(variables_.begin(), variables_.end(), variable) != variables_.end()) continue;
     std::string nearest;
     std::size_t least = variable.size();

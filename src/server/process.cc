@@ -10,11 +10,16 @@
 #include <lastcall/log.h>
 
 #include "base/check.h"
+#include "io/sockets.h"
 
 namespace lastcall {
 
 Process::Process(unsigned workers, const Budget& given) : budget(given), slots(workers) {
   settle_max = std::min(limits::settle_ms_max, budget.timeout / 3);
+}
+
+void Process::wake_workers() const {
+  for (const WorkerSlot& slot : slots) wake_event(slot.wake_fd);
 }
 
 Process::Heard Process::on_signal(int signal, Ms now) {

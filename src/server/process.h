@@ -64,6 +64,7 @@ class Process {
   Process(unsigned workers, const Budget& budget);
 
   // ---- the signal; any thread. The caller wakes the workers.
+  void wake_workers() const;  // of real ones; on a worker's own thread: Worker::wake_all
   enum class Heard : std::uint8_t { first, repeated, forced, too_late };
   Heard on_signal(int signal, Ms now);
   // The drain is over: signals mean nothing to us any more.

@@ -322,7 +322,7 @@ std::optional<int> Server::Impl::start() {
 void Server::Impl::pass_stop_on() noexcept {
   if (!serves || !stop_asked) return;
   process->on_stop(monotonic_ms());
-  for (const WorkerSlot& slot : process->slots) wake_event(slot.wake_fd);
+  process->wake_workers();
 }
 
 std::string Server::Impl::bound_connections(unsigned workers) {

@@ -122,10 +122,6 @@ void on_watchdog(int, siginfo_t* info, void*) {
   if (!last_words_are_over()) _exit(code);  // else `run` has returned meanwhile
 }
 
-void wake_workers(const Process& process) {
-  for (const WorkerSlot& slot : process.slots) wake_event(slot.wake_fd);
-}
-
 // A drain signal that is pending, read; negative: there is none.
 int take_signal() {
   const std::timespec at_once{};
@@ -197,7 +193,7 @@ void watch(int signal_fd, Ms patience, const std::string& termination_log,
     if (process->on_signal(signal, std::exchange(arrived, never)) == Process::Heard::too_late)
       continue;
     log::warning("a worker's loop is stuck: the signal was read beside it");
-    wake_workers(*process);
+    process->wake_workers();
   }
 }
 

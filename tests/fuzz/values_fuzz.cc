@@ -11,6 +11,7 @@
 
 #include "http/date.h"
 #include "http/parser.h"
+#include "http/pattern_rank.h"
 #include "http/percent.h"
 #include "http/preconditions.h"
 #include "http/router.h"
@@ -78,31 +79,6 @@ void dates(std::string_view text) {
     const std::string written = http_date(*seconds);
     check(written.size() == http_date_bytes && parse_http_date(written) == seconds);
   }
-}
-
-std::vector<std::string> segments_of(std::string_view path) {
-  std::vector<std::string> all;
-  for (std::size_t begin = 1; begin <= path.size();) {
-    const std::size_t end = std::min(path.find('/', begin), path.size());
-    all.emplace_back(path.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return all;
-}
-
-// As many letters as segments, the later in the alphabet the more specific; empty: it does not fit.
-std::string rank(std::string_view pattern, std::string_view path) {
-  const auto wanted = segments_of(pattern);
-  const auto given = segments_of(path);
-  std::string rank;
-  for (std::size_t i = 0; i < wanted.size(); ++i) {
-    if (wanted[i].ends_with("...}")) return i < given.size() ? rank + "1" : "";
-    if (i >= given.size()) return "";
-    const bool any = wanted[i].starts_with('{');
-    if (any ? given[i].empty() : wanted[i] != given[i]) return "";
-    rank += any ? '2' : '3';
-  }
-  return wanted.size() == given.size() ? rank : "";
 }
 
 // Patterns, one a line, and behind them a path.

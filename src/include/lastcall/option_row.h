@@ -33,6 +33,7 @@ struct OptionRow {
 
 [[nodiscard]] std::span<const OptionRow<Options>> option_rows();
 
+inline constexpr std::string_view environment_prefix = "LASTCALL_";
 // "LASTCALL_DRAIN_WINDOW" for "--drain-window".
 [[nodiscard]] std::string environment_name(std::string_view option);
 

@@ -8,6 +8,8 @@
 #include <string>
 #include <tuple>
 
+#include "http/pattern_rank.h"
+
 using namespace lastcall;
 
 namespace {
@@ -226,36 +228,6 @@ TEST_CASE("hooks stand in the order in which they run, whenever they were added"
   CHECK_THROWS_AS((void)router.add_group(api, "v2"), std::invalid_argument);
   CHECK_THROWS_AS((void)router.add_group(api, "/v2/"), std::invalid_argument);
 }
-
-namespace {
-
-std::vector<std::string> segments_of(std::string_view path) {
-  std::vector<std::string> all;
-  for (std::size_t begin = 1; begin <= path.size();) {
-    const std::size_t end = std::min(path.find('/', begin), path.size());
-    all.emplace_back(path.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return all;
-}
-
-// How specific each segment of the pattern is: the larger of two that fit is to answer. Empty: it
-// does not fit.
-std::string rank(std::string_view pattern, std::string_view path) {
-  const auto wanted = segments_of(pattern);
-  const auto given = segments_of(path);
-  std::string rank;
-  for (std::size_t i = 0; i < wanted.size(); ++i) {
-    if (wanted[i].ends_with("...}")) return i < given.size() ? rank + "1" : "";
-    if (i >= given.size()) return "";
-    const bool any = wanted[i].starts_with('{');
-    if (any ? given[i].empty() : wanted[i] != given[i]) return "";
-    rank += any ? '2' : '3';
-  }
-  return wanted.size() == given.size() ? rank : "";
-}
-
-}  // namespace
 
 TEST_CASE("any patterns and any path: the tree finds what looking at each pattern does") {
   std::mt19937 random(15);

@@ -141,18 +141,8 @@ TEST_CASE_TEMPLATE("send a file: from its offset, as its client reads, and recei
   CHECK(world.io().operations() == 2);
   world.send(pair.theirs, "meanwhile");
   CHECK(receive(world, 9) == "meanwhile");
-  std::string got;
-  Completions all;
-  while (got.size() < piece.bytes) {
-    const std::string read =
-        world.receive(pair.theirs, std::min<std::size_t>(64 << 10, piece.bytes - got.size()));
-    if (read.empty()) break;
-    got += read;
-    const auto some = world.io().harvest(0);
-    all.insert(all.end(), some.begin(), some.end());
-  }
+  const auto [got, all] = ReadAll(world, pair.theirs, piece.bytes);
   CHECK((got == pattern(16 << 20).substr(5)));
-  if (all.empty()) all = world.harvest(1);
   REQUIRE(all.size() == 1);
   CHECK(all[0].ticket.pack() == sending.pack());
   CHECK(all[0].result == static_cast<int>(piece.bytes));
@@ -209,18 +199,8 @@ TEST_CASE_TEMPLATE("send a file: to a client that has sent its FIN and reads slo
     for (; world.io().now() < end; ++turns) CHECK(world.io().harvest(end).empty());
     CHECK(turns < 100);
   }
-  std::string got;
-  Completions all;
-  while (got.size() < piece.bytes) {
-    const std::string read =
-        world.receive(pair.theirs, std::min<std::size_t>(64 << 10, piece.bytes - got.size()));
-    if (read.empty()) break;
-    got += read;
-    const auto some = world.io().harvest(world.io().now() + 5);  // the ring tries again by a timer
-    all.insert(all.end(), some.begin(), some.end());
-  }
+  const auto [got, all] = ReadAll(world, pair.theirs, piece.bytes, 5);  // the ring has a timer then
   CHECK((got == pattern(16 << 20)));
-  if (all.empty()) all = world.harvest(1);
   REQUIRE(of(all, sending).size() == 1);
   CHECK(of(all, sending)[0].result == static_cast<int>(piece.bytes));
   world.io().close(pair.ours);

@@ -281,18 +281,8 @@ TEST_CASE_TEMPLATE("send: a client that does not read holds it, and ends it whol
   world.io().submit_send(pair.ours, sent, sending);
   CHECK(world.settle().empty());
   CHECK(world.io().operations() == 1);
-  std::string got;
-  Completions all;
-  while (got.size() < sent.size()) {
-    const std::string piece =
-        world.receive(pair.theirs, std::min<std::size_t>(64 << 10, sent.size() - got.size()));
-    if (piece.empty()) break;
-    got += piece;
-    const auto some = world.io().harvest(0);
-    all.insert(all.end(), some.begin(), some.end());
-  }
+  const auto [got, all] = ReadAll(world, pair.theirs, sent.size());
   CHECK(got == sent);
-  if (all.empty()) all = world.harvest(1);
   REQUIRE(all.size() == 1);
   CHECK(all[0].result == static_cast<int>(sent.size()));
   world.io().close(pair.ours);

@@ -50,6 +50,24 @@ struct Pair {
   int ours = -1;
 };
 
+// What a client gets that reads up to so many bytes, while we harvest, each time for `wait` ms at
+// most; and what completes meanwhile.
+struct ReadAll {
+  ReadAll(World& world, int peer, std::size_t bytes, Ms wait = 0) {
+    while (got.size() < bytes) {
+      const std::string piece =
+          world.receive(peer, std::min<std::size_t>(64 << 10, bytes - got.size()));
+      if (piece.empty()) break;
+      got += piece;
+      const auto some = world.io().harvest(wait == 0 ? 0 : world.io().now() + wait);
+      all.insert(all.end(), some.begin(), some.end());
+    }
+    if (all.empty()) all = world.harvest(1);
+  }
+  std::string got;
+  Completions all;
+};
+
 // The bytes that came, their buffers given back.
 inline std::string take(World& world, const Completions& all) {
   std::string bytes;
