@@ -38,31 +38,34 @@ std::string what_it_does(const Process& process, const WorkerSlot& slot) {
 }  // namespace
 
 BlockedLoops::BlockedLoops(const Process& process)
-    : process_(process), told_(process.slots.size()) {}
+    : process_(process), loops_(process.slots.size()) {}
 
 Ms BlockedLoops::pause() const {
-  const bool some = std::any_of(told_.begin(), told_.end(), [](Ms since) { return since != 0; });
+  const bool some =
+      std::any_of(loops_.begin(), loops_.end(), [](const Loop& loop) { return loop.since != 0; });
   return some ? limits::blocked_poll_ms : limits::blocked_ms;
 }
 
 void BlockedLoops::look(Ms now) {
-  // Whoever has not looked for so long was stopped, and all others with it.
-  const bool stopped = looked_at_ != 0 && now - looked_at_ > pause() + limits::blocked_ms / 2;
-  looked_at_ = now;
-  if (stopped) return;
-  for (std::size_t i = 0; i < told_.size(); ++i) {
+  for (std::size_t i = 0; i < loops_.size(); ++i) {
+    Loop& loop = loops_[i];
     const WorkerSlot& slot = process_.slots[i];
     const Ms since = slot.busy_since.load(std::memory_order_relaxed);
-    if (told_[i] != 0 && since != told_[i]) {
-      log::warning("worker {} goes on, after about {}", i, format_duration(now - told_[i]));
-      told_[i] = 0;
+    if (loop.told && since != loop.since)
+      log::warning("worker {} goes on, after about {}", i, format_duration(now - loop.since));
+    if (since == 0 || now - since < limits::blocked_ms) {
+      loop = {};
+    } else if (since != loop.since) {
+      // Perhaps the whole process was stopped, and this loop goes on now as we do: the next look
+      // tells.
+      loop = {.since = since};
+    } else if (!loop.told) {
+      loop.told = true;
+      log::warning(
+          "worker {} has stood still for {}, in {}: its other clients wait. What blocks "
+          "belongs in run_blocking",
+          i, format_duration(now - since), what_it_does(process_, slot));
     }
-    if (since == 0 || told_[i] != 0 || now - since < limits::blocked_ms) continue;
-    told_[i] = since;
-    log::warning(
-        "worker {} has stood still for {}, in {}: its other clients wait. What blocks "
-        "belongs in run_blocking",
-        i, format_duration(now - since), what_it_does(process_, slot));
   }
 }
 

@@ -18,9 +18,12 @@ class BlockedLoops {
   [[nodiscard]] Ms pause() const;
 
  private:
+  struct Loop {
+    Ms since = 0;       // since when it stands still, as seen at the last look; 0: it does not
+    bool told = false;  // and that it does
+  };
   const Process& process_;
-  std::vector<Ms> told_;  // of each worker: since when it stands still, as told; 0: it does not
-  Ms looked_at_ = 0;
+  std::vector<Loop> loops_;  // of each worker
 };
 
 }  // namespace lastcall

@@ -70,9 +70,9 @@ TEST_CASE("where no handler was called last, those under way are named") {
   watched.process.slots[0].busy_since = watched.now;
   watched.process.slots[1].busy_since = watched.now;
   watched.pass(102'000);
-  CHECK(captured.count("worker 0 has stood still for 1s, in a coroutine, perhaps of GET /waits") ==
-        1);
-  CHECK(captured.count("worker 1 has stood still for 1s, in a coroutine of a job") == 1);
+  CHECK(captured.count(
+            "worker 0 has stood still for 1100ms, in a coroutine, perhaps of GET /waits") == 1);
+  CHECK(captured.count("worker 1 has stood still for 1100ms, in a coroutine of a job") == 1);
   CHECK(captured.count("/other") == 0);
 }
 
@@ -82,9 +82,22 @@ TEST_CASE("after all of the process was stopped nobody is blamed") {
   watched.process.slots[0].busy_since = watched.now;
   watched.loops.look(watched.now);
   watched.loops.look(watched.now + 60'000);
+  watched.process.slots[0].busy_since = watched.now + 60'050;  // it goes on, as whoever looks does
+  watched.loops.look(watched.now + 60'100);
+  watched.loops.look(watched.now + 61'200);  // a stop so short that a look is hardly late
+  watched.process.slots[0].busy_since = 0;
+  watched.loops.look(watched.now + 61'300);
   CHECK(captured.count("worker") == 0);
-  watched.process.slots[0].busy_since = watched.now + 60'500;
-  watched.loops.look(watched.now + 62'300);  // a shorter stop: a look is due each second
+  CHECK(watched.loops.pause() == limits::blocked_ms);
+}
+
+TEST_CASE("nor where the stop came before the first look") {
+  Watched watched;
+  const Captured captured;
+  watched.process.slots[0].busy_since = watched.now - 2500;
+  watched.loops.look(watched.now);
+  watched.process.slots[0].busy_since = 0;
+  watched.loops.look(watched.now + 100);
   CHECK(captured.count("worker") == 0);
 }
 
@@ -94,5 +107,5 @@ TEST_CASE("what runs before serving is named as that") {
   watched.process.workers_ready = 1;
   watched.process.slots[0].busy_since = watched.now;
   watched.pass(102'000);
-  CHECK(captured.count("worker 0 has stood still for 1s, in what runs before serving: ") == 1);
+  CHECK(captured.count("worker 0 has stood still for 1100ms, in what runs before serving: ") == 1);
 }
