@@ -4,6 +4,7 @@
 #include <cstring>
 #include <optional>
 
+#include "base/same_bytes.h"
 #include "base/token.h"
 #include "http/authority.h"
 #include "http/parser.h"
@@ -24,6 +25,11 @@ Method method_of(std::uint8_t number) {
     case HTTP_CONNECT: return Method::connect;
     default: return Method::other;
   }
+}
+
+// `same_token`, without a call for what is spelled as we spell it, which most is.
+inline bool is(std::string_view token, std::string_view ours) {
+  return token.size() == ours.size() && (token == ours || same_token(token, ours));
 }
 
 }  // namespace
@@ -98,20 +104,20 @@ int Parser::check_fields() {
   for (const Field& field : request.fields_) {
     switch (field.name.size()) {  // each length has one name that matters here
       case 4:
-        if (same_token(field.name, "Host")) host = field.value, ++hosts;
+        if (is(field.name, "Host")) host = field.value, ++hosts;
         break;
       case 6:
-        if (same_token(field.name, "Expect") && expectation == 0)
+        if (is(field.name, "Expect") && expectation == 0)
           expectation = note_expectation(field.value);
         break;
       case 10:
-        if (same_token(field.name, "Connection")) note_connection(field.value);
+        if (is(field.name, "Connection")) note_connection(field.value);
         break;
       case 14:
-        if (same_token(field.name, "Content-Length")) length = field.value, ++lengths;
+        if (is(field.name, "Content-Length")) length = field.value, ++lengths;
         break;
       case 17:
-        if (same_token(field.name, "Transfer-Encoding")) coding = field.value, ++codings;
+        if (is(field.name, "Transfer-Encoding")) coding = field.value, ++codings;
         break;
       default: break;
     }
@@ -128,7 +134,7 @@ int Parser::check_fields() {
   if (lengths == 1 && (length.empty() || !all_digits(length))) return 400;
   if (codings > 0) {
     if (codings > 1 || coding.empty() || http_1_0) return 400;
-    if (!same_token(coding, "chunked")) {
+    if (!is(coding, "chunked")) {
       std::string_view rest = coding;
       while (!rest.empty()) {
         if (!is_token(take_element(rest))) return 400;
@@ -146,7 +152,9 @@ int Parser::check_fields() {
 
 // Clients name one host, again and again.
 bool Parser::is_host(std::string_view host) {
-  if (host_bytes_ > 0 && host == std::string_view(host_.data(), host_bytes_)) return true;
+  if (host_bytes_ > 0 && host.size() == host_bytes_ &&
+      same_bytes(host.data(), host_.data(), host_bytes_))
+    return true;
   if (!is_authority(host)) return false;
   host_bytes_ = host.size() <= host_.size() ? static_cast<std::uint8_t>(host.size()) : 0;
   host.copy(host_.data(), host_bytes_);
@@ -181,8 +189,8 @@ int Parser::note_expectation(std::string_view list) {
 void Parser::note_connection(std::string_view list) {
   while (!list.empty()) {
     const std::string_view option = take_element(list);
-    if (same_token(option, "close")) close_asked_ = true;
-    if (same_token(option, "keep-alive")) keep_alive_asked_ = true;
+    if (is(option, "close")) close_asked_ = true;
+    if (is(option, "keep-alive")) keep_alive_asked_ = true;
   }
 }
 

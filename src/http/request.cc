@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 
+#include "base/same_bytes.h"
 #include "base/token.h"
 #include "http/exchange.h"
 #include "http/percent.h"
@@ -49,7 +50,7 @@ std::string_view name(Method method) {
 
 bool same_token(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
-  if (a == b) return true;  // most are spelled as we spell them
+  if (same_bytes(a.data(), b.data(), a.size())) return true;  // most are spelled as we spell them
   for (std::size_t i = 0; i < a.size(); ++i) {
     const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? char(c | 0x20) : c; };
     if (lower(a[i]) != lower(b[i])) return false;

@@ -7,7 +7,6 @@
 #pragma once
 
 #include <array>
-#include <cstring>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -18,6 +17,8 @@
 #include <vector>
 
 #include <lastcall/routes.h>
+
+#include "base/same_bytes.h"
 
 namespace lastcall {
 
@@ -140,7 +141,7 @@ class Router {
     if (path.size() + 1 >= literals_from_.size()) return nullptr;
     const std::size_t end = literals_from_[path.size() + 1];
     for (std::size_t i = literals_from_[path.size()]; i < end; ++i) {
-      if (std::memcmp(literals_[i].path.data(), path.data(), path.size()) == 0)
+      if (same_bytes(literals_[i].path.data(), path.data(), path.size()))
         return &literals_[i].place;
     }
     return nullptr;

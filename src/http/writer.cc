@@ -15,6 +15,15 @@ char* put(char* at, std::string_view text) {
   return at + text.size();
 }
 
+// It has three digits (Response::status).
+char* put_status(char* at, int status) {
+  DCHECK(status >= 100 && status <= 999);
+  *at++ = static_cast<char>('0' + status / 100);
+  *at++ = static_cast<char>('0' + status / 10 % 10);
+  *at++ = static_cast<char>('0' + status % 10);
+  return at;
+}
+
 // RFC 9110 sections 8.6, 15.3.5 and 15.4.5: no content, and no length that claims one.
 bool has_length(int status) { return status != 204 && status != 304; }
 
@@ -101,13 +110,13 @@ namespace {
 
 constexpr std::size_t end_bytes_max = 32;  // of `put_end`
 
-inline char* put_head(char* at, const Response& response, Framing framing, std::uint64_t length,
-                      const DateCache& date) {
+inline char* put_head(char* at, const Response& response, const Framing& framing,
+                      std::uint64_t length, const DateCache& date) {
   [[maybe_unused]] char* const begin = at;
   const int status = response.status();
   const std::string_view type = response.content_type();
   at = put(at, "HTTP/1.1 ");
-  at = std::to_chars(at, at + 3, status).ptr;
+  at = put_status(at, status);
   *at++ = ' ';
   at = put(put(at, reason_phrase(status)), "\r\n");
   at = put(at, date.line());
@@ -124,12 +133,12 @@ inline char* put_head(char* at, const Response& response, Framing framing, std::
       if (typed) at = put(put(put(at, "Content-Type: "), type), "\r\n");
     }
   }
-  at = put(at, response.fields());
+  if (!response.fields().empty()) at = put(at, response.fields());
   DCHECK(static_cast<std::size_t>(at - begin) + end_bytes_max <= head_bytes_max(response));
   return at;
 }
 
-inline char* put_end(char* at, Framing framing) {
+inline char* put_end(char* at, const Framing& framing) {
   if (framing.close) {
     at = put(at, "Connection: close\r\n");
   } else if (framing.http_1_0) {
@@ -140,14 +149,14 @@ inline char* put_end(char* at, Framing framing) {
 
 }  // namespace
 
-char* write_head(char* at, const Response& response, Framing framing, std::uint64_t length,
+char* write_head(char* at, const Response& response, const Framing& framing, std::uint64_t length,
                  const DateCache& date) {
   return put_head(at, response, framing, length, date);
 }
 
-char* end_head(char* at, Framing framing) { return put_end(at, framing); }
+char* end_head(char* at, const Framing& framing) { return put_end(at, framing); }
 
-bool write_response(OutBuffer& out, const Response& response, Framing framing,
+bool write_response(OutBuffer& out, const Response& response, const Framing& framing,
                     const DateCache& date) {
   const std::string_view body = representation(response);
   const std::size_t content_bytes = framing.head ? 0 : body.size();

@@ -11,7 +11,8 @@ namespace lastcall {
 class DateCache;
 class OutBuffer;
 
-// How an answer is framed, which the connection knows and the handler need not.
+// How an answer is framed, which the connection knows and the handler need not. Passed by
+// reference: as a value it would be read at once where it has just been written bit by bit.
 struct Framing {
   // How the end of the content is told (RFC 9112 section 6.3).
   enum class Content : std::uint8_t { length, chunked, until_close };
@@ -34,11 +35,11 @@ struct Framing {
 // what says whether the connection goes on, and the blank line. There is room for `head_bytes_max`
 // at `at`, for both; each returns its end.
 [[nodiscard]] std::size_t head_bytes_max(const Response& response);
-[[nodiscard]] char* write_head(char* at, const Response& response, Framing framing,
+[[nodiscard]] char* write_head(char* at, const Response& response, const Framing& framing,
                                std::uint64_t length, const DateCache& date);
-[[nodiscard]] char* end_head(char* at, Framing framing);
+[[nodiscard]] char* end_head(char* at, const Framing& framing);
 // False: there is no memory, and nothing has been written.
-[[nodiscard]] bool write_response(OutBuffer& out, const Response& response, Framing framing,
+[[nodiscard]] bool write_response(OutBuffer& out, const Response& response, const Framing& framing,
                                   const DateCache& date);
 
 }  // namespace lastcall

@@ -11,8 +11,7 @@ Ms Connection::deadline() const {
   const WorkerConfig& config = worker_.config();
   if (state_ == State::lingering) return linger_deadline_;
   if (send_in_flight_) return write_deadline_;
-  if (awaits_body()) return body_deadline();
-  if (state_ != State::open) return never;
+  if (state_ != State::open) return awaits_body() ? body_deadline() : never;
   if (exchange_ == nullptr) {
     if (said_ == Said::nothing)
       return request_started_at_ + std::min(config.header_timeout, config.idle_timeout);
