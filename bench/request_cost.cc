@@ -146,6 +146,7 @@ class PretendIo final : public lastcall::Io {
   std::size_t bytes_unacked(int) override { return 0; }
   std::uint64_t bytes_acked(int) override { return 0; }
   bool gone(int) override { return false; }
+  bool quiet(int) override { return true; }
   void set_receive_room(int, std::size_t) override {}
   int unlisten(int) override { return 0; }
   unsigned accept_queue_length(int) override { return 0; }

@@ -91,6 +91,10 @@ void Stream::close() {
   state->io->shut_both(state->fd);
 }
 
+bool Stream::is_alive() const {
+  return state_ != nullptr && state_->fd >= 0 && state_->io->quiet(state_->fd);
+}
+
 Task<std::error_code> Stream::connect(std::string host, std::uint16_t port, Duration limit) {
   close();
   const Ms deadline = context().after(limit.count());
@@ -129,18 +133,28 @@ Task<std::error_code> Stream::connect(std::string host, std::uint16_t port, Dura
 }
 
 Task<std::error_code> Stream::send(std::string bytes, Duration limit) {
+  if (context().operations.canceled()) throw Canceled();
   if (state_ == nullptr || state_->fd < 0) co_return error_of(-ENOTCONN);
-  if (bytes.empty()) co_return {};
   const auto sending = std::make_shared<Transfer>(state_->self, &State::sending, std::move(bytes));
   const State& state = *sending->state;
-  const int result = co_await await_operation(
-      state.fd, [&](Io& io, Ticket ticket) { io.submit_send(state.fd, sending->bytes, ticket); },
-      context().after(limit.count()), sending);
-  const bool all = result >= 0 && static_cast<std::size_t>(result) == sending->bytes.size();
-  co_return all ? std::error_code() : error_of(result < 0 ? result : -EPIPE);
+  const Ms deadline = context().after(limit.count());
+  for (std::string_view rest = sending->bytes; !rest.empty();) {
+    const std::string_view piece = rest.substr(0, limits::stream_send_bytes);
+    const int result = co_await await_operation(
+        state.fd, [&](Io& io, Ticket ticket) { io.submit_send(state.fd, piece, ticket); }, deadline,
+        sending);
+    if (result < 0) co_return error_of(result);
+    if (static_cast<std::size_t>(result) < piece.size()) {  // what was cancelled had sent a part
+      if (context().operations.canceled()) throw Canceled();
+      co_return error_of(context().now >= deadline ? -ETIMEDOUT : -EPIPE);
+    }
+    rest.remove_prefix(piece.size());
+  }
+  co_return {};
 }
 
 Task<Received> Stream::receive(Duration limit) {
+  if (context().operations.canceled()) throw Canceled();
   if (state_ == nullptr || state_->fd < 0) co_return Received{{}, error_of(-ENOTCONN)};
   const auto receiving = std::make_shared<Transfer>(state_->self, &State::receiving);
   State& state = *receiving->state;

@@ -82,6 +82,12 @@ inline constexpr std::size_t chunk_extension_bytes_max = 4096;  // the sum over 
 inline constexpr std::uint64_t body_rate_min = 512;   // bytes a second, after --body-timeout
 inline constexpr std::uint64_t write_rate_min = 128;  // bytes a second read by a slow client
 
+// An answer of another service.
+inline constexpr std::size_t response_head_bytes_max = 64 * 1024;  // and its trailers
+inline constexpr std::size_t kept_max = 1024;  // connections, of one worker to one service
+inline constexpr Ms kept_idle_ms = 4000;       // a peer may close by then: Node does after 5 s
+inline constexpr std::size_t call_told_bytes = 100;  // of a target, in the text of an error
+
 // Listening.
 inline constexpr int listen_backlog = 4096;
 inline constexpr std::size_t descriptors_reserved = 64;   // of RLIMIT_NOFILE, for all but clients,
@@ -168,6 +174,8 @@ inline constexpr std::size_t jobs_named_per_line = 32;  // of what is unfinished
 inline constexpr std::size_t job_lines = 32;            // of each worker; the rest is summed
 inline constexpr Ms job_overdue_ms = 500;               // a cancelled job that goes on is named
 inline constexpr std::size_t stream_receive_bytes = 16 * 1024;
+inline constexpr std::size_t stream_send_bytes =
+    1 << 30;                                      // at once: send(2) takes no more than 2 GiB
 inline constexpr std::size_t addresses_max = 16;  // tried of one name
 inline constexpr Ms resolver_grace_ms = 250;      // for the second of two answers
 inline constexpr int resolver_try_ms = 1500;      // one question to one name server

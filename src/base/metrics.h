@@ -98,6 +98,10 @@ inline constexpr MetricRow metric_rows[] = {
     {"posts_failed", counter, "Callables of other threads that ended by an exception."},
     {"streams_open", gauge, "Outbound connections open now."},
     {"streams_failed", counter, "Outbound connects that failed."},
+    {"calls_begun", counter, "Requests that clients of other services began (client.h)."},
+    {"calls_on_kept", counter, "Those of them that went out on a connection that was kept."},
+    {"calls_failed", counter, "Those of them that ended by CallFailed."},
+    {"calls_too_large", counter, "Those of the failed whose answer was beyond a bound."},
 
     // the close
     {"closes_announced", counter, "Answers that said close in a drain, or with few places left."},

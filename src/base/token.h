@@ -23,6 +23,14 @@ namespace lastcall {
   return !text.empty() && std::all_of(text.begin(), text.end(), is_token_char);
 }
 
+// Of a field (RFC 9110 section 5.5); what stands beyond ASCII is let through.
+[[nodiscard]] constexpr bool is_field_value(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte == '\t' || (byte >= 0x20 && byte != 0x7f);
+  });
+}
+
 [[nodiscard]] constexpr std::string_view trim(std::string_view text) {
   const auto blank = [](char c) { return c == ' ' || c == '\t'; };
   while (!text.empty() && blank(text.front())) text.remove_prefix(1);

@@ -15,13 +15,6 @@ namespace {
 
 constexpr std::string_view ours[] = {"Content-Length", "Transfer-Encoding", "Connection", "Date"};
 
-bool is_value(std::string_view value) {
-  return std::all_of(value.begin(), value.end(), [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return byte == '\t' || (byte >= 0x20 && byte != 0x7f);
-  });
-}
-
 // RFC 6265 section 4.1.1.
 bool is_cookie_value(std::string_view value) {
   return std::all_of(value.begin(), value.end(), [](char c) {
@@ -30,7 +23,7 @@ bool is_cookie_value(std::string_view value) {
 }
 
 bool is_cookie_attribute(std::string_view value) {
-  return is_value(value) && value.find(';') == std::string_view::npos;
+  return is_field_value(value) && value.find(';') == std::string_view::npos;
 }
 
 std::string_view text_of(CookieScope::SameSite same_site) {
@@ -60,7 +53,8 @@ Response& Response::status(int code) {
 
 Response& Response::field(std::string_view name, std::string_view value) {
   if (!is_token(name)) throw std::invalid_argument("a field name is a token");
-  if (!is_value(value)) throw std::invalid_argument("a field value has no control characters");
+  if (!is_field_value(value))
+    throw std::invalid_argument("a field value has no control characters");
   if (std::any_of(std::begin(ours), std::end(ours),
                   [&](std::string_view own) { return same_token(own, name); })) {
     throw std::invalid_argument("this field is set by the server itself");
@@ -104,7 +98,7 @@ Response& Response::close() {
 }
 
 Response& Response::content_type(std::string_view type) {
-  if (!is_value(type)) throw std::invalid_argument("a field value has no control characters");
+  if (!is_field_value(type)) throw std::invalid_argument("a field value has no control characters");
   content_type_.assign(type);
   return *this;
 }
@@ -127,7 +121,7 @@ Task<ResponseBody> Response::begin(std::uint64_t length) { co_return begin_as(le
 // A client that has gone gets nothing, and no head either.
 ResponseBody Response::begin_as(std::optional<std::uint64_t> length) {
   const bool waits = exchange_ != nullptr && exchange_->task;
-  if (!waits || exchange_->out.begun())
+  if (!waits || begun())
     throw std::logic_error("an answer begins once, in the coroutine of its handler");
   if (has_file_) drop_file();
   if (exchange_->calls == nullptr) {
@@ -137,6 +131,8 @@ ResponseBody Response::begin_as(std::optional<std::uint64_t> length) {
   }
   return ResponseBody(*exchange_);
 }
+
+bool Response::begun() const { return exchange_ != nullptr && exchange_->out.begun(); }
 
 void Response::clear() {
   if (has_file_) drop_file();

@@ -34,7 +34,7 @@
 
 namespace lastcall {
 
-enum class Kind : std::uint8_t {
+enum class Kind : std::uint32_t {
   accept,   // index: which listener
   recv,     // index, generation: which connection
   send,     // index, generation: which connection
@@ -46,12 +46,18 @@ enum class Kind : std::uint8_t {
 
 // What an operation is for, packed into the 64 bits that come back with its completion. The
 // generation rejects a completion that belongs to an earlier user of the same connection slot.
+// Each member is as wide as it is read when a ticket is passed in registers, the first two at once:
+// a processor waits where it reads more than was written a moment ago.
 struct Ticket {
   static constexpr std::uint32_t indices = 1u << 24;
 
-  Kind kind = Kind::cancel;
   std::uint32_t index = 0;  // below `indices`
   std::uint32_t generation = 0;
+  Kind kind = Kind::cancel;
+
+  constexpr Ticket() = default;
+  constexpr Ticket(Kind k, std::uint32_t i = 0, std::uint32_t g = 0)
+      : index(i), generation(g), kind(k) {}
 
   [[nodiscard]] std::uint64_t pack() const {
     return std::uint64_t{generation} << 32 | std::uint64_t{index % indices} << 8 |
@@ -175,6 +181,8 @@ class Io {
   // The connection is no more: reset, or given up for dead (TCP_INFO tcpi_state, TCP_CLOSE). An
   // outstanding receive tells it, mostly: of uploaders that reset, Linux 6.18 forgets some.
   virtual bool gone(int socket) = 0;
+  // Nothing has come that was not taken: no byte, no FIN, no reset.
+  virtual bool quiet(int socket) = 0;
   virtual void set_receive_room(int socket, std::size_t bytes) = 0;  // of the kernel (SO_RCVBUF)
   // From here on the listener answers no new SYN, and handshakes begun before complete. There is
   // no way back. 0, or -errno where the kernel cannot (SO_BINDTOIFINDEX: socket(7), Linux 5.1).

@@ -464,6 +464,11 @@ std::size_t SimIo::bytes_waiting(int socket) {
   return kernel_.sockets[socket].to_server.size();
 }
 
+bool SimIo::quiet(int socket) {
+  const Socket& end = kernel_.sockets[socket];
+  return end.to_server.empty() && !end.client_fin && !end.client_reset;
+}
+
 std::size_t SimIo::receive_now(int socket, std::span<char> into) {
   std::string& waiting = kernel_.sockets[socket].to_server;
   const std::size_t size = waiting.copy(into.data(), into.size());

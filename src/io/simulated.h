@@ -203,6 +203,7 @@ class SimIo final : public Io {
   }
   std::uint64_t bytes_acked(int socket) override;
   bool gone(int socket) override { return kernel_.sockets[socket].client_reset; }
+  bool quiet(int socket) override;
   void set_receive_room(int socket, std::size_t bytes) override {
     kernel_.sockets[socket].receive_room = bytes;
   }

@@ -9,6 +9,7 @@
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/un.h>
@@ -321,6 +322,11 @@ void SocketIo::set_close_resets(int socket, bool resets) {
 bool SocketIo::gone(int socket) {
   tcp_info info{};
   return read_tcp_info(socket, info) && info.tcpi_state == state_closed;
+}
+
+bool SocketIo::quiet(int socket) {
+  pollfd input{socket, POLLIN | POLLRDHUP, 0};
+  return poll(&input, 1, 0) == 0;
 }
 
 std::uint64_t SocketIo::bytes_acked(int socket) {

@@ -72,6 +72,7 @@ class SocketIo : public Io {
   std::size_t bytes_unacked(int socket) override;
   std::uint64_t bytes_acked(int socket) override;
   bool gone(int socket) override;
+  bool quiet(int socket) override;
   void set_receive_room(int socket, std::size_t bytes) override;
   int unlisten(int listener) override;
   unsigned accept_queue_length(int listener) override;

@@ -121,6 +121,10 @@ void CommandLine::parse(int count, const char* const* arguments) {
                  log::level_named(log_.level).value_or(log::Level::info));
   if (wrong.empty()) wrong = wrong_variable;
   if (!wrong.empty()) refuse(exit_bad_option, wrong + "; see --help");
+  for (const Option& option : options_) {
+    wrong = option.invalid();
+    if (!wrong.empty()) refuse(exit_bad_option, wrong);
+  }
   tell_misspelt();
 }
 

@@ -1,5 +1,6 @@
 // libFuzzer: what is read of a request piece by piece, beside what a slow and obvious reading
-// finds: escapes, ranges, dates, and which of the patterns of a router answers a path.
+// finds: escapes, ranges, dates, and which of the patterns of a router answers a path. And an
+// answer of another server, whole and byte by byte.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -9,11 +10,13 @@
 #include <string_view>
 #include <vector>
 
+#include "base/token.h"
 #include "http/date.h"
 #include "http/parser.h"
 #include "http/pattern_rank.h"
 #include "http/percent.h"
 #include "http/preconditions.h"
+#include "http/response_parser.h"
 #include "http/router.h"
 
 using namespace lastcall;
@@ -108,16 +111,53 @@ void patterns(std::string_view text) {
     check(path.find(captured[i]) != std::string::npos);
 }
 
+// What an answer is taken for, in pieces of `size` bytes.
+std::string answer_in_pieces(std::string_view text, std::size_t size, bool to_head) {
+  using Result = ResponseParser::Result;
+  ResponseParser parser;
+  parser.begin(to_head);
+  std::string told;
+  while (!text.empty()) {
+    const std::string piece(text.substr(0, size));
+    text.remove_prefix(piece.size());
+    std::string_view bytes = piece;
+    for (Result result = Result::head; result == Result::head;) {
+      result = parser.feed(bytes);
+      for (const std::string_view content : parser.pieces()) told += content;
+      if (result == Result::head || (result == Result::end && to_head)) {
+        const ClientResponse head = parser.take_head();
+        told += std::to_string(head.status()) + "|";
+        for (const Field& field : head.fields()) {
+          check(is_token(field.name) && field.value == trim(field.value));
+          told.append(field.name).append(":").append(field.value).append("|");
+        }
+      }
+      if (result == Result::end)
+        return told + (parser.keep_alive() ? "." : "x") +
+               std::to_string(bytes.size() + text.size());
+      if (result == Result::failed) return told + "!";
+      if (result == Result::too_large) return told + "too large";
+    }
+    check(bytes.empty());
+  }
+  return told + (parser.on_fin() ? "fin" : "cut");
+}
+
+void answers(std::string_view text, bool to_head) {
+  check(answer_in_pieces(text, text.size() + 1, to_head) == answer_in_pieces(text, 1, to_head));
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size < 2) return 0;
   const std::string_view text(reinterpret_cast<const char*>(data) + 2, size - 2);
-  switch (data[0] % 4) {
+  switch (data[0] % 5) {
     case 0: escapes(text); break;
     case 1: (void)ranges(text, std::uint64_t{data[1]} * data[1]); break;
     case 2: dates(text); break;
     case 3: patterns(text); break;
+    case 4: answers(text, data[1] % 2 == 1); break;
   }
   return 0;
 }

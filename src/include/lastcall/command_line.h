@@ -49,7 +49,11 @@ class CommandLine {
            .kind = row.kind,
            .help = row.help,
            .unset = option_text(row, owner),
-           .set = [&row, &owner](std::string_view text) { return set_option(row, owner, text); }});
+           .set = [&row, &owner](std::string_view text) { return set_option(row, owner, text); },
+           .invalid =
+               [&row, &owner] {
+                 return invalid_option(std::span<const OptionRow<Owner>>(&row, 1), owner);
+               }});
     }
     return *this;
   }
@@ -58,7 +62,8 @@ class CommandLine {
   CommandLine& knows(std::string_view variable);
   // Sets what is given, and the log's form and level. Ends the process where there is nothing to
   // run: by exit code 0 behind --help and --version, by 2 and one line on stderr where something is
-  // wrong. What is out of a row's range is not looked at: ask the owner's `invalid`, and `refuse`.
+  // wrong with an option by itself. What is wrong with several of them together is for the owner to
+  // say (`Options::invalid`), and to `refuse`.
   void parse(int count, const char* const* arguments);
   [[nodiscard]] const std::vector<std::string>& rest() const { return rest_; }
   // Ends the process with this one line, in the form that --log-format says. Signals that
@@ -72,6 +77,7 @@ class CommandLine {
     std::string_view help;
     std::string unset;
     std::function<std::string(std::string_view)> set;  // says what would be right
+    std::function<std::string()> invalid;              // is it within the row's range?
     std::optional<std::string> given{};
   };
 

@@ -82,6 +82,7 @@ class Response {
   [[nodiscard]] std::string_view content_type() const { return content_type_; }
   [[nodiscard]] std::string_view body() const { return body_; }
   [[nodiscard]] bool closes() const { return closes_; }
+  [[nodiscard]] bool begun() const;  // by `begin`: what is set here is not sent any more
 
  private:
   friend struct Exchange;

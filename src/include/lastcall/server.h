@@ -18,9 +18,9 @@
 // `run_blocking` (blocking.h); client libraries with a descriptor: `readable` (descriptor.h); from
 // threads of the program's own: `post` (post.h). Where a coroutine is: context.h.
 //
-// Included by themselves: coroutines that wait for each other (latch.h), files (file.h), the log
-// (log.h), options of the program's own (command_line.h), rows of options (option_row.h), durations
-// and sizes as text (duration.h).
+// Included by themselves: coroutines that wait for each other (latch.h), files (file.h), what other
+// services are asked by HTTP (client.h), the log (log.h), options of the program's own
+// (command_line.h), rows of options (option_row.h), durations and sizes as text (duration.h).
 #pragma once
 
 #include <cstdint>

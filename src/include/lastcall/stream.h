@@ -51,6 +51,9 @@ class Stream {
   [[nodiscard]] Task<Received> receive(Duration limit);
   void close();
   [[nodiscard]] bool is_open() const { return state_ != nullptr; }
+  // Open, and nothing has come that was not received: no byte, no FIN, no reset. To be asked before
+  // a connection that was kept is used again. A system call.
+  [[nodiscard]] bool is_alive() const;
 
   struct State;  // outlives the stream while an operation is outstanding
 

@@ -272,3 +272,23 @@ TEST_CASE("of two connects of one stream the later one counts, and no socket is 
   stream.close();
   CHECK(stage.metrics.get("streams_open") == 0);
 }
+
+TEST_CASE("a send that its deadline cuts half-way was not done, and says which deadline") {
+  Connected stage;
+  stage.wire().window = 3;
+  Outcome outcome;
+  Root root;
+  root.start(asks(&stage.stream, &outcome));
+  stage.turn();
+  SUBCASE("its own") {
+    stage.pass(1010);
+    stage.turn();
+    CHECK(outcome.error == std::errc::timed_out);
+  }
+  SUBCASE("the drain's") {
+    stage.cut();
+    stage.turn();
+    CHECK(outcome.canceled);
+  }
+  CHECK(root.done == 1);
+}

@@ -117,9 +117,12 @@ TEST_CASE_TEMPLATE("receive: more than a buffer holds comes whole and in order",
 TEST_CASE_TEMPLATE("receive: what came before it was armed, and while it was not", W, EVERY) {
   W world;
   const Pair pair(world);
+  CHECK(world.io().quiet(pair.ours));
   world.send(pair.theirs, "early");
+  CHECK_FALSE(world.io().quiet(pair.ours));
   world.io().submit_recv(pair.ours, receiving, false);
   CHECK(receive(world, 5) == "early");
+  CHECK(world.io().quiet(pair.ours));
   cancel(world, pair.ours, receiving);
   world.send(pair.theirs, "meanwhile");
   CHECK(of(world.settle(), receiving).empty());
@@ -143,6 +146,7 @@ TEST_CASE_TEMPLATE("receive: a FIN comes behind the data, and leaves the other w
   CHECK(take(world, all) == sent);
   REQUIRE(ended(all, receiving));
   CHECK(of(all, receiving).back().result == 0);
+  CHECK_FALSE(world.io().quiet(pair.ours));
   world.io().submit_send(pair.ours, "answer", sending);
   const Completions answered = world.harvest(1);
   REQUIRE(answered.size() == 1);
@@ -247,6 +251,7 @@ TEST_CASE_TEMPLATE("receive: a reset that came while none was armed is told", W,
   world.send(pair.theirs, "unread");
   world.reset(pair.theirs);
   world.settle();
+  CHECK_FALSE(world.io().quiet(pair.ours));
   world.io().submit_recv(pair.ours, receiving, false);
   const Completions all = world.harvest(end_of(receiving));
   REQUIRE(ended(all, receiving));

@@ -1,0 +1,171 @@
+#include <lastcall/client.h>
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <span>
+#include <stdexcept>
+
+#include "await/context.h"
+#include "base/limits.h"
+#include "base/metrics.h"
+#include "base/token.h"
+#include "http/authority.h"
+#include "http/call.h"
+
+namespace lastcall {
+namespace {
+
+constexpr std::string_view of_the_client[] = {
+    "Content-Length", "Transfer-Encoding", "Connection", "Upgrade", "Expect", "TE"};
+// RFC 9110 section 9.2.2.
+constexpr std::string_view idempotent[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"};
+// They say how long their content is where it is empty, too (RFC 9110 section 8.6).
+constexpr std::string_view with_content[] = {"POST", "PUT", "PATCH"};
+
+bool is_one_of(std::span<const std::string_view> names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+// RFC 9112 section 3.2: origin-form or asterisk-form.
+bool is_target(std::string_view target) {
+  const bool clean = std::all_of(target.begin(), target.end(),
+                                 [](char c) { return c > ' ' && c < 0x7f && c != '#'; });
+  return clean && (target.starts_with('/') || target == "*");
+}
+
+}  // namespace
+
+// ---- what is asked, and answered
+
+ClientRequest::ClientRequest(std::string_view method, std::string_view target)
+    : method_(method), target_(target) {
+  if (!is_token(method) || method == "CONNECT")
+    throw std::invalid_argument("a method is a token, and none that asks for a tunnel");
+  if (!is_target(target))
+    throw std::invalid_argument("a target is a path that begins by '/', percent-encoded");
+}
+
+ClientRequest& ClientRequest::field(std::string_view name, std::string_view value) {
+  if (!is_token(name)) throw std::invalid_argument("a field name is a token");
+  if (!is_field_value(value))
+    throw std::invalid_argument("a field value has no control characters");
+  for (const std::string_view own : of_the_client) {
+    if (same_token(own, name))
+      throw std::invalid_argument("this field is set by the client itself");
+  }
+  if (same_token(name, "Host")) {
+    if (!is_authority(value)) throw std::invalid_argument("Host is a host, and perhaps a port");
+    host_.assign(value);
+  } else {
+    fields_.append(name).append(": ").append(value).append("\r\n");
+  }
+  return *this;
+}
+
+ClientRequest& ClientRequest::body(std::string content) {
+  body_ = std::move(content);
+  streams_ = false;
+  return *this;
+}
+
+ClientRequest& ClientRequest::stream_body() {
+  body_.clear();
+  streams_ = true;
+  length_.reset();
+  return *this;
+}
+
+ClientRequest& ClientRequest::stream_body(std::uint64_t length) {
+  stream_body();
+  length_ = length;
+  return *this;
+}
+
+ClientRequest& ClientRequest::time_limit(Duration limit) {
+  limit_ = std::clamp(limit, Duration::zero(), Duration(limits::wait_ms_max));
+  return *this;
+}
+
+bool ClientRequest::may_be_repeated() const { return !streams_ && is_one_of(idempotent, method_); }
+
+std::string ClientRequest::head(std::string_view host, bool last) const {
+  std::string head = fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\n{}", method_, target_,
+                                 host_.empty() ? host : host_, fields_);
+  if (last) head.append("Connection: close\r\n");
+  if (streams_ && !length_) {
+    head.append("Transfer-Encoding: chunked\r\n");
+  } else if (streams_ || !body_.empty() || is_one_of(with_content, method_)) {
+    const std::uint64_t length = streams_ ? *length_ : body_.size();
+    head.append("Content-Length: ").append(std::to_string(length)).append("\r\n");
+  }
+  return head.append("\r\n");
+}
+
+std::optional<std::string_view> ClientResponse::field(std::string_view name) const {
+  for (const Field& field : fields_) {
+    if (same_token(field.name, name)) return field.value;
+  }
+  return std::nullopt;
+}
+
+// ---- whom to ask
+
+Client::Client(std::string host, std::uint16_t port) : host_(std::move(host)), port_(port) {
+  const bool bare_v6 = host_.find(':') != std::string::npos;
+  authority_ = bare_v6 ? fmt::format("[{}]", host_) : host_;
+  if (port_ != 80) authority_ += fmt::format(":{}", port_);
+  if (host_.empty() || port_ == 0 || !is_authority(authority_))
+    throw std::invalid_argument("a client needs a host, by name or address, and a port");
+  kept_ = new Kept[workers_max];
+}
+
+Client::~Client() { delete[] kept_; }
+
+Client& Client::keep(std::size_t connections) {
+  kept_max_ = std::min(connections, limits::kept_max);
+  return *this;
+}
+
+Client& Client::max_body_bytes(std::size_t bytes) {
+  body_bytes_max_ = bytes;
+  return *this;
+}
+
+Task<> Client::open(Call::State& call, bool may_be_kept) {
+  Kept& kept = kept_[this_worker()];
+  kept.idle.reserve(kept_max_);  // so that keeping one cannot fail
+  if (may_be_kept) call.stream = kept.take();
+  call.on_kept = may_be_kept && call.stream.is_open();
+  if (call.on_kept) {
+    context().metrics.add("calls_on_kept");
+    co_return;
+  }
+  const std::error_code error = co_await call.stream.connect(host_, port_, call.left());
+  if (error) call.fail(error);
+}
+
+Task<Call> Client::begin_as(ClientRequest request, bool whole) {
+  context().metrics.add("calls_begun");
+  Call call(new Call::State(*this, std::move(request), whole));
+  co_await open(*call.state_, true);
+  co_await call.state_->send_request();
+  co_return std::move(call);
+}
+
+Task<Call> Client::begin(ClientRequest request) { return begin_as(std::move(request), false); }
+
+Task<ClientResponse> Client::ask(ClientRequest request) {
+  if (request.streams_) throw std::invalid_argument("a request that streams is begun, not asked");
+  Call call = co_await begin_as(std::move(request), true);
+  ClientResponse response = co_await call.response();
+  while (const auto piece = co_await call.read()) {
+    if (piece->size() > body_bytes_max_ - response.body_.size())
+      call.state_->fail(std::errc::message_size);
+    if (now() >= call.state_->deadline) call.state_->fail(std::errc::timed_out);
+    response.body_.append(*piece);
+  }
+  co_return response;
+}
+
+}  // namespace lastcall
