@@ -117,7 +117,7 @@ void PromiseBase::rethrow() const {
     case Ended::by_error: error.rethrow();
     case Ended::among_many: throw AmongMany();
     case Ended::canceled: throw Canceled();
-    case Ended::incomplete: throw Incomplete(error.status);
+    case Ended::incomplete: throw Incomplete{error.status};
     case Ended::without_memory: throw std::bad_alloc();
   }
 }

@@ -63,7 +63,7 @@ inline constexpr MetricRow metric_rows[] = {
     {"turns_late", counter,
      "Turns of a worker that were late by a second or more: a handler blocked it, or the process "
      "was stopped."},
-    {"handler_failed", counter, "Handlers that threw: answered 500."},
+    {"handler_failed", counter, "Handlers that threw: answered 500, or broken off."},
     {"files_denied", counter, "Files answered 503 since there was no descriptor or no memory."},
     {"writes_waited", counter,
      "Times a handler waited for its client to read what it had written."},

@@ -56,7 +56,7 @@ Task<std::optional<std::string_view>> IncomingBody::read() {
       want();  // there is room again
       co_return reading_.bytes();
     }
-    if (state_ == State::incomplete) throw Incomplete(status_);
+    if (state_ == State::incomplete) throw Incomplete{status_};
     ended_ = state_ == State::complete;
     if (ended_) co_return std::nullopt;
     want();
@@ -71,9 +71,9 @@ Task<std::string_view> IncomingBody::read_all() {
     if (context().operations.canceled()) throw Canceled();
     if (exchange_.content().size() > exchange_.read_all_max) {
       fail(413);
-      throw Incomplete(413);
+      throw Incomplete{413};
     }
-    if (state_ == State::incomplete) throw Incomplete(status_);
+    if (state_ == State::incomplete) throw Incomplete{status_};
     if (state_ != State::receiving) break;
     want();
     co_await bell_.wait();

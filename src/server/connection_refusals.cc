@@ -28,7 +28,7 @@ void Connection::answer_failure() {
 }
 
 void Connection::note_failure() {
-  worker_.failures().note(exchange_->request, worker_.now());
+  worker_.failures().note(exchange_->request, worker_.now(), exchange_->out.begun());
   worker_.metrics().add("handler_failed");
 }
 

@@ -14,8 +14,9 @@ namespace lastcall {
 
 class Failures {
  public:
-  // Of the exception that is being handled: to be called from within a catch block.
-  void note(const Request& request, Ms now) noexcept;
+  // Of the exception that is being handled: to be called from within a catch block. `begun`: a part
+  // of the answer had been sent.
+  void note(const Request& request, Ms now, bool begun = false) noexcept;
 
  private:
   struct Kind {
@@ -25,7 +26,8 @@ class Failures {
   };
 
   Kind& kind_of(const std::type_info* type);
-  void tell(const std::type_info* type, const char* what, const Request& request, Ms now);
+  void tell(const std::type_info* type, const char* what, const Request& request, Ms now,
+            bool begun);
 
   std::array<Kind, limits::failure_kinds> kinds_{};  // the last is for all further ones
 };

@@ -1,6 +1,6 @@
 // A service at the edge: files, events that go on, uploads to disk, and what another service has.
 //   g++ edge.cc -o edge $(pkg-config --cflags --libs lastcall)
-//   SITE=./public UPLOADS=./uploads UPSTREAM_PORT=3000 ./edge --listen 127.0.0.1:8080
+//   mkdir public uploads; SITE=public UPLOADS=uploads PORT_OF_UPSTREAM=3000 ./edge
 #include <fcntl.h>
 #include <lastcall/client.h>
 #include <lastcall/file.h>
@@ -100,7 +100,9 @@ Task<> forward(lastcall::Client& upstream, Request& request, Response& response)
   for (const lastcall::Field& field : request.fields())
     if (goes_on(field.name, request.fields())) asked.field(field.name, field.value);
   asked.field("X-Forwarded-For", request.client_address()).time_limit(30s);
-  if (request.field("Content-Length") || request.field("Transfer-Encoding")) asked.stream_body();
+  const auto length = request.field("Content-Length");
+  if (length) asked.stream_body(std::stoull(std::string(*length)));
+  if (request.field("Transfer-Encoding")) asked.stream_body();
   try {
     lastcall::Call call = co_await upstream.begin(std::move(asked));
     while (const auto piece = co_await request.read())
@@ -116,7 +118,7 @@ Task<> forward(lastcall::Client& upstream, Request& request, Response& response)
   } catch (const lastcall::CallFailed& failed) {
     if (response.begun()) throw;
     response.clear();
-    response.status(502).body(std::string(failed.what()) + "\n");
+    response.status(502).body(failed.code().message() + "\n");
   }
 }
 
@@ -124,8 +126,8 @@ int main(int count, char** arguments) {
   lastcall::block_signals();
   const std::string site = setting("SITE", ".");
   const std::string uploads = setting("UPLOADS", ".");
-  const auto port = static_cast<std::uint16_t>(std::stoul(setting("UPSTREAM_PORT", "3000")));
-  lastcall::Client upstream(setting("UPSTREAM", "127.0.0.1"), port);
+  const auto port = static_cast<std::uint16_t>(std::stoul(setting("PORT_OF_UPSTREAM", "3000")));
+  lastcall::Client upstream(setting("HOST_OF_UPSTREAM", "127.0.0.1"), port);
   lastcall::Server server(lastcall::Options::from(count, arguments));
   server.route("GET", "/site/{path...}", [&](Request& request, Response& response) {
     response.file(site, request.param("path"));

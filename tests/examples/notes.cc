@@ -1,7 +1,8 @@
 // A REST service on PostgreSQL: notes, by libpq, without a thread beside the workers.
 //   g++ notes.cc -o notes $(pkg-config --cflags --libs lastcall libpq)
 //   PGHOST=/run/postgresql PGDATABASE=notes ./notes --listen 127.0.0.1:8080
-// It needs: CREATE TABLE note (id bigserial PRIMARY KEY, text text NOT NULL)
+// It needs a database of that name, a role of yours, and CREATE TABLE note (id bigserial PRIMARY
+// KEY, text text NOT NULL)
 #include <lastcall/latch.h>
 #include <lastcall/server.h>
 #include <libpq-fe.h>

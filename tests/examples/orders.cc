@@ -1,6 +1,6 @@
 // Orders, acknowledged at once, and kept in Redis however often that takes.
 //   g++ orders.cc -o orders $(pkg-config --cflags --libs lastcall)
-//   REDIS_HOST=127.0.0.1 ./orders --listen 0.0.0.0:8080
+//   HOST_OF_REDIS=127.0.0.1 ./orders --listen 0.0.0.0:8080
 #include <lastcall/latch.h>
 #include <lastcall/log.h>
 #include <lastcall/server.h>
@@ -24,8 +24,9 @@ std::string setting(const char* variable, const char* otherwise) {
   const char* const value = std::getenv(variable);
   return value == nullptr ? otherwise : value;
 }
-const std::string host = setting("REDIS_HOST", "127.0.0.1");
-const auto port = static_cast<std::uint16_t>(std::stoul(setting("REDIS_PORT", "6379")));
+// No names as Kubernetes gives them to what it tells of a service: REDIS_PORT is no number there.
+const std::string host = setting("HOST_OF_REDIS", "127.0.0.1");
+const auto port = static_cast<std::uint16_t>(std::stoul(setting("PORT_OF_REDIS", "6379")));
 
 // Redis' own protocol. The first order of an id stands: sent again it changes nothing.
 std::string command_of(const std::string& id, const std::string& text) {

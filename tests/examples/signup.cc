@@ -1,4 +1,6 @@
 // Work that outlives its answer, and a call to another server: the drain waits for both.
+//   g++ signup.cc -o signup $(pkg-config --cflags --libs lastcall)
+//   ./signup   # listens on 127.0.0.1:8091, and asks localhost:8092
 #include <lastcall/server.h>
 
 #include <chrono>

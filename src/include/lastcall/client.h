@@ -26,6 +26,9 @@
 // section 9.2.2), whose content is known, is sent once more, on a new connection, where a kept one
 // ends before the first byte of an answer: the peer had closed it. Nothing else is ever sent twice,
 // and redirects are answers.
+//
+// Two at once: `begin` both, then take the `response` of each. For a service behind TLS there is a
+// proxy beside it.
 #pragma once
 
 #include <chrono>
@@ -72,7 +75,7 @@ class ClientRequest {
   ClientRequest& stream_body();
   ClientRequest& stream_body(std::uint64_t length);
   // `ask`: how long all of it may take, from the look-up of the name to the last byte. `begin`, and
-  // each await of a call: how long that may. 10 s unless set.
+  // each await of a call: how long that may. 10 s unless set; 0 or less is over at once.
   ClientRequest& time_limit(Duration limit);
 
  private:
