@@ -102,7 +102,7 @@ std::string ClientRequest::head(std::string_view host, bool last) const {
   return head.append("\r\n");
 }
 
-std::optional<std::string_view> ClientResponse::field(std::string_view name) const {
+std::optional<std::string_view> ClientResponse::field(std::string_view name) const& {
   for (const Field& field : fields_) {
     if (same_token(field.name, name)) return field.value;
   }

@@ -16,9 +16,11 @@
 //   const ClientResponse head = co_await call.response();
 //   while (const auto piece = co_await call.read()) use(*piece);
 //
-// Whatever the network or the peer does wrong throws `CallFailed`; so nobody takes a part of an
-// answer for all of it. An answer with a status of 400 or more is an answer. Each await throws
-// `Canceled` once the drain's deadline has passed, and std::bad_alloc where there is no memory.
+// Whatever the network or the peer does wrong throws `CallFailed`, so that nobody takes a part of
+// an answer for all of it. One limit HTTP sets itself: an answer that neither says its length nor
+// comes in chunks is over when the peer says FIN (RFC 9112 section 6.3), whyever it says so. A
+// status of 400 or more is an answer. Each await throws `Canceled` once the drain's deadline has
+// passed, and std::bad_alloc where there is no memory.
 //
 // Connections are kept and used again, by the worker that made them. One on which anything has come
 // meanwhile, an end too, is dropped; one that was idle for 4 seconds is not used any more, and
@@ -94,7 +96,7 @@ class ClientRequest {
   Duration limit_{10'000};
 };
 
-// Its views live as long as it does, and stays where it is.
+// Its views are valid while it lives and is not moved: give it a name first.
 class ClientResponse {
  public:
   ClientResponse() = default;
@@ -102,11 +104,14 @@ class ClientResponse {
   ClientResponse& operator=(ClientResponse&&) = default;
 
   [[nodiscard]] int status() const { return status_; }  // 200 to 599
-  [[nodiscard]] std::span<const Field> fields() const { return fields_; }
+  [[nodiscard]] std::span<const Field> fields() const& { return fields_; }
+  [[nodiscard]] std::span<const Field> fields() && = delete;
   // The first field of that name; nothing when there is none.
-  [[nodiscard]] std::optional<std::string_view> field(std::string_view name) const;
+  [[nodiscard]] std::optional<std::string_view> field(std::string_view name) const&;
+  [[nodiscard]] std::optional<std::string_view> field(std::string_view name) && = delete;
   // The content, transfer coding removed; of `Client::ask` alone.
-  [[nodiscard]] std::string_view body() const { return body_; }
+  [[nodiscard]] std::string_view body() const& { return body_; }
+  [[nodiscard]] std::string_view body() && = delete;
 
  private:
   friend class Client;
