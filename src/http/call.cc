@@ -53,6 +53,7 @@ Task<> Call::State::send(std::string bytes) {
 }
 
 Task<> Call::State::send_request() {
+  parser.begin(request.method_ == "HEAD");
   co_await send(request.head(client.authority_, client.kept_max_ == 0) + request.body_);
 }
 
@@ -73,7 +74,6 @@ Task<ResponseParser::Result> Call::State::advance() {
     } else if (more.ended() && parser.on_fin()) {
       co_return Result::end;
     } else if (may_try_again(more)) {
-      parser.begin(request.method_ == "HEAD");
       co_await client.open(*this, false);
       co_await send_request();
     } else {

@@ -32,7 +32,6 @@ struct Call::State {
     deadline = now() + request.limit_;
     content_ended = !request.streams_;
     content_left = request.length_.value_or(0);
-    parser.begin(request.method_ == "HEAD");
   }
   State(const State&) = delete;
   State& operator=(const State&) = delete;

@@ -6,9 +6,8 @@
 // Invariants
 //  1. After `failed` nothing further is parsed.
 //  2. No lenient flag of llhttp is set: an answer that two readers may take differently is none.
-//  3. `end` is told only of an answer that is complete: by its length, its last chunk, or the
-//  peer's
-//     FIN where neither frames it (RFC 9112 section 6.3).
+//  3. `end` is told only of an answer that is complete: by its length, by its last chunk, or by
+//     the peer's FIN where neither frames it (RFC 9112 section 6.3).
 #pragma once
 
 #include <llhttp.h>
