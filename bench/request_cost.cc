@@ -148,6 +148,8 @@ class PretendIo final : public lastcall::Io {
   bool gone(int) override { return false; }
   bool quiet(int) override { return true; }
   void set_receive_room(int, std::size_t) override {}
+  int listen(int) override { return 0; }
+  bool met_itself(int) override { return false; }
   int unlisten(int) override { return 0; }
   unsigned accept_queue_length(int) override { return 0; }
   int handshakes_half_way(std::uint16_t) override { return 0; }
@@ -242,7 +244,7 @@ class Lastcall {
 
  private:
   lastcall::Process process_{1, {.window = 0, .timeout = 0, .lead = 0}};
-  lastcall::Health health_{&process_};
+  lastcall::Health health_{.process = &process_, .also_alive = {}};
   lastcall::Router router_;
   lastcall::Router admin_router_;
   lastcall::WorkerConfig config_;

@@ -35,6 +35,8 @@ class Operations {
   // The drain's deadline: all are cancelled, and `canceled` is true from here on.
   void cancel_all();
   [[nodiscard]] bool canceled() const { return canceled_; }
+  // All that was cancelled has ended, and something more is to be done.
+  void go_on() { canceled_ = false; }
 
   void on_awaited(const Completion& completion);
   [[nodiscard]] std::size_t outstanding() const { return slots_.size() - free_.size(); }

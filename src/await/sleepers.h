@@ -23,6 +23,7 @@ class Sleepers {
   // The deadline: all that wait throw Canceled, and all later ones at once.
   void cancel();
   [[nodiscard]] bool canceled() const { return canceled_; }
+  void go_on() { canceled_ = false; }  // as that of Operations
   [[nodiscard]] std::size_t waiting() const { return waiting_; }
 
  private:

@@ -1,9 +1,12 @@
 #include <lastcall/stream.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <stdexcept>
 #include <utility>
+
+#include <lastcall/sleep.h>
 
 #include "await/awaited.h"
 #include "await/open_streams.h"
@@ -32,7 +35,10 @@ struct Transfer {
   }
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
-  ~Transfer() { (*state).*place = nullptr; }
+  ~Transfer() {
+    (*state).*place = nullptr;
+    if (state->closed && state->receiving == nullptr && state->sending == nullptr) state->release();
+  }
 
   std::shared_ptr<Stream::State> state;
   const void* Stream::State::* place;
@@ -45,11 +51,11 @@ struct Transfer {
 
 Stream::State::State(Io& opened_by, Metrics& counted_by) : io(&opened_by), metrics(&counted_by) {}
 
-Stream::State::~State() {
+void Stream::State::release() {
   if (fd < 0) return;
   *link = next;
   if (next != nullptr) next->link = link;
-  io->close(fd);
+  io->close(std::exchange(fd, -1));
   metrics->subtract("streams_open");
 }
 
@@ -61,6 +67,22 @@ void OpenStreams::add(Stream::State& state, int socket) {
   state.link = &first_;
   if (first_ != nullptr) first_->link = &state.next;
   first_ = &state;
+}
+
+void OpenStreams::add(KeepsStreams& keeper) {
+  DCHECK(keeper.link == nullptr);
+  keeper.next = first_keeper_;
+  keeper.link = &first_keeper_;
+  if (first_keeper_ != nullptr) first_keeper_->link = &keeper.next;
+  first_keeper_ = &keeper;
+}
+
+void OpenStreams::let_go() {
+  while (first_keeper_ != nullptr) {
+    KeepsStreams& keeper = *first_keeper_;
+    keeper.leave();
+    keeper.let_go(keeper);
+  }
 }
 
 void OpenStreams::close_all() {
@@ -75,28 +97,43 @@ void OpenStreams::close_all() {
 
 Stream& Stream::operator=(Stream&& other) noexcept {
   if (this == &other) return *this;
-  close();
+  drop();
   state_ = std::exchange(other.state_, nullptr);
   return *this;
 }
 
-Stream::~Stream() { close(); }
+Stream::~Stream() { drop(); }
 
-// An operation under way ends by the shutdown; its slot then holds the last reference.
+bool Stream::is_open() const { return state_ != nullptr && !state_->closed; }
+
+// An operation under way ends by the shutdown. Whoever looks at what was received may go on.
 void Stream::close() {
-  if (state_ == nullptr) return;
-  const auto state = std::move(std::exchange(state_, nullptr)->self);
-  if (state->fd < 0 || state.use_count() == 1) return;
-  state->closed = true;
-  state->io->shut_both(state->fd);
+  if (!is_open()) return;
+  state_->closed = true;
+  if (state_->fd < 0) return;
+  if (state_->receiving == nullptr && state_->sending == nullptr) {
+    state_->release();
+  } else {
+    state_->io->shut_both(state_->fd);
+  }
+}
+
+// What is still under way holds the last reference then.
+void Stream::drop() {
+  close();
+  if (state_ != nullptr) std::exchange(state_, nullptr)->self.reset();
+}
+
+void Stream::end() {
+  if (is_open() && state_->fd >= 0) state_->io->shut_send(state_->fd);
 }
 
 bool Stream::is_alive() const {
-  return state_ != nullptr && state_->fd >= 0 && state_->io->quiet(state_->fd);
+  return is_open() && state_->fd >= 0 && state_->unread.empty() && state_->io->quiet(state_->fd);
 }
 
 Task<std::error_code> Stream::connect(std::string host, std::uint16_t port, Duration limit) {
-  close();
+  drop();
   const Ms deadline = context().after(limit.count());
   const Resolved resolved = co_await context().resolver.resolve(std::move(host), port, deadline);
   if (resolved.error) co_return resolved.error;
@@ -105,36 +142,62 @@ Task<std::error_code> Stream::connect(std::string host, std::uint16_t port, Dura
     Context& here = context();
     const Ms left = deadline - here.now;
     if (left <= 0) co_return error_of(-ETIMEDOUT);
-    const auto state = std::make_shared<State>(here.io, here.metrics);  // may throw: first
-    const int fd = here.io.open_socket(resolved.addresses[i].storage.ss_family);
-    if (fd < 0) {  // no descriptor; or no IPv6 here, and IPv4 comes next
-      result = fd;
-      continue;
-    }
-    state->peer = resolved.addresses[i];
-    here.open_streams.add(*state, fd);
     const Ms share = left / static_cast<Ms>(resolved.addresses.size() - i);
-    result = co_await await_operation(
-        fd,
-        [&](Io& io, Ticket ticket) {
-          const auto* name = reinterpret_cast<const sockaddr*>(&state->peer.storage);
-          io.submit_connect(fd, name, state->peer.size, ticket);
-        },
-        here.now + share, state);
-    if (result == 0) {
-      close();  // of two connects at once the later one counts
-      state->self = state;
-      state_ = state.get();
-      co_return {};
-    }
+    result = co_await try_connect(resolved.addresses[i], here.now + share);
+    if (result == 0) co_return {};
   }
   context().metrics.add("streams_failed");
   co_return error_of(result);
 }
 
+// 0, or -errno: no descriptor; or no IPv6 here, and IPv4 comes next.
+Task<int> Stream::try_connect(const Address& address, std::int64_t until) {
+  Context& here = context();
+  const auto state = std::make_shared<State>(here.io, here.metrics);  // may throw: first
+  const int fd = here.io.open_socket(address.storage.ss_family);
+  if (fd < 0) co_return fd;
+  state->peer = address;
+  here.open_streams.add(*state, fd);
+  const int result = co_await await_operation(
+      fd,
+      [&](Io& io, Ticket ticket) {
+        const auto* name = reinterpret_cast<const sockaddr*>(&state->peer.storage);
+        io.submit_connect(fd, name, state->peer.size, ticket);
+      },
+      until, state);
+  if (result != 0) co_return result;
+  if (here.io.met_itself(fd)) {
+    here.io.set_close_resets(fd, true);  // nothing of it stays, or the port would be taken
+    co_return -ECONNREFUSED;
+  }
+  drop();  // of two connects at once the later one counts
+  state->self = state;
+  state_ = state.get();
+  co_return 0;
+}
+
+// A full queue is EAGAIN at once, since a unix socket does not wait for it without blocking
+// (connect(2)).
+Task<std::error_code> Stream::connect_unix(std::string path, Duration limit) {
+  drop();
+  Address address;
+  if (!Address::of_unix(path, address)) co_return error_of(-ENAMETOOLONG);
+  const Ms deadline = context().after(limit.count());
+  for (;;) {
+    const int result = co_await try_connect(address, deadline);
+    if (result == 0) co_return {};
+    const Ms left = deadline - context().now;
+    if (result != -EAGAIN || left <= 0) {
+      context().metrics.add("streams_failed");
+      co_return error_of(result == -EAGAIN ? -ETIMEDOUT : result);
+    }
+    co_await sleep(std::chrono::milliseconds(std::min(left, limits::unix_retry_ms)));
+  }
+}
+
 Task<std::error_code> Stream::send(std::string bytes, Duration limit) {
   if (context().operations.canceled()) throw Canceled();
-  if (state_ == nullptr || state_->fd < 0) co_return error_of(-ENOTCONN);
+  if (!is_open() || state_->fd < 0) co_return error_of(-ENOTCONN);
   const auto sending = std::make_shared<Transfer>(state_->self, &State::sending, std::move(bytes));
   const State& state = *sending->state;
   const Ms deadline = context().after(limit.count());
@@ -155,7 +218,8 @@ Task<std::error_code> Stream::send(std::string bytes, Duration limit) {
 
 Task<Received> Stream::receive(Duration limit) {
   if (context().operations.canceled()) throw Canceled();
-  if (state_ == nullptr || state_->fd < 0) co_return Received{{}, error_of(-ENOTCONN)};
+  if (!is_open() || state_->fd < 0) co_return Received{{}, error_of(-ENOTCONN)};
+  if (!state_->unread.empty()) co_return Received{std::exchange(state_->unread, {}), {}};
   const auto receiving = std::make_shared<Transfer>(state_->self, &State::receiving);
   State& state = *receiving->state;
   if (state.in == nullptr) state.in.reset(new char[limits::stream_receive_bytes]);

@@ -86,6 +86,7 @@ inline constexpr std::uint64_t write_rate_min = 128;  // bytes a second read by 
 inline constexpr std::size_t response_head_bytes_max = 64 * 1024;  // and its trailers
 inline constexpr std::size_t kept_max = 1024;  // connections, of one worker to one service
 inline constexpr Ms kept_idle_ms = 4000;       // a peer may close by then: Node does after 5 s
+inline constexpr Ms kept_once_ms = 250;        // for a request that must not be sent twice
 inline constexpr std::size_t call_told_bytes = 100;  // of a target, in the text of an error
 
 // Listening.
@@ -176,6 +177,7 @@ inline constexpr Ms job_overdue_ms = 500;               // a cancelled job that 
 inline constexpr std::size_t stream_receive_bytes = 16 * 1024;
 inline constexpr std::size_t stream_send_bytes =
     1 << 30;                                      // at once: send(2) takes no more than 2 GiB
+inline constexpr Ms unix_retry_ms = 10;           // where the queue of a unix socket is full
 inline constexpr std::size_t addresses_max = 16;  // tried of one name
 inline constexpr Ms resolver_grace_ms = 250;      // for the second of two answers
 inline constexpr int resolver_try_ms = 1500;      // one question to one name server

@@ -18,6 +18,8 @@
 #include <string>
 #include <thread>
 
+#include "base/signal_mask.h"
+
 namespace lastcall::log {
 namespace {
 
@@ -228,6 +230,7 @@ void start() {
   const std::lock_guard lock(q.mutex);
   if (q.started) return;
   try {
+    const SignalsBlocked blocked;
     std::thread(carry).detach();
     q.started = true;
   } catch (const std::exception&) {

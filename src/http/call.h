@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -21,7 +22,10 @@
 #include <lastcall/context.h>
 #include <lastcall/stream.h>
 
+#include "await/open_streams.h"
 #include "base/limits.h"
+#include "base/timers.h"
+#include "http/places.h"
 #include "http/response_parser.h"
 
 namespace lastcall {
@@ -29,7 +33,7 @@ namespace lastcall {
 struct Call::State {
   State(Client& asked, ClientRequest what, bool all) : client(asked), request(std::move(what)) {
     whole = all;
-    deadline = now() + request.limit_;
+    sent_by = heard_by = now() + request.limit_;
     content_ended = !request.streams_;
     content_left = request.length_.value_or(0);
   }
@@ -37,13 +41,18 @@ struct Call::State {
   State& operator=(const State&) = delete;
   ~State() { keep(); }
 
-  // Each await begins here. It has the limit of time for itself; of `ask` all have one.
-  void enter();
-  [[nodiscard]] Duration left() const { return std::max(deadline - now(), Duration::zero()); }
+  // Each await begins by one of these. It has the limit of time for itself; of `ask` all have one.
+  void enter_send() { enter(sent_by, send_limit.value_or(request.limit_)); }
+  void enter_receive() { enter(heard_by, request.limit_); }
+  [[nodiscard]] static Duration left(Instant until) {
+    return std::max(until - now(), Duration::zero());
+  }
 
   Task<> send(std::string bytes);
   Task<> send_request();
-  Task<ResponseParser::Result> advance();
+  // Nothing, or `incomplete`: the time is over, which fails nothing where it `may_wait`.
+  Task<std::optional<ClientResponse>> take_head(bool may_wait);
+  Task<ResponseParser::Result> advance(bool may_wait = false);
   // The peer had closed a connection that was kept, before it took the request, which may be
   // repeated.
   [[nodiscard]] bool may_try_again(const Received& last) const {
@@ -51,17 +60,26 @@ struct Call::State {
                         last.error == std::errc::broken_pipe;
     return closed && on_kept && !heard && request.may_be_repeated();
   }
+  // Where nothing but a FIN ends an answer, it may be one of a peer that has not got all of the
+  // request.
+  [[nodiscard]] bool is_cut_short() const {
+    const bool has_failed = send_error && send_error != std::errc::operation_canceled;
+    return has_failed && parser.has_head() && !parser.is_framed();
+  }
   void keep();
   [[noreturn]] void fail(std::error_code error);
   [[noreturn]] void fail(std::errc error) { fail(std::make_error_code(error)); }
 
   Client& client;
   ClientRequest request;
+  Places::Held place;  // among the client's connections
   Stream stream;
   ResponseParser parser;
   std::string_view received;  // and not parsed yet, in the stream's memory
   std::size_t pieces_read = 0;
-  Instant deadline;
+  std::optional<Duration> send_limit;
+  Instant sent_by;
+  Instant heard_by;
   std::uint64_t content_left = 0;  // to be written, of a length that was announced
   std::error_code send_error;      // the peer takes no more; `given_up`: a send has not ended
   std::error_code failure;         // it is over
@@ -69,32 +87,39 @@ struct Call::State {
   bool on_kept = false;            // its connection has served another call
   bool heard = false;              // a byte of the answer has come
   bool content_ended = false;
-  bool asked_response = false;
-  bool ended = false;  // the answer is complete
+  bool has_head = false;  // the last one was handed out
+  bool ended = false;     // the answer is complete
+
+ private:
+  void enter(Instant& until, Duration limit);
 };
 
 // The idle connections of one worker, the longest idle first.
-struct alignas(64) Client::Kept {
+struct alignas(64) Client::Kept : KeepsStreams {
   struct Idle {
     Stream stream;
     Instant since;
+    Instant until;
   };
-  std::vector<Idle> idle;
 
-  void drop_old() {
-    const Instant oldest = now() - std::chrono::milliseconds(limits::kept_idle_ms);
-    while (!idle.empty() && idle.front().since < oldest) idle.erase(idle.begin());
-  }
-  // The one that was used last; closed if there is none.
-  Stream take() {
-    drop_old();
-    while (!idle.empty()) {
-      Stream stream = std::move(idle.back().stream);
-      idle.pop_back();
-      if (stream.is_alive()) return stream;
-    }
-    return {};
-  }
+  Kept() : KeepsStreams(&Kept::on_end) {}
+  ~Kept() { forget(); }
+
+  // The one that was used last, if it was idle for `at_most`; closed if there is none.
+  Stream take(Duration at_most);
+  void put(Stream stream, Instant until);
+
+  std::vector<Idle> idle;
+  Places places;
+
+ private:
+  static void on_end(KeepsStreams& self) noexcept { static_cast<Kept&>(self).forget(); }
+  static void on_timer(void* self) noexcept { static_cast<Kept*>(self)->drop_old(); }
+  void drop_old();
+  void forget();
+
+  TimerWheel* timers_ = nullptr;  // of its worker, while it may be armed
+  Timer timer_{&Kept::on_timer, this};
 };
 
 }  // namespace lastcall

@@ -3,15 +3,19 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <iterator>
 #include <span>
 #include <stdexcept>
 
 #include "await/context.h"
+#include "await/operations.h"
 #include "base/limits.h"
 #include "base/metrics.h"
 #include "base/token.h"
 #include "http/authority.h"
 #include "http/call.h"
+#include "http/hop_by_hop.h"
+#include "io/sockets.h"
 
 namespace lastcall {
 namespace {
@@ -57,8 +61,9 @@ ClientRequest& ClientRequest::field(std::string_view name, std::string_view valu
   if (same_token(name, "Host")) {
     if (!is_authority(value)) throw std::invalid_argument("Host is a host, and perhaps a port");
     host_.assign(value);
+    has_host_ = true;
   } else {
-    fields_.append(name).append(": ").append(value).append("\r\n");
+    add({name, value});
   }
   return *this;
 }
@@ -87,12 +92,91 @@ ClientRequest& ClientRequest::time_limit(Duration limit) {
   return *this;
 }
 
-bool ClientRequest::may_be_repeated() const { return !streams_ && is_one_of(idempotent, method_); }
+ClientRequest& ClientRequest::connect_limit(Duration limit) {
+  connect_limit_ = std::clamp(limit, Duration::zero(), Duration(limits::wait_ms_max));
+  return *this;
+}
+
+ClientRequest& ClientRequest::repeatable(bool yes) {
+  repeatable_ = yes;
+  return *this;
+}
+
+ClientRequest& ClientRequest::expect_continue() {
+  expects_continue_ = true;
+  return *this;
+}
+
+ClientRequest& ClientRequest::upgrade(std::string_view protocol) {
+  if (!is_token(protocol)) throw std::invalid_argument("a protocol's name is a token");
+  protocol_ = protocol;
+  return *this;
+}
+
+// It has been parsed: what stands in it is what a request may have.
+ClientRequest ClientRequest::relay(const Request& request,
+                                   std::span<const std::string_view> without) {
+  ClientRequest relayed;
+  relayed.method_ = request.method_name();
+  relayed.target_ = request.path();
+  // RFC 9112 section 3.2.4: of an absolute form without a path.
+  const std::string_view target = request.target();
+  const bool whole_server =
+      request.method() == Method::options && target.find("://") < target.size() &&
+      target.find_first_of("/?", target.find("://") + 3) == std::string_view::npos;
+  if (whole_server && !target.starts_with('/')) relayed.target_.assign(1, '*');
+  if (request.target().find('?') != std::string_view::npos)
+    relayed.target_.append("?").append(request.query());
+  relayed.has_host_ = request.minor_version() > 0 || !request.host().empty();
+  relayed.host_ = request.host();
+  const HopByHop hop_by_hop(request.fields(), without);
+  for (const Field& field : request.fields()) {
+    if (same_token(field.name, "Host") || !hop_by_hop.passes(field.name)) continue;
+    relayed.add(field);
+  }
+  return relayed;
+}
+
+std::vector<Field> relayed(std::span<const Field> fields, std::span<const Field> head,
+                           std::span<const std::string_view> without) {
+  // What says how a message is to be read, or by whom, stands before its content.
+  constexpr std::string_view never[] = {"Host",          "Content-Type", "Content-Encoding",
+                                        "Content-Range", "Trailer",      "Authorization",
+                                        "Set-Cookie",    "Date"};
+  const HopByHop hop_by_hop(head, without);
+  const bool trailers = fields.data() != head.data();
+  const auto stays = [&](const Field& field) {
+    const auto same = [&](std::string_view name) { return same_token(name, field.name); };
+    if (!hop_by_hop.passes(field.name) || same("Date")) return true;
+    return trailers && std::any_of(std::begin(never), std::end(never), same);
+  };
+  std::vector<Field> passed;
+  std::copy_if(fields.begin(), fields.end(), std::back_inserter(passed),
+               [&](const Field& field) { return !stays(field); });
+  return passed;
+}
+
+void ClientRequest::add(const Field& field) {
+  fields_.append(field.name).append(": ").append(field.value).append("\r\n");
+}
+
+bool ClientRequest::may_be_repeated() const {
+  return !streams_ && repeatable_.value_or(is_one_of(idempotent, method_));
+}
 
 std::string ClientRequest::head(std::string_view host, bool last) const {
-  std::string head = fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\n{}", method_, target_,
-                                 host_.empty() ? host : host_, fields_);
-  if (last) head.append("Connection: close\r\n");
+  const std::string_view whom = has_host_ ? std::string_view(host_) : host;
+  std::string head;
+  head.reserve(method_.size() + target_.size() + whom.size() + fields_.size() + body_.size() + 96 +
+               protocol_.size());
+  head.append(method_).append(" ").append(target_).append(" HTTP/1.1\r\nHost: ").append(whom);
+  head.append("\r\n").append(fields_);
+  if (!protocol_.empty()) {
+    head.append("Connection: Upgrade\r\nUpgrade: ").append(protocol_).append("\r\n");
+  } else if (last) {
+    head.append("Connection: close\r\n");
+  }
+  if (expects_continue_) head.append("Expect: 100-continue\r\n");
   if (streams_ && !length_) {
     head.append("Transfer-Encoding: chunked\r\n");
   } else if (streams_ || !body_.empty() || is_one_of(with_content, method_)) {
@@ -111,7 +195,8 @@ std::optional<std::string_view> ClientResponse::field(std::string_view name) con
 
 // ---- whom to ask
 
-Client::Client(std::string host, std::uint16_t port) : host_(std::move(host)), port_(port) {
+Client::Client(std::string host, std::uint16_t port)
+    : host_(std::move(host)), port_(port), kept_for_(limits::kept_idle_ms) {
   const bool bare_v6 = host_.find(':') != std::string::npos;
   authority_ = bare_v6 ? fmt::format("[{}]", host_) : host_;
   if (port_ != 80) authority_ += fmt::format(":{}", port_);
@@ -120,7 +205,29 @@ Client::Client(std::string host, std::uint16_t port) : host_(std::move(host)), p
   kept_ = new Kept[workers_max];
 }
 
+Client::Client(UnixPath where)
+    : host_(std::move(where.path)),
+      port_(0),
+      authority_("localhost"),
+      kept_for_(limits::kept_idle_ms) {
+  Address address;
+  if (!Address::of_unix(host_, address))
+    throw std::invalid_argument("the path of a unix socket has 1 to 107 bytes");
+  kept_ = new Kept[workers_max];
+}
+
 Client::~Client() { delete[] kept_; }
+
+Client& Client::keep_for(Duration idle) {
+  kept_for_ = idle;
+  return *this;
+}
+
+Client& Client::at_most(std::size_t connections, Duration wait) {
+  for (unsigned worker = 0; worker < workers_max; ++worker) kept_[worker].places.bound(connections);
+  wait_ = wait;
+  return *this;
+}
 
 Client& Client::keep(std::size_t connections) {
   kept_max_ = std::min(connections, limits::kept_max);
@@ -134,14 +241,30 @@ Client& Client::max_body_bytes(std::size_t bytes) {
 
 Task<> Client::open(Call::State& call, bool may_be_kept) {
   Kept& kept = kept_[this_worker()];
+  if (!call.place) {
+    call.place = co_await kept.places.take(wait_.count());
+    if (!call.place) call.fail(std::errc::resource_unavailable_try_again);
+    if (context().operations.canceled()) throw Canceled();
+  }
   kept.idle.reserve(kept_max_);  // so that keeping one cannot fail
-  if (may_be_kept) call.stream = kept.take();
+  if (may_be_kept) {
+    const bool again = call.request.may_be_repeated();
+    call.stream = kept.take(again ? kept_for_ : Duration(limits::kept_once_ms));
+  }
   call.on_kept = may_be_kept && call.stream.is_open();
   if (call.on_kept) {
     context().metrics.add("calls_on_kept");
     co_return;
   }
-  const std::error_code error = co_await call.stream.connect(host_, port_, call.left());
+  if (kept.places.crowded(kept.idle.size())) kept.idle.erase(kept.idle.begin());
+  const Duration left = call.left(call.heard_by);
+  const Duration limit = std::min(left, call.request.connect_limit_.value_or(left));
+  std::error_code error;
+  if (port_ == 0) {
+    error = co_await call.stream.connect_unix(host_, limit);
+  } else {
+    error = co_await call.stream.connect(host_, port_, limit);
+  }
   if (error) call.fail(error);
 }
 
@@ -162,7 +285,7 @@ Task<ClientResponse> Client::ask(ClientRequest request) {
   while (const auto piece = co_await call.read()) {
     if (piece->size() > body_bytes_max_ - response.body_.size())
       call.state_->fail(std::errc::message_size);
-    if (now() >= call.state_->deadline) call.state_->fail(std::errc::timed_out);
+    if (now() >= call.state_->heard_by) call.state_->fail(std::errc::timed_out);
     response.body_.append(*piece);
   }
   co_return response;

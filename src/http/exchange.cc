@@ -215,7 +215,7 @@ void Exchange::clear() {
 }
 
 void Exchange::forget_waiting() {
-  waited_ = false;
+  waited_ = tunnel = false;
   request.client_gone_ = request.half_closed_ = request.body_to_be_read_ = false;
   if (out.is_used()) out.clear();
   if (in.is_used()) in.clear();

@@ -58,6 +58,7 @@ class BodyBuffer {
 struct ConnectionCalls {
   // The head of an answer that goes on: false: there is no memory. Throws what a hook does.
   bool (*begin_answer)(Exchange& exchange, std::optional<std::uint64_t> length);
+  bool (*begin_tunnel)(Exchange& exchange);         // likewise, behind which the connection is one
   void (*note_moved)(Exchange& exchange) noexcept;  // there is something to send, or to take
 };
 
@@ -148,6 +149,7 @@ struct Exchange {
   OutgoingBody out;
   FileAnswer file_answer;
   std::size_t read_all_max = 0;  // bytes
+  bool tunnel = false;           // what comes is another protocol's
   bool answered = false;         // what still comes of its content is discarded
 
   // Of a coroutine handler.

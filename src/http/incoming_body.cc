@@ -12,7 +12,16 @@ bool IncomingBody::wants() const {
   const std::size_t most = memory_.has_room_for_body(limits::stream_bytes)
                                ? limits::stream_bytes
                                : limits::stream_bytes_tight;
-  return collecting_ || exchange_.body.bytes().size() < most;
+  const std::size_t held = exchange_.body.bytes().size();
+  return collecting_ || held < most || held <= gathers_;
+}
+
+void IncomingBody::begin_tunnel() {
+  DCHECK(!bell_.is_awaited());
+  exchange_.forget_content();
+  exchange_.let_body_be_read();
+  state_ = State::receiving;
+  collecting_ = ended_ = false;
 }
 
 void IncomingBody::complete() {
@@ -32,6 +41,7 @@ void IncomingBody::clear() {
   DCHECK(!bell_.is_awaited());
   state_ = State::whole;
   status_ = 0;
+  gathers_ = 0;
   wanted_ = collecting_ = ended_ = false;
   reading_.clear();
 }
@@ -83,9 +93,22 @@ Task<std::string_view> IncomingBody::read_all() {
   co_return exchange_.content();
 }
 
+Task<bool> IncomingBody::gather(std::size_t bytes) {
+  gathers_ = bytes;
+  for (;;) {
+    if (context().operations.canceled()) throw Canceled();
+    if (state_ == State::incomplete) throw Incomplete{status_};
+    if (state_ != State::receiving) co_return true;
+    if (exchange_.body.bytes().size() > bytes) co_return false;
+    want();
+    co_await bell_.wait();
+  }
+}
+
 // ---- what a handler has of it
 
 Task<std::optional<std::string_view>> Request::read() { return exchange_->in.read(); }
+Task<bool> Request::gather(std::size_t bytes) { return exchange_->in.gather(bytes); }
 Task<std::string_view> Request::read_all() { return exchange_->in.read_all(); }
 
 }  // namespace lastcall

@@ -32,6 +32,7 @@ class IncomingBody {
   // ---- the connection's side
 
   void begin() { state_ = State::receiving; }
+  void begin_tunnel();  // behind whatever content there was
   // Is there room for more? Nobody has to be waiting for it.
   [[nodiscard]] bool wants() const;
   void arrived() { bell_.ring(); }
@@ -47,6 +48,7 @@ class IncomingBody {
 
   [[nodiscard]] Task<std::optional<std::string_view>> read();
   [[nodiscard]] Task<std::string_view> read_all();
+  [[nodiscard]] Task<bool> gather(std::size_t bytes);
 
  private:
   void want();
@@ -57,6 +59,7 @@ class IncomingBody {
   Bell bell_;
   State state_ = State::whole;
   int status_ = 0;
+  std::size_t gathers_ = 0;  // so much is held at least, before anybody reads
   bool wanted_ = false;
   bool collecting_ = false;  // for `read_all`
   bool ended_ = false;       // `read` has given the last of it

@@ -27,6 +27,17 @@ bool OutgoingBody::begin(const Response& response, Framing framing,
   return true;
 }
 
+void OutgoingBody::begin_raw() {
+  DCHECK(!begun_);
+  framing_ = {.close = true, .content = Framing::Content::until_close};
+  begun_ = true;
+}
+
+void OutgoingBody::inform(std::string_view answer) {
+  if (is_taken() && !before_head_.append(answer)) throw std::bad_alloc();
+  exchange_.note_moved();
+}
+
 void OutgoingBody::end_head(bool close) {
   DCHECK(has_head());
   framing_.close = close;
@@ -38,7 +49,7 @@ void OutgoingBody::end_head(bool close) {
 // nothing would ever move.
 std::size_t OutgoingBody::room() const {
   const std::size_t most =
-      memory_.has_room(limits::stream_bytes) ? limits::stream_bytes : limits::stream_bytes_tight;
+      memory_.has_room(limits::stream_bytes) ? holds_ : limits::stream_bytes_tight;
   return most - std::min(most, pending_.size());
 }
 
@@ -88,9 +99,9 @@ void OutgoingBody::end(std::span<const Field> trailers) {
   if (framing_.content == Framing::Content::chunked && !no_content_ && !abandoned_) {
     const std::string last = std::string("0\r\n").append(checked.fields()).append("\r\n");
     if (!pending_.append(last)) throw std::bad_alloc();
-    exchange_.note_moved();
   }
   ended_ = true;
+  exchange_.note_moved();
 }
 
 void OutgoingBody::take(OutBuffer& out) {
@@ -116,6 +127,7 @@ bool OutgoingBody::finish() noexcept {
 
 void OutgoingBody::abandon() {
   abandoned_ = true;
+  before_head_.clear();
   head_.clear();
   pending_.clear();
   bell_.ring();
@@ -124,15 +136,18 @@ void OutgoingBody::abandon() {
 void OutgoingBody::clear() {
   DCHECK(!bell_.is_awaited());
   begun_ = ended_ = no_content_ = failed_ = abandoned_ = false;
+  before_head_.clear();
   head_.clear();
   pending_.clear();
   written_ = length_ = 0;
+  holds_ = limits::stream_bytes;
 }
 
 // ---- what a handler has of it
 
 Task<bool> ResponseBody::write(std::string_view bytes) { return exchange_->out.write(bytes); }
 
+void ResponseBody::hold(std::size_t bytes) { exchange_->out.hold(bytes); }
 void ResponseBody::end(std::span<const Field> trailers) { exchange_->out.end(trailers); }
 
 }  // namespace lastcall

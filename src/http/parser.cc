@@ -316,8 +316,9 @@ Parser::Result Parser::scan_unknown_method(const char* end, const char*& stopped
   if (size == 0 || *token_end != ' ') return failed(400);
   const std::string_view method(head_, size);
   const bool routed =
-      limits_.methods != nullptr &&
-      std::find(limits_.methods->begin(), limits_.methods->end(), method) != limits_.methods->end();
+      limits_.any_method ||
+      (limits_.methods != nullptr && std::find(limits_.methods->begin(), limits_.methods->end(),
+                                               method) != limits_.methods->end());
   if (!routed || by_another_name_) return failed(501);
   constexpr std::string_view another_name = "POST";
   begin_again();

@@ -40,6 +40,7 @@ struct ParserLimits {
   // Methods that have a route, which llhttp may not know: to it each is a POST, whose framing is
   // that of any method (RFC 9112 section 6.3). Null: none.
   const std::vector<std::string>* methods = nullptr;
+  bool any_method = false;  // they all have
 };
 
 class Parser {

@@ -125,6 +125,11 @@ std::string Request::peer_address() const {
   return exchange_ == nullptr ? std::string() : std::string(exchange_->peer.address());
 }
 
+bool Request::comes_by_trusted_proxy() const {
+  if (exchange_ == nullptr || exchange_->peer.trusted == nullptr) return false;
+  return exchange_->peer.trusted->trusts(exchange_->peer.address());
+}
+
 std::string Request::client_address() const {
   std::string peer = peer_address();
   if (exchange_ == nullptr || exchange_->peer.trusted == nullptr) return peer;

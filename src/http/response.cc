@@ -4,11 +4,14 @@
 #include <new>
 #include <stdexcept>
 
+#include <lastcall/client.h>
 #include <lastcall/request.h>
 
 #include "base/limits.h"
 #include "base/token.h"
 #include "http/exchange.h"
+#include "http/hop_by_hop.h"
+#include "http/writer.h"
 
 namespace lastcall {
 namespace {
@@ -118,11 +121,58 @@ Response& Response::append(std::string_view content) {
 Task<ResponseBody> Response::begin() { co_return begin_as(std::nullopt); }
 Task<ResponseBody> Response::begin(std::uint64_t length) { co_return begin_as(length); }
 
-// A client that has gone gets nothing, and no head either.
-ResponseBody Response::begin_as(std::optional<std::uint64_t> length) {
+void Response::check_may_begin() const {
   const bool waits = exchange_ != nullptr && exchange_->task;
   if (!waits || begun())
     throw std::logic_error("an answer begins once, in the coroutine of its handler");
+}
+
+void Response::inform(int status, std::span<const Field> fields) {
+  check_may_begin();
+  if (status < 102 || status > 199)
+    throw std::invalid_argument("an informational status is 102 to 199 here");
+  Response checked;  // knows what a field may be
+  checked.content_type("");
+  for (const Field& field : fields) checked.field(field.name, field.value);
+  if (exchange_->request.minor_version() == 0) return;
+  std::string lines = "HTTP/1.1 ";
+  lines.append(std::to_string(status)).append(" ").append(reason_phrase(status)).append("\r\n");
+  exchange_->out.inform(lines.append(checked.fields()).append("\r\n"));
+}
+
+Task<ResponseBody> Response::switch_protocols(std::string_view protocol) {
+  check_may_begin();
+  if (!is_token(protocol)) throw std::invalid_argument("a protocol's name is a token");
+  if (has_file_) drop_file();
+  status_ = 101;
+  content_type_.clear();
+  fields_.append("Upgrade: ").append(protocol).append("\r\n");
+  if (exchange_->calls == nullptr) {
+    exchange_->out.abandon();
+  } else if (!exchange_->calls->begin_tunnel(*exchange_)) {
+    throw std::bad_alloc();
+  }
+  co_return ResponseBody(*exchange_);
+}
+
+// It has been parsed: what stands in it is what an answer may have.
+Response& Response::relay(const ClientResponse& answer) {
+  clear();
+  content_type_.clear();
+  status_ = answer.status();
+  const HopByHop hop_by_hop(answer.fields());
+  for (const Field& field : answer.fields()) {
+    if (!hop_by_hop.passes(field.name)) continue;
+    has_date_ = has_date_ || same_token(field.name, "Date");
+    fields_.append(field.name).append(": ").append(field.value).append("\r\n");
+  }
+  return *this;
+}
+
+// A client that has gone gets nothing, and no head either. A tunnel has begun by itself.
+ResponseBody Response::begin_as(std::optional<std::uint64_t> length) {
+  if (exchange_ != nullptr && exchange_->task && exchange_->tunnel) return ResponseBody(*exchange_);
+  check_may_begin();
   if (has_file_) drop_file();
   if (exchange_->calls == nullptr) {
     exchange_->out.abandon();
@@ -137,7 +187,7 @@ bool Response::begun() const { return exchange_ != nullptr && exchange_->out.beg
 void Response::clear() {
   if (has_file_) drop_file();
   status_ = 200;
-  closes_ = false;
+  closes_ = has_date_ = false;
   // One large answer does not bloat a pool for ever: nothing but a swap frees a string's memory.
   for (std::string* text : {&content_type_, &fields_, &body_}) {
     text->clear();

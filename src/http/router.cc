@@ -175,15 +175,27 @@ void Router::Place::add(const Route& route) {
     of(Method::head) = of(Method::get);
 }
 
-void Router::set_fallback(Handler handler) {
+void Router::set_fallback(Handler handler, bool all) {
   DCHECK(!sealed_);
   if (fallback_ != nullptr) throw std::invalid_argument("there is a fallback already");
+  fallback_ = &add_pathless("fallback", std::move(handler));
+  fallback_takes_all_ = all;
+}
+
+void Router::set_raw(Handler handler) {
+  DCHECK(!sealed_);
+  if (raw_ != nullptr) throw std::invalid_argument("there is a handler of connections already");
+  if (!handler.waits()) throw std::invalid_argument("what handles a connection is a coroutine");
+  raw_ = &add_pathless("connection", std::move(handler));
+}
+
+const Route& Router::add_pathless(std::string_view name, Handler handler) {
   Route& route = routes_.emplace_back();
-  route.path = "fallback";
+  route.path = name;
   route.handler = std::move(handler);
   route.group = &root();
   route.number = routes_.size() - 1;
-  fallback_ = &route;
+  return route;
 }
 
 void Router::seal() {
@@ -262,7 +274,8 @@ Router::Found Router::find(Method method, std::string_view method_name, std::str
   });
   if (found.at != nullptr && !found.answers) captured = of_known;
   if (found.at != nullptr) return found;
-  found.answers = !found.known && fallback_ != nullptr && method != Method::trace;
+  const bool others = fallback_takes_all_ || (!found.known && method != Method::trace);
+  found.answers = fallback_ != nullptr && others;
   found.at = found.answers ? fallback_ : &nowhere_;
   return found;
 }

@@ -74,7 +74,12 @@ class Router {
   // Throws std::invalid_argument, as Routes::route says. `group`: null: the outermost.
   Route& add(Route route, const RouteGroup* group = nullptr);
   // Whatever has no path here. Throws std::invalid_argument the second time.
-  void set_fallback(Handler handler);
+  // `all`: other methods, too, be they unknown, and `*`. Likewise.
+  void set_fallback(Handler handler, bool all = false);
+  // Whatever comes on a connection, which is not HTTP. Likewise.
+  void set_raw(Handler handler);
+  [[nodiscard]] const Route* raw() const { return raw_; }
+  [[nodiscard]] bool takes_all() const { return fallback_takes_all_; }
   [[nodiscard]] RouteGroup& root() { return groups_.front(); }
   [[nodiscard]] RouteGroup& add_group(const RouteGroup& outer, std::string_view prefix);
   // Nothing is added any more: makes each route's hooks.
@@ -134,6 +139,7 @@ class Router {
   };
 
   void check(const Route& route) const;
+  [[nodiscard]] const Route& add_pathless(std::string_view name, Handler handler);
   [[nodiscard]] Place& place_of(Route& route);
   void note_lengths();
   // Those of one length stand together, and are few.
@@ -159,6 +165,8 @@ class Router {
   Node patterns_;
   std::vector<std::string> method_names_;
   const Route* fallback_ = nullptr;
+  bool fallback_takes_all_ = false;
+  const Route* raw_ = nullptr;
   Route nowhere_;  // where nothing has the path
   bool sealed_ = false;
 };

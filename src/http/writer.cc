@@ -36,6 +36,10 @@ std::string_view representation(const Response& response) {
 
 std::string_view reason_phrase(int status) {
   switch (status) {
+    case 100: return "Continue";
+    case 101: return "Switching Protocols";
+    case 102: return "Processing";
+    case 103: return "Early Hints";
     case 200: return "OK";
     case 201: return "Created";
     case 202: return "Accepted";
@@ -119,7 +123,7 @@ inline char* put_head(char* at, const Response& response, const Framing& framing
   at = put_status(at, status);
   *at++ = ' ';
   at = put(put(at, reason_phrase(status)), "\r\n");
-  at = put(at, date.line());
+  if (!response.has_date()) at = put(at, date.line());
   if (has_length(status)) {
     const bool typed = may_have_content(status) && !type.empty();
     if (framing.content == Framing::Content::length || !may_have_content(status)) {
@@ -139,7 +143,9 @@ inline char* put_head(char* at, const Response& response, const Framing& framing
 }
 
 inline char* put_end(char* at, const Framing& framing) {
-  if (framing.close) {
+  if (framing.tunnel) {
+    at = put(at, "Connection: Upgrade\r\n");
+  } else if (framing.close) {
     at = put(at, "Connection: close\r\n");
   } else if (framing.http_1_0) {
     at = put(at, "Connection: keep-alive\r\n");

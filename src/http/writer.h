@@ -20,6 +20,7 @@ struct Framing {
   bool head = false;      // the request was HEAD
   bool close = false;     // say `Connection: close`
   bool http_1_0 = false;  // the client speaks 1.0: keeping alive has to be said
+  bool tunnel = false;    // a 101: what follows is another protocol's
   Content content = Content::length;
 };
 

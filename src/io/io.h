@@ -159,6 +159,7 @@ class Io {
   virtual std::int64_t wall_seconds() = 0;  // CLOCK_REALTIME, for Date
 
   // ---- sockets: system calls that never block. Results are as the system call's, or -errno.
+  virtual int listen(int socket) = 0;        // one that is bound; limits::listen_backlog
   virtual int accept_now(int listener) = 0;  // -EAGAIN: the queue is empty
   virtual int open_socket(int family) = 0;   // a TCP one, TCP_NODELAY
   virtual void shut_send(int socket) = 0;    // SHUT_WR: our FIN
@@ -181,6 +182,9 @@ class Io {
   // The connection is no more: reset, or given up for dead (TCP_INFO tcpi_state, TCP_CLOSE). An
   // outstanding receive tells it, mostly: of uploaders that reset, Linux 6.18 forgets some.
   virtual bool gone(int socket) = 0;
+  // It has met itself: a connect to a local port of the range that sources are taken from, where
+  // nobody listens, may (RFC 9293 section 3.5, simultaneous open).
+  virtual bool met_itself(int socket) = 0;
   // Nothing has come that was not taken: no byte, no FIN, no reset.
   virtual bool quiet(int socket) = 0;
   virtual void set_receive_room(int socket, std::size_t bytes) = 0;  // of the kernel (SO_RCVBUF)

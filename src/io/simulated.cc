@@ -364,7 +364,8 @@ bool SimIo::step_stream_read(Operation& operation) {
   const bool data = !socket.to_server.empty();
   if (operation.canceled && !(data && kernel_.random.chance(kernel_.faults.cancel_carries)))
     return complete(operation, -ECANCELED);
-  if (socket.client_reset) return complete(operation, -ECONNRESET);
+  // A reset takes nothing back of what has come before (tcp(7)).
+  if (!data && socket.client_reset) return complete(operation, -ECONNRESET);
   if (!data) return (socket.client_fin || socket.server_shut) && complete(operation, 0);
   std::size_t size = std::min(socket.to_server.size(), operation.into.size());
   if (kernel_.random.chance(kernel_.faults.partial)) size = 1 + kernel_.random.below(size);

@@ -207,6 +207,8 @@ class SimIo final : public Io {
   void set_receive_room(int socket, std::size_t bytes) override {
     kernel_.sockets[socket].receive_room = bytes;
   }
+  bool met_itself(int) override { return false; }
+  int listen(int) override { return 0; }  // whoever is to be refused before does not come
   int unlisten(int listener) override;
   unsigned accept_queue_length(int listener) override;
   int handshakes_half_way(std::uint16_t port) override;

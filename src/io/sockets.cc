@@ -187,6 +187,19 @@ std::string Address::text() const {
   return fmt::format("{}:{}", host, port());
 }
 
+bool Address::of_unix(std::string_view path, Address& address) {
+  auto& name = reinterpret_cast<sockaddr_un&>(address.storage);
+  static_assert(sizeof name <= sizeof address.storage);
+  if (path.empty() || path.size() >= sizeof name.sun_path) return false;
+  address.storage = {};
+  name.sun_family = AF_UNIX;
+  path.copy(name.sun_path, path.size());
+  if (path.front() == '@') name.sun_path[0] = '\0';
+  const std::size_t end = path.size() + (path.front() == '@' ? 0 : 1);
+  address.size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + end);
+  return true;
+}
+
 Descriptor claim_port(std::uint16_t port) {
   sockaddr_un name{};
   name.sun_family = AF_UNIX;
@@ -210,17 +223,17 @@ int probe_port(const Address& address) {
   return 0;
 }
 
-Descriptor open_listener(const Address& address, Ms keepalive, bool narrow) {
+Descriptor open_listener(const Address& address, const ListenerOptions& options) {
   const Descriptor bound = open_bound(address, 1);
   if (bound.error != 0) return bound;
   int error = set_option(bound.fd, IPPROTO_TCP, TCP_NODELAY, 1);
-  probe_silent_peers(bound.fd, keepalive);
-  if (narrow) {
+  probe_silent_peers(bound.fd, options.keepalive);
+  if (options.narrow) {
     (void)bound_received(bound.fd, limits::narrow_socket_bytes);
     (void)set_option(bound.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT,
                      static_cast<int>(limits::unsent_bytes_max));
   }
-  if (error == 0 && listen(bound.fd, limits::listen_backlog) != 0) error = errno;
+  if (error == 0 && options.listens && listen(bound.fd, limits::listen_backlog) != 0) error = errno;
   if (error == 0) return bound;
   ::close(bound.fd);
   return {-1, error};
@@ -273,10 +286,15 @@ int SocketIo::accept_now(int listener) {
   return fd >= 0 ? fd : -errno;
 }
 
+int SocketIo::listen(int socket) {
+  return ::listen(socket, limits::listen_backlog) == 0 ? 0 : -errno;
+}
+
 int SocketIo::open_socket(int family) {
   const int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return -errno;
   (void)set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  (void)set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);  // whoever listens later may have its port
   return fd;
 }
 
@@ -300,6 +318,16 @@ std::size_t SocketIo::receive_now(int socket, std::span<char> into) {
 std::size_t SocketIo::bytes_unacked(int socket) {
   int bytes = 0;
   return ioctl(socket, SIOCOUTQ, &bytes) == 0 ? static_cast<std::size_t>(bytes) : 0;
+}
+
+bool SocketIo::met_itself(int socket) {
+  Address peer;
+  peer.size = sizeof peer.storage;
+  if (getpeername(socket, reinterpret_cast<sockaddr*>(&peer.storage), &peer.size) != 0)
+    return false;
+  const Address local = local_address(socket);
+  return peer.storage.ss_family != AF_UNIX && local.size == peer.size &&
+         std::memcmp(&local.storage, &peer.storage, peer.size) == 0;
 }
 
 void SocketIo::set_receive_room(int socket, std::size_t bytes) {

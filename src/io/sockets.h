@@ -20,6 +20,8 @@ struct Address {
 
   // Empty on success, else what is wrong with `text`.
   [[nodiscard]] static std::string parse(std::string_view text, Address& address);
+  // Of a unix socket, by its path or, behind '@', its abstract name. False: too long.
+  [[nodiscard]] static bool of_unix(std::string_view path, Address& address);
   [[nodiscard]] std::uint16_t port() const;
   void set_port(std::uint16_t port);
   [[nodiscard]] bool is_ipv6_any() const;
@@ -38,13 +40,18 @@ struct Descriptor {  // or why there is none
 [[nodiscard]] Descriptor claim_port(std::uint16_t port);
 // Is someone else listening there? SO_REUSEPORT would hide it, so this binds without. 0, or errno.
 [[nodiscard]] int probe_port(const Address& address);
+// How a listener is to be.
+struct ListenerOptions {
+  Ms keepalive = 0;
+  bool narrow = false;
+  bool listens = true;  // else it is only bound
+};
 // A listening socket: SO_REUSEPORT, TCP_NODELAY (inherited), dual stack where it is IPv6. A peer of
 // an accepted one that has vanished is asked for after `keepalive` ms of silence, and given up
 // after as much again and a third; 0: never.
 // `narrow`: what the kernel may hold for it is bounded (limits::narrow_socket_bytes, received;
 // unsent_bytes_max, TCP_NOTSENT_LOWAT of tcp(7)): else both grow to megabytes.
-[[nodiscard]] Descriptor open_listener(const Address& address, Ms keepalive = 0,
-                                       bool narrow = false);
+[[nodiscard]] Descriptor open_listener(const Address& address, const ListenerOptions& options = {});
 [[nodiscard]] Address local_address(int socket);
 [[nodiscard]] std::string peer_text(int socket);
 // Can a listener be un-listened here? Tried on a socket of its own.
@@ -60,6 +67,7 @@ class SocketIo : public Io {
  public:
   Ms now() override { return monotonic_ms(); }
   std::int64_t wall_seconds() override;
+  int listen(int socket) override;
   int accept_now(int listener) override;
   int open_socket(int family) override;
   void shut_send(int socket) override;
@@ -72,6 +80,7 @@ class SocketIo : public Io {
   std::size_t bytes_unacked(int socket) override;
   std::uint64_t bytes_acked(int socket) override;
   bool gone(int socket) override;
+  bool met_itself(int socket) override;
   bool quiet(int socket) override;
   void set_receive_room(int socket, std::size_t bytes) override;
   int unlisten(int listener) override;

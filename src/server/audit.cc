@@ -227,6 +227,12 @@ constexpr AuditField fields[] = {
      "handled, but `--memory` had no room for the answer: the client got 500",
      {},
      "answers_denied"},
+    {"tunnels_cut",
+     "WebSockets and their like that went on until their time in the drain was over; no loss, "
+     "since "
+     "nothing tells where one could end",
+     {},
+     "tunnels_cut"},
     {"partial_cut",
      "clients that had sent half a request when the time was over",
      {},
@@ -296,8 +302,10 @@ int exit_code(const Process& process) {
   if (process.ended_with != undecided) return process.ended_with;
   const std::uint64_t cut = requests_cut(process) + jobs_unfinished(process) + queue_lost(process) +
                             process.sum("lost_in_drain") + process.sum("jobs_failed");
-  if (cut == 0 && process.start_failed()) return exit_failed.code;
-  if (cut == 0 && process.io_error() == 0) return exit_finished.code;
+  const int told = process.program == nullptr ? 0 : process.program->exit_code.load();
+  const bool failed = process.io_error() != 0 || process.last_work_failed;
+  if (cut == 0 && process.start_failed()) return told != 0 ? told : exit_failed.code;
+  if (cut == 0 && !failed) return told;
   return process.forced() ? exit_forced.code : exit_cut.code;
 }
 
@@ -317,6 +325,13 @@ void make_audit(const Process& process, Audit& audit) {
     if (written) continue;
     audit.plain.resize(plain);
     audit.json.resize(json);
+  }
+  if (process.program == nullptr) return;
+  for (const ProgramReport::Number& each : process.program->audit) {
+    const std::int64_t value = each.value();
+    if (value < 0) continue;
+    fmt::format_to(std::back_inserter(audit.plain), " {}={}", each.name, value);
+    fmt::format_to(std::back_inserter(audit.json), ",\"{}\":{}", each.name, value);
   }
 }
 

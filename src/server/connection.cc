@@ -42,6 +42,7 @@ void Connection::open(int fd, Door& door) {
   close_draw_ = worker_.draw();
   accepted_at_ = last_activity_at_ = request_started_at_ = worker_.now();
   parser_.reset();
+  if (const Route* const raw = routes().raw()) begin_raw(*raw);
   proceed();
 }
 
@@ -155,7 +156,11 @@ void Connection::on_eof() {
     case State::lingering: end_linger(); return;
     case State::handling:
       exchange_->note_half_close();
-      if (body_pending() && spill_.empty()) exchange_->in.fail(400);
+      if (is_tunnel()) {
+        on_tunnel_eof();
+      } else if (body_pending() && spill_.empty()) {
+        exchange_->in.fail(400);
+      }
       return;
     case State::handled:
     case State::finishing:
@@ -347,6 +352,7 @@ bool Connection::more_has_arrived() const {
 
 void Connection::release_exchange() {
   if (exchange_ == nullptr) return;
+  if (exchange_->tunnel) worker_.metrics().subtract("tunnels_open");
   worker_.exchanges().give(exchange_);
   exchange_ = nullptr;
 }
@@ -535,6 +541,10 @@ void Connection::name_cut() {
   if (cut_requests_ > limits::cut_named || !worker_.cut_report().take_line()) {
     cut_unnamed_ = true;
     worker_.cut_report().add(route());
+    return;
+  }
+  if (exchange_->tunnel) {
+    name_cut_tunnel();
     return;
   }
   const Ms age = worker_.now() - request_started_at_;

@@ -68,6 +68,7 @@ class Connection {
   void cut();           // the deadline: name and count what is lost, and end
 
   [[nodiscard]] bool in_use() const { return fd_ >= 0; }
+  [[nodiscard]] bool is_tunnel() const { return exchange_ != nullptr && exchange_->tunnel; }
   [[nodiscard]] Door& door() const { return *door_; }  // by which it came
   // Operations of its own that are outstanding.
   [[nodiscard]] std::size_t operations() const { return receiving() + send_in_flight_; }
@@ -154,6 +155,15 @@ class Connection {
   void break_off();
   void start_losing(bool last);
   void lose_behind(bool last);
+  // a tunnel
+  void begin_raw(const Route& route);
+  [[nodiscard]] bool begin_tunnel();
+  void enter_tunnel();
+  void lose_tunnel();
+  [[nodiscard]] std::string_view feed_tunnel(std::string_view bytes);
+  void on_tunnel_eof();
+  void end_tunnel_sending();
+  void name_cut_tunnel();
   // a request's content, while its handler runs
   // Is the handler's request not complete? What comes belongs to it then.
   [[nodiscard]] bool body_pending() const {
@@ -174,6 +184,7 @@ class Connection {
   [[nodiscard]] Ms body_deadline() const;
   [[nodiscard]] Task<> begin_handler(const Route& route);
   void start_waiting(const Route& route, std::size_t buffered);
+  void start_handler(const Route& route, std::size_t buffered);
   void answer_handled();
   void abandon_exchange();
   void on_incomplete(Parser::Stage before);

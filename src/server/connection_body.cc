@@ -30,6 +30,7 @@ void Connection::take_body(std::string_view bytes) {
 
 // Parses as much as the handler has room for. Returns what is left.
 std::string_view Connection::feed_body(std::string_view bytes) {
+  if (exchange_->tunnel) return feed_tunnel(bytes);
   IncomingBody& body = exchange_->in;
   while (!bytes.empty() && takes_body()) {
     std::string_view piece = bytes.substr(0, limits::receive_buffer_bytes);
@@ -48,7 +49,8 @@ std::string_view Connection::feed_body(std::string_view bytes) {
 
 // The handler has read, or wants to.
 void Connection::resume_body() {
-  if (!body_pending()) return;
+  const bool tunnel = is_tunnel();
+  if (!body_pending() && !tunnel) return;
   const bool asks = exchange_->in.is_wanted() && parser_.expects_continue();
   const bool head_gone = exchange_->out.begun() && !exchange_->out.has_head();
   if (asks && !head_gone && !send_in_flight_) {
@@ -66,7 +68,11 @@ void Connection::resume_body() {
   }
   const std::string_view rest = feed_body(spill_.bytes());
   spill_.drop_front(spill_.size() - rest.size());
-  if (eof_ && spill_.empty() && body_pending()) exchange_->in.fail(400);
+  if (eof_ && tunnel) {
+    on_tunnel_eof();
+  } else if (eof_ && spill_.empty() && body_pending()) {
+    exchange_->in.fail(400);
+  }
   if (receive_ == Receive::paused && spill_.size() < spill_bytes_max() / 2) receive_ = Receive::off;
 }
 

@@ -203,7 +203,9 @@ void Connection::on_broken() {
   recount_unread("requests_undelivered");
   const bool handled = state_ == State::handling || state_ == State::handled;
   if (handled) {
-    worker_.metrics().add("requests_undelivered");
+    if (is_tunnel()) spill_.clear();  // no requests
+    worker_.metrics().add(is_tunnel() ? Metric("requests_answered")
+                                      : Metric("requests_undelivered"));
     worker_.metrics().subtract("requests_in_flight");
     drop_handled();
   }
@@ -314,7 +316,9 @@ void Connection::begin_cut() {
   start_cut(discards ? Cut::discarding : Cut::counting);
   if (state_ == State::handling || state_ == State::handled) {
     name_cut();
-    worker_.metrics().add("requests_cut");
+    if (is_tunnel()) spill_.clear();  // no requests
+    if (is_tunnel()) worker_.metrics().add("tunnels_cut");
+    worker_.metrics().add(is_tunnel() ? Metric("requests_answered") : Metric("requests_cut"));
     worker_.metrics().subtract("requests_in_flight");
     if (is_told_to_be_last()) cut_ = Cut::discarding;
     drop_handled();

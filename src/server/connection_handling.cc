@@ -106,6 +106,11 @@ void Connection::start_waiting(const Route& route, std::size_t buffered) {
   held_back_at_ = 0;
   if (route.handler.begins_with_head() && parser_.has_content())
     exchange.keep_body_from_being_read();
+  start_handler(route, buffered);
+}
+
+void Connection::start_handler(const Route& route, std::size_t buffered) {
+  Exchange& exchange = *exchange_;
   const Hooks* const hooks = exchange.found.hooks();
   worker_.note_handling(&route);
   bool answered = false;
@@ -122,6 +127,10 @@ void Connection::start_waiting(const Route& route, std::size_t buffered) {
     worker_.metrics().add("frame_denied");
     answer_instead(503);
     answered = true;
+  }
+  if (answered && is_tunnel()) {
+    lose_tunnel();
+    return;
   }
   if (answered) {
     run_after_hooks();
@@ -175,6 +184,7 @@ void Connection::answer_handled() {
   if (exchange_->out.begun()) {
     end_stream();
   } else {
+    if (exchange_->out.informs()) exchange_->out.take_before_head(out_);
     respond(spill_.size());
   }
   if (state_ == State::handled || state_ == State::lingering) return;
@@ -195,6 +205,7 @@ void Connection::abandon_exchange() {
     release_exchange();
     return;
   }
+  if (exchange_->tunnel) worker_.metrics().subtract("tunnels_open");
   worker_.count_abandoned();
   worker_.under_way().end(*exchange_->found.route());
   std::exchange(exchange_, nullptr)->abandon();

@@ -16,6 +16,7 @@ const ConnectionCalls Connection::exchange_calls = {
         [](Exchange& exchange, std::optional<std::uint64_t> length) {
           return exchange.connection->begin_stream(length);
         },
+    .begin_tunnel = [](Exchange& exchange) { return exchange.connection->begin_tunnel(); },
     .note_moved = [](Exchange& exchange) noexcept { exchange.connection->note_moved(); },
 };
 
@@ -57,7 +58,13 @@ bool Connection::begin_stream(std::optional<std::uint64_t> length) {
 // more requests are here already: nobody knows how long it will go on.
 void Connection::hand_over(OutgoingBody& body) {
   DCHECK(!send_in_flight_ && out_.empty());
-  if (body.has_head()) {
+  if (body.informs()) {
+    body.take_before_head(out_);
+    return;
+  }
+  if (body.has_head() && exchange_->tunnel) {
+    body.end_head(true);
+  } else if (body.has_head()) {
     const bool draining = worker_.phase() > Phase::serving && !door_->admin;
     const bool last = draining && is_the_last_here(spill_.size());
     const bool announced = parser_.keep_alive() && (last || says_close(spill_.size()));
@@ -73,7 +80,11 @@ void Connection::hand_over(OutgoingBody& body) {
 // Sends what the handler has written since.
 void Connection::pump() {
   OutgoingBody& body = exchange_->out;
-  if (send_in_flight_ || !body.has_pending()) return;
+  if (send_in_flight_) return;
+  if (!body.has_pending()) {
+    if (exchange_->tunnel && body.has_ended()) end_tunnel_sending();
+    return;
+  }
   hand_over(body);
   flush();
 }

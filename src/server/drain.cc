@@ -29,11 +29,16 @@ std::string_view name(Event event) {
 
 Deadlines Deadlines::from(Ms signaled_at, const Budget& budget, bool served) {
   const Ms window_end = signaled_at + (served ? budget.window : 0);
-  return {signaled_at, window_end, window_end + budget.timeout};
+  return {signaled_at, window_end, window_end + budget.timeout, budget.behind};
 }
 
 Deadlines Deadlines::forced(Ms now) const {
-  return {signaled_at, std::min(window_end, now), std::min(deadline, now)};
+  return {signaled_at, std::min(window_end, now), std::min(deadline, now), 0};
+}
+
+Deadlines Deadlines::closed(Ms now) const {
+  const Ms earlier = std::max<Ms>(0, window_end - now);
+  return {signaled_at, window_end - earlier, deadline - earlier, behind};
 }
 
 Actions Drain::on(Event event, const Deadlines& deadlines, const Remaining& remaining, Ms now) {
@@ -84,10 +89,20 @@ Actions Drain::tick(const Deadlines& deadlines, const Remaining& remaining, Ms n
 Actions Drain::finish(const Deadlines& deadlines, const Remaining& remaining, Ms now) {
   DCHECK(phase_ == Phase::closing);
   Actions actions;
-  if (!cut_ && now >= deadlines.deadline) actions.cut = cut_ = true;
+  const bool last_work_begun = last_work_until_ != never;
+  if (!cut_ && !last_work_begun && now >= deadlines.deadline) actions.cut = cut_ = true;
   const bool finished = !remaining.listener && remaining.connections == 0 &&
                         remaining.handlers == 0 && remaining.jobs == 0 && remaining.others == 0;
   if (!finished) return actions;
+  if (remaining.last_work) {
+    if (!last_work_begun) {
+      actions.begin_last_work = true;
+      last_work_until_ = now + deadlines.behind;
+    } else if (!last_work_cut_ && (now >= last_work_until_ || deadlines.behind == 0)) {
+      actions.cut_last_work = last_work_cut_ = true;
+    }
+    return actions;
+  }
   if (remaining.admin) {
     if (!admin_closed_) actions.close_admin = admin_closed_ = true;
     return actions;
@@ -108,7 +123,7 @@ Ms Drain::next(const Deadlines& deadlines, Ms now) const {
     case Phase::draining: return deadlines.window_end;
     case Phase::closing: {
       const Ms poll = now + limits::closing_poll_ms;
-      return cut_ ? poll : std::min(deadlines.deadline, poll);
+      return cut_ || last_work_until_ != never ? poll : std::min(deadlines.deadline, poll);
     }
   }
   return never;

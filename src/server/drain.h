@@ -37,6 +37,7 @@ struct Budget {
   Ms window = 0;   // listener open after the signal
   Ms timeout = 0;  // from the window's end: requests and jobs must be done
   Ms lead = 0;     // how long before the listener's end `/servingz` says so
+  Ms behind = 0;   // for what the program does when all else is done
 };
 
 // The instants of a drain, which is all that the workers, the probes and the watchdog know of time.
@@ -45,11 +46,13 @@ struct Deadlines {
   Ms signaled_at = never;  // T0
   Ms window_end = never;   // the listener's end
   Ms deadline = never;     // what is left then is cut
+  Ms behind = 0;           // how long what the program does last may take, from its beginning
 
   // `served`: clients had been told to come. Before that there is no window: nobody has to hear of
   // our end, and what connected all the same is served.
   [[nodiscard]] static Deadlines from(Ms signaled_at, const Budget& budget, bool served);
   [[nodiscard]] Deadlines forced(Ms now) const;  // the deadline is now
+  [[nodiscard]] Deadlines closed(Ms now) const;  // the window ends now, and all that follows sooner
   [[nodiscard]] bool set() const { return signaled_at != never; }
   // Can new work still be answered? No from `lead` before the listener's end on.
   [[nodiscard]] bool servable(Ms now, Ms lead) const { return now < window_end - lead; }
@@ -63,16 +66,19 @@ struct Remaining {
   std::size_t jobs = 0;         // background work
   std::size_t others = 0;       // leader only: workers that have not stopped
   bool listener = false;        // the main listener is not closed yet
+  bool last_work = false;       // leader only: what the program does last has not been done
   bool admin = false;           // the admin listener or one of its connections is still there
   std::size_t operations = 0;   // io.h; includes the reads of the signalfd and the eventfd
 };
 
 struct Actions {
-  bool begin_drain = false;    // the drain begins: run the hook
-  bool begin_closing = false;  // the window is over: un-listen, settle, cancel, sweep, close
-  bool cut = false;            // the deadline: end what is left, and name it
-  bool close_admin = false;    // all else is done: the admin listener goes
-  bool release = false;        // only our own reads are left: cancel them
+  bool begin_drain = false;      // the drain begins: run the hook
+  bool begin_closing = false;    // the window is over: un-listen, settle, cancel, sweep, close
+  bool cut = false;              // the deadline: end what is left, and name it
+  bool begin_last_work = false;  // all is answered: what the program does last begins
+  bool cut_last_work = false;    // its time is over
+  bool close_admin = false;      // all else is done: the admin listener goes
+  bool release = false;          // only our own reads are left: cancel them
   bool operator==(const Actions&) const = default;
 };
 
@@ -94,6 +100,8 @@ class Drain {
 
   Phase phase_ = Phase::starting;
   bool cut_ = false;
+  Ms last_work_until_ = never;  // once it has begun
+  bool last_work_cut_ = false;
   bool admin_closed_ = false;
   bool released_ = false;
 };

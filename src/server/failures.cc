@@ -7,6 +7,16 @@
 
 namespace lastcall {
 
+std::string what_failed() {
+  try {
+    throw;
+  } catch (const std::exception& error) {
+    return error.what();
+  } catch (...) {
+    return "an exception of no known kind";
+  }
+}
+
 void Failures::note(const Request& request, Ms now, bool begun) noexcept {
   try {
     throw;

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <typeinfo>
 
 #include <lastcall/request.h>
@@ -11,6 +12,9 @@
 #include "base/limits.h"
 
 namespace lastcall {
+
+// Of the exception that is being handled, in a catch block.
+[[nodiscard]] std::string what_failed();
 
 class Failures {
  public:

@@ -17,7 +17,9 @@ void answer(Response& response, bool yes, std::string_view no, int no_status = 5
 const Process& process_of(void* health) { return *static_cast<Health*>(health)->process; }
 
 void livez(Request&, Response& response, void* health) {
-  answer(response, process_of(health).alive(context().now), "Stuck");
+  const auto& also_alive = static_cast<Health*>(health)->also_alive;
+  const bool alive = process_of(health).alive(context().now) && (!also_alive || also_alive());
+  answer(response, alive, "Stuck");
 }
 
 void readyz(Request&, Response& response, void* health) {
@@ -33,7 +35,7 @@ void servingz(Request&, Response& response, void* health) {
 void metrics(Request&, Response& response, void* health) {
   const Process& process = process_of(health);
   std::string text;
-  const auto line = [&](const MetricRow& row, std::uint64_t value) {
+  const auto line = [&](const MetricRow& row, std::int64_t value) {
     const bool gauge = row.kind == MetricKind::gauge;
     fmt::format_to(std::back_inserter(text),
                    "# HELP lastcall_{0} {1}\n# TYPE lastcall_{0} {2}\nlastcall_{0} {3}\n",
@@ -41,7 +43,7 @@ void metrics(Request&, Response& response, void* health) {
                    gauge ? "gauge" : "counter", value);
   };
   for (std::size_t row = 0; row < std::size(metric_rows); ++row)
-    line(metric_rows[row], process.sum_at(row));
+    line(metric_rows[row], static_cast<std::int64_t>(process.sum_at(row)));
   text +=
       "# HELP lastcall_jobs Background jobs that have not ended, by name.\n"
       "# TYPE lastcall_jobs gauge\n";
@@ -54,12 +56,18 @@ void metrics(Request&, Response& response, void* health) {
                  "# TYPE lastcall_io_info gauge\nlastcall_io_info{{io=\"{}\"}} 1\n",
                  process.io);
   using enum MetricKind;
-  line({"workers", gauge, "Reactor threads."}, process.slots.size());
+  line({"workers", gauge, "Reactor threads."}, static_cast<std::int64_t>(process.slots.size()));
   line({"ready", gauge, "1 while new work should be sent here."}, process.ready());
   line({"serving", gauge, "1 while this process can still answer."},
        process.servable(context().now));
   line({"draining", gauge, "1 from the signal on."}, process.signaled());
-  line({"log_dropped", counter, "Log lines that found the queue full."}, log::dropped());
+  line({"log_dropped", counter, "Log lines that found the queue full."},
+       static_cast<std::int64_t>(log::dropped()));
+  if (const ProgramReport* const program = static_cast<Health*>(health)->program;
+      program != nullptr) {
+    for (const ProgramReport::Number& number : program->metrics)
+      line({number.name, number.kind, number.help}, number.value());
+  }
   response.content_type("text/plain; version=0.0.4").body(text);
 }
 

@@ -39,10 +39,18 @@ bool is_shortage(int error) {
 
 }  // namespace
 
-void Listener::open(int fd) {
+void Listener::open(int fd, bool listens) {
   CHECK(mode_ == Mode::closed && !armed_ && fd >= 0);
   fd_ = fd;
+  listens_ = listens;
   mode_ = Mode::accepting;
+}
+
+int Listener::listen() {
+  DCHECK(is_open() && !listens_);
+  const int result = io_.listen(fd_);
+  listens_ = result == 0;
+  return result;
 }
 
 void Listener::tend(Ms now, std::size_t room) {
@@ -117,6 +125,10 @@ void Listener::begin_close() {
 
 int Listener::sweep(Ms now, std::size_t room) {
   if (mode_ != Mode::closing || armed_ || room == 0 || retry_at_ != never) return -1;
+  if (!listens_) {  // nobody can have come
+    close();
+    return -1;
+  }
   int fd = 0;
   for (int failed = 0; failed < limits::listen_backlog; ++failed) {
     fd = io_.accept_now(fd_);

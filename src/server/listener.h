@@ -28,7 +28,10 @@ class Listener {
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
-  void open(int fd);
+  // `listens`: else it is only bound, and refuses who connects, until `listen`.
+  void open(int fd, bool listens = true);
+  [[nodiscard]] int listen();  // 0, or -errno
+  [[nodiscard]] bool listens() const { return listens_; }
 
   // Brings the accept in line with the mode and with `room`, how many connections more there may
   // be. Called each turn; nearly always finds nothing to do.
@@ -69,6 +72,7 @@ class Listener {
   const std::uint32_t index_;
   const bool for_probes_;
   Mode mode_ = Mode::closed;
+  bool listens_ = false;
   bool armed_ = false;
   bool multishot_ = false;
   bool cancel_sent_ = false;

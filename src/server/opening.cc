@@ -42,11 +42,10 @@ Descriptor Opening::open_patiently(const Address& address) const {
 }
 
 Descriptor Opening::open_if_free(const Address& address, bool claims) const {
-  if (address.port() == 0) return open_listener(address, keepalive_, narrow_);
+  if (address.port() == 0) return open_listener(address, how_);
   const Descriptor claim = claims ? claim_port(address.port()) : Descriptor{};
   const int error = claim.error == EADDRINUSE ? claim.error : probe_port(address);
-  const Descriptor opened =
-      error == 0 ? open_listener(address, keepalive_, narrow_) : Descriptor{-1, error};
+  const Descriptor opened = error == 0 ? open_listener(address, how_) : Descriptor{-1, error};
   if (claim.fd >= 0) ::close(claim.fd);
   return opened;
 }

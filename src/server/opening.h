@@ -12,8 +12,8 @@ namespace lastcall {
 class Opening {
  public:
   // Of what is opened: as `open_listener`. `given_up` is asked while the port is waited for.
-  Opening(Ms keepalive, bool narrow, std::function<bool()> given_up)
-      : keepalive_(keepalive), narrow_(narrow), given_up_(std::move(given_up)) {}
+  Opening(const ListenerOptions& how, std::function<bool()> given_up)
+      : how_(how), given_up_(std::move(given_up)) {}
 
   // The first listener at `where`, which `Address::parse` takes. `address` is then the one that it
   // has: IPv4's where there is no IPv6.
@@ -23,8 +23,7 @@ class Opening {
   [[nodiscard]] Descriptor open_patiently(const Address& address) const;
   [[nodiscard]] Descriptor open_if_free(const Address& address, bool claims) const;
 
-  const Ms keepalive_;
-  const bool narrow_;
+  const ListenerOptions how_;
   const std::function<bool()> given_up_;
 };
 

@@ -25,6 +25,12 @@ constexpr OptionRow<Options> rows[] = {
      .kind = "ADDRESS:PORT",
      .help = "a second listener for health paths and /metrics only, closed last, outside "
              "--max-connections"},
+    {.name = "--until-ready",
+     .member = &Options::until_ready,
+     .kind = "wait|refuse|503",
+     .help =
+         "clients that come before it is ready to serve: they wait in the listener's queue, are "
+         "refused, or are answered 503"},
     {.name = "--workers",
      .member = &Options::workers,
      .kind = "N",
@@ -110,6 +116,13 @@ constexpr OptionRow<Options> rows[] = {
      .help = "for progress of a client reading its answer, 128 bytes a second at least",
      .least = 1,
      .most = day},
+    {.name = "--tunnel-timeout",
+     .member = &Options::tunnel_timeout,
+     .kind = "DURATION",
+     .help =
+         "how long WebSockets and their like go on behind the drain window, before they are cut",
+     .unset = "as long as requests, --shutdown-timeout",
+     .most = day},
     {.name = "--tcp-keepalive",
      .member = &Options::tcp_keepalive,
      .kind = "DURATION",
@@ -186,15 +199,20 @@ std::string Options::invalid() const {
   if (wrong.empty() && memory != 0 && memory < limits::memory_min)
     wrong = fmt::format("--memory is {}: at least {}", memory, format_size(limits::memory_min));
   if (!wrong.empty() || hard) return wrong;
-  const Ms sum =
+  Ms sum =
       pre_stop.count() + drain_window.count() + shutdown_timeout.count() + limits::budget_margin_ms;
+  std::string behind;
+  for (const Step& step : behind_drain) {
+    sum += step.time.count();
+    behind += fmt::format(" + {} {}", step.option, format_duration(step.time.count()));
+  }
   if (sum <= grace_period.count()) return {};
   return fmt::format(
-      "--pre-stop {} + --drain-window {} + --shutdown-timeout {} + {} of margin = {}, more than "
+      "--pre-stop {} + --drain-window {} + --shutdown-timeout {}{} + {} of margin = {}, more than "
       "--grace-period {}: raise --grace-period (and the pod's terminationGracePeriodSeconds) to at "
       "least {}, or shorten one of the others",
       format_duration(pre_stop.count()), format_duration(drain_window.count()),
-      format_duration(shutdown_timeout.count()), format_duration(limits::budget_margin_ms),
+      format_duration(shutdown_timeout.count()), behind, format_duration(limits::budget_margin_ms),
       format_duration(sum), format_duration(grace_period.count()), format_duration(sum));
 }
 

@@ -53,13 +53,25 @@ void Process::end() {
   over_ = true;
 }
 
-void Process::on_stop(Ms now) {
+void Process::on_stop(Ms now, bool at_once) {
   const std::lock_guard lock(hearing_);
-  if (over_ || signaled()) return;
+  if (over_) return;
+  if (signaled()) {
+    if (at_once && now < deadlines().window_end) end_window(now);
+    return;
+  }
   if (end_now != nullptr) end_now(SIGTERM);
-  begin_drain(SIGTERM, now);
-  log::info("stop() was called: draining for {}, then closing for at most {}",
-            format_duration(budget.window), format_duration(budget.timeout));
+  begin_drain(at_once ? 0 : SIGTERM, now);
+  log::info("{}: draining for {}, then closing for at most {}",
+            at_once ? "the program ends its serving" : "stop() was called",
+            format_duration(at_once ? 0 : budget.window), format_duration(budget.timeout));
+}
+
+void Process::end_window(Ms now) {
+  log::info("the program ends its serving: the window is over");
+  publish(deadlines().closed(now));
+  if (arm_watchdog != nullptr)
+    arm_watchdog(deadlines().deadline + limits::watchdog_ms, exit_cut.code);
 }
 
 void Process::on_start_failed(std::string_view why, Ms now) {
@@ -98,6 +110,7 @@ void Process::publish(const Deadlines& deadlines) {
   CHECK(deadlines.deadline <= deadline_);
   CHECK(!signaled() || deadlines.signaled_at == signaled_at_);
   window_end_.store(deadlines.window_end, std::memory_order_relaxed);
+  behind_.store(deadlines.behind, std::memory_order_relaxed);
   deadline_.store(deadlines.deadline, std::memory_order_release);
   signaled_at_.store(deadlines.signaled_at, std::memory_order_release);
 }
@@ -106,7 +119,8 @@ Deadlines Process::deadlines() const {
   const Ms signaled_at = signaled_at_.load(std::memory_order_acquire);
   if (signaled_at == never) return {};
   const Ms deadline = deadline_.load(std::memory_order_acquire);
-  return {signaled_at, window_end_.load(std::memory_order_relaxed), deadline};
+  return {signaled_at, window_end_.load(std::memory_order_relaxed), deadline,
+          behind_.load(std::memory_order_relaxed)};
 }
 
 bool Process::all_ready() const {

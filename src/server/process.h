@@ -24,6 +24,7 @@
 #include "http/router.h"
 #include "io/io.h"
 #include "server/drain.h"
+#include "server/program_report.h"
 
 namespace lastcall {
 
@@ -71,8 +72,8 @@ class Process {
   void end();
   // A start that hangs ends by `signal`, without a drain.
   void end_start(int signal) { signal_ = signal; }
-  // As by SIGTERM, but for the log: the program itself asks.
-  void on_stop(Ms now);
+  // As by SIGTERM, but for the log: the program itself asks. `at_once`: without a window.
+  void on_stop(Ms now, bool at_once = false);
   // What was to run before serving has failed on a worker: nobody is served.
   void on_start_failed(std::string_view why, Ms now);
   [[nodiscard]] bool start_failed() const { return start_failed_; }
@@ -108,10 +109,11 @@ class Process {
 
   const Budget budget;
   std::vector<WorkerSlot> slots;
-  std::uint16_t port = 0;          // of the main listeners
-  std::string_view io;             // "io_uring" or "epoll": what all workers serve by
-  TcpCounts tcp_at_start;          // before anything listened
-  const Router* router = nullptr;  // of clients; null in tests
+  std::uint16_t port = 0;                  // of the main listeners
+  std::string_view io;                     // "io_uring" or "epoll": what all workers serve by
+  TcpCounts tcp_at_start;                  // before anything listened
+  const Router* router = nullptr;          // of clients; null in tests
+  const ProgramReport* program = nullptr;  // what that adds; null in tests
   bool can_unlisten = false;
   // Both are set by Server::run, and left out in tests.
   void (*end_now)(int signal) = nullptr;                 // --hard: ends the process at once
@@ -135,15 +137,18 @@ class Process {
   std::atomic<std::int64_t> queue_overflows{0};
   std::atomic<Ms> stopped_at{never};
   std::atomic<bool> unlisten_worked{false};
+  std::atomic<bool> last_work_failed{false};    // what the program does behind the drain
   std::atomic<std::size_t> operations_left{0};  // over all workers, when they stopped: 0
 
  private:
   void begin_drain(int signal, Ms now);
+  void end_window(Ms now);
   void publish(const Deadlines& deadlines);
 
   std::atomic<Ms> signaled_at_{never};
   std::atomic<Ms> window_end_{never};
   std::atomic<Ms> deadline_{never};
+  std::atomic<Ms> behind_{0};
   std::atomic<int> signal_{0};
   std::atomic<int> io_error_{0};
   std::atomic<bool> start_failed_{false};

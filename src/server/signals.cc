@@ -14,6 +14,8 @@
 #include <cstring>
 #include <ctime>
 #include <exception>
+#include <initializer_list>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -44,8 +46,10 @@ bool heeded(int signal) {
          action.sa_handler != SIG_IGN;
 }
 
+std::atomic<bool> hangup_is_the_programs{false};
+
 // As it is when first asked for, by `block_signals`: later system(3) may ignore some for a while.
-const sigset_t& draining_set() {
+sigset_t draining_set() {
   static const sigset_t kept = [] {
     sigset_t set;
     sigemptyset(&set);
@@ -54,7 +58,9 @@ const sigset_t& draining_set() {
     }
     return set;
   }();
-  return kept;
+  sigset_t set = kept;
+  if (hangup_is_the_programs) sigdelset(&set, SIGHUP);
+  return set;
 }
 
 // Else a file or a socket of ours would get its number, and the log would be written into it.
@@ -125,7 +131,8 @@ void on_watchdog(int, siginfo_t* info, void*) {
 // A drain signal that is pending, read; negative: there is none.
 int take_signal() {
   const std::timespec at_once{};
-  return sigtimedwait(&draining_set(), nullptr, &at_once);
+  const sigset_t set = draining_set();
+  return sigtimedwait(&set, nullptr, &at_once);
 }
 
 // The signal has come, and nobody comes to read it: a file or a look-up of the start blocks.
@@ -199,15 +206,42 @@ void watch(int signal_fd, Ms patience, const std::string& termination_log,
 
 }  // namespace
 
-void block_signals() {
+void block_signals(std::initializer_list<int> more) {
   open_missing_standard_descriptors();
   sigset_t set = draining_set();
+  for (const int signal : more) sigaddset(&set, signal);
   for (const int signal : {SIGPIPE, SIGXFSZ, SIGTTOU, SIGUSR1, SIGUSR2, SIGALRM})
     sigaddset(&set, signal);
   CHECK(sigprocmask(SIG_BLOCK, &set, nullptr) == 0);
 }
 
-int open_signalfd() { return signalfd(-1, &draining_set(), SFD_CLOEXEC); }
+int open_signalfd() {
+  const sigset_t set = draining_set();
+  return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+int open_hooked_signalfd(std::span<const int> signals) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : signals) {
+    if (heeded(signal)) sigaddset(&set, signal);
+  }
+  CHECK(pthread_sigmask(SIG_BLOCK, &set, nullptr) == 0);
+  return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+bool may_be_hooked(int signal) {
+  constexpr int others[] = {SIGTERM, SIGINT, SIGQUIT, SIGALRM, SIGKILL, SIGSTOP, SIGABRT,
+                            SIGBUS,  SIGFPE, SIGILL,  SIGSEGV, SIGSYS,  SIGTRAP};
+  return signal > 0 && signal <= SIGRTMAX &&
+         std::find(std::begin(others), std::end(others), signal) == std::end(others);
+}
+
+void give_hangup_away(int signal_fd) {
+  hangup_is_the_programs = true;
+  const sigset_t set = draining_set();
+  if (signal_fd >= 0) (void)signalfd(signal_fd, &set, SFD_CLOEXEC);
+}
 
 bool signal_pending(int signal_fd) {
   pollfd readable{signal_fd, POLLIN, 0};

@@ -1,12 +1,14 @@
 // Signals: blocked first (`block_signals`, lastcall/server.h), read from a signalfd, and a way out
 // that needs no loop (signal(7)).
 //
-// SIGTERM, SIGINT, SIGQUIT and SIGHUP drain. SIGPIPE, SIGXFSZ, SIGTTOU, SIGUSR1 and SIGUSR2 are
+// SIGTERM, SIGINT, SIGQUIT and SIGHUP drain, but for a SIGHUP that the program has a hook for.
+// SIGPIPE, SIGXFSZ, SIGTTOU, SIGUSR1 and SIGUSR2 are
 // blocked and ignored, never deadly. SIGALRM is the watchdog's.
 #pragma once
 
 #include <atomic>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "base/limits.h"
@@ -17,6 +19,13 @@ class Process;
 
 // A descriptor from which the draining signals are read; -1 and errno where there is none.
 [[nodiscard]] int open_signalfd();
+// One for those that the program has hooks for, which are blocked from here on in this thread and
+// those that it starts. One that was ignored when the process began is left out. Likewise.
+[[nodiscard]] int open_hooked_signalfd(std::span<const int> signals);
+// May the program have a hook for it?
+[[nodiscard]] bool may_be_hooked(int signal);
+// SIGHUP drains no more: it is the program's.
+void give_hangup_away(int signal_fd);
 // Has one arrived that nobody has read?
 [[nodiscard]] bool signal_pending(int signal_fd);
 

@@ -93,7 +93,8 @@ void Worker::turn() {
   finish_tasks();
   move_streams();
   jobs_.finish(now_);
-  if (start_task_ && !start_task_runs_) end_start_task();
+  if (start_work_.has_ended()) end_start_task();
+  if (last_work_.has_ended()) end_last_work();
   resume_parked();
   tend_listeners();
   if (stopped()) stop();
@@ -386,7 +387,8 @@ void Worker::tend_listeners() {
     make_room(*door);
     // Who connects before it serves waits in the queue; in a drain, too, while it may still come to
     // that.
-    if (!serves_ && !door->admin && (start_task_ || !listener.closing())) continue;
+    const bool waits = !serves_ && config_.before_ready != BeforeReady::deny;
+    if (waits && !door->admin && (start_work_.under_way() || !listener.closing())) continue;
     listener.tend(now_, room(*door));
     if (!listener.closing() || listener.armed()) continue;
     for (int fd; (fd = listener.sweep(now_, room(*door))) >= 0;) adopt(fd, *door, true);
@@ -502,7 +504,8 @@ void Worker::end_abandoned(Exchange& exchange) {
 
 void Worker::check_invariants() const {
   std::size_t operations = operations_.outstanding() + io_.cancels();
-  operations += main_.listener.armed() + admin_.listener.armed() + signal_read_ + wake_read_;
+  operations += main_.listener.armed() + admin_.listener.armed() + wake_read_;
+  for (const SignalReading& reading : signals_) operations += reading.outstanding;
   std::size_t open = 0;
   std::size_t lingering = 0;
   std::size_t shut = 0;
@@ -531,7 +534,8 @@ void Worker::check_invariants() const {
   CHECK(slabs_.lent() <= open && (open + waiting_ > 0 || memory_.charged() == 0));
   CHECK(main_.closing == (phase() >= Phase::closing));
   CHECK(context_.draining == (phase() >= Phase::draining));
-  CHECK(cut_ == operations_.canceled());
+  CHECK(operations_.canceled() == sleepers_.canceled());
+  CHECK(last_work_begun_ || cut_ == operations_.canceled());
 }
 
 void Worker::check_nothing_left() const {
@@ -540,7 +544,8 @@ void Worker::check_nothing_left() const {
   CHECK(main_.open == 0 && admin_.open == 0 && parked_.empty());
   CHECK(!main_.listener.is_open() && !admin_.listener.is_open());
   CHECK(free_slots_.size() == connections_.size());
-  CHECK(waiting_ == 0 && abandoned_ == 0 && finished_.empty() && !start_task_);
+  CHECK(waiting_ == 0 && abandoned_ == 0 && finished_.empty());
+  CHECK(!start_work_.under_way() && !last_work_.under_way() && !last_work_is_due_);
   CHECK(jobs_.running() == 0 && ready_.empty() && operations_.outstanding() == 0);
   CHECK(exchanges_.lent() == 0);
   CHECK(slabs_.lent() == 0);

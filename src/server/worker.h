@@ -45,11 +45,24 @@
 #include "server/cut_report.h"
 #include "server/door.h"
 #include "server/drain.h"
+#include "server/errand.h"
 #include "server/failures.h"
 #include "server/process.h"
 #include "server/unseen_handshakes.h"
 
 namespace lastcall {
+
+// What becomes of clients that come before the worker serves.
+enum class BeforeReady : std::uint8_t {
+  wait,    // in the listener's queue
+  refuse,  // it does not listen yet
+  deny,    // 503
+};
+
+struct SignalHook {
+  int signal;
+  detail::Callable<void()> run;
+};
 
 // What the server gives a worker; outlives it. Sizes and numbers are this worker's share.
 struct WorkerConfig {
@@ -70,9 +83,16 @@ struct WorkerConfig {
   Ms body_timeout = Options{}.body_timeout.count();
   Ms idle_timeout = Options{}.idle_timeout.count();
   Ms write_timeout = Options{}.write_timeout.count();
+  Ms tunnel_timeout = never;            // from the window's end
   detail::Callable<Task<>()> on_start;  // run once on each worker, before it serves
-  BlockingPool* blocking = nullptr;     // null: code that blocks cannot be run
-  detail::Callable<void()> on_drain;    // called once, on the leader's thread
+  BeforeReady before_ready = BeforeReady::wait;
+  BlockingPool* blocking = nullptr;  // null: code that blocks cannot be run
+  // The leader's: called once when the drain begins; run once behind it; and what the program wants
+  // to hear of itself, by a signalfd of its own (-1: of none).
+  detail::Callable<void()> on_drain;
+  detail::Callable<Task<>()> on_drained;
+  std::vector<SignalHook> signal_hooks;
+  int hooked_signal_fd = -1;
 };
 
 class Worker {
@@ -148,6 +168,8 @@ class Worker {
   void dispatch(const Completion& completion) noexcept;
   void on_accept(const Completion& completion);
   void on_signal(const Completion& completion);
+  void on_drain_signal(int signal);
+  void on_hooked_signal(int signal);
   void on_wake(const Completion& completion);
   void stand_still_at_the_end(std::span<const Completion> completions);
   void on_broken_io();
@@ -163,6 +185,7 @@ class Worker {
   void verify();
   void begin_start_task();
   void end_start_task();
+  [[nodiscard]] bool begin_listening();
   void fail_start(std::string_view why);
   void begin_serving();
   void note_batches();
@@ -199,8 +222,14 @@ class Worker {
   void close_silent_batch();
   void cut();
   void cancel_blocking();
+  void cut_tunnels();
+  void begin_last_work();
+  void cut_last_work();
+  void end_last_work();
+  void fail_last_work(std::string_view why);
   void close_admin();
   void cut_admin();
+  void read_signals(std::uint32_t which);
   void release_reads();
   void cancel_reads();
   void report_progress();
@@ -245,8 +274,10 @@ class Worker {
   std::vector<Connection*> silent_;                              // as asked for last
   std::vector<Exchange*> finished_;
   std::vector<Exchange*> finishing_;  // swapped with it: both keep their room
-  Task<> start_task_;
-  bool start_task_runs_ = false;
+  Errand start_work_;
+  Errand last_work_;
+  bool last_work_is_due_ = false;  // or under way
+  bool last_work_begun_ = false;
   bool serves_ = false;
   std::size_t waiting_ = 0;    // coroutines of handlers that have not ended
   std::size_t abandoned_ = 0;  // those of them whose client has gone, or was cut
@@ -267,11 +298,16 @@ class Worker {
   std::uint64_t files_reported_ = 0;
   std::uint64_t lost_reported_ = 0;
   std::uint64_t random_;
-  int signal_fd_ = -1;
+  // Signals: those that drain, and those that the program has hooks for.
+  struct SignalReading {
+    int fd = -1;
+    bool outstanding = false;
+    alignas(8) std::array<std::byte, 128> buffer{};  // struct signalfd_siginfo
+  };
+  std::array<SignalReading, 2> signals_;  // by the index of their tickets
   int wake_fd_ = -1;
-  bool signal_read_ = false;  // that read is outstanding
-  bool wake_read_ = false;
-  bool woken_ = false;  // and has not looked since at what others have said
+  bool wake_read_ = false;  // that read is outstanding
+  bool woken_ = false;      // and has not looked since at what others have said
   bool reads_released_ = false;
   bool cut_ = false;         // the deadline has passed
   bool forced_ = false;      // a second interrupt has been seen
@@ -281,8 +317,7 @@ class Worker {
   Ms settle_poll_at_ = 0;
   Ms close_poll_at_ = 0;
   Ms admin_cut_at_ = never;
-  std::span<const Completion> undispatched_;               // of this turn
-  alignas(8) std::array<std::byte, 128> signal_buffer_{};  // struct signalfd_siginfo
+  std::span<const Completion> undispatched_;  // of this turn
   alignas(8) std::array<std::byte, 8> wake_buffer_{};
 };
 

@@ -2,7 +2,7 @@
 // begin_drain
 // -> begin_closing, unlisten_in_time -> settle
 // -> (listener.cc: cancel, last completion, sweep, close)
-// -> close_silent_batch -> cut -> close_admin -> release_reads -> stop.
+// -> close_silent_batch -> cut -> begin_last_work -> close_admin -> release_reads -> stop.
 #include <sys/signalfd.h>
 
 #include <algorithm>
@@ -15,25 +15,50 @@
 #include <vector>
 
 #include <lastcall/duration.h>
+#include <lastcall/exit_code.h>
 #include <lastcall/log.h>
 
 #include "base/check.h"
+#include "server/failures.h"
 #include "server/worker.h"
 
 namespace lastcall {
 
+void Worker::read_signals(std::uint32_t which) {
+  SignalReading& reading = signals_[which];
+  if (reading.fd < 0 || reads_released_) return;
+  reading.outstanding = true;
+  io_.submit_read(reading.fd, reading.buffer, {Kind::signal, which, 0});
+}
+
 void Worker::on_signal(const Completion& completion) {
-  CHECK(leader() && signal_read_);
-  signal_read_ = false;
+  const std::uint32_t which = completion.ticket.index;
+  SignalReading& reading = signals_[which];
+  CHECK(leader() && reading.outstanding);
+  reading.outstanding = false;
   if (completion.result == static_cast<int>(sizeof(signalfd_siginfo))) {
     signalfd_siginfo info;
-    std::memcpy(&info, signal_buffer_.data(), sizeof info);
-    process_.on_signal(static_cast<int>(info.ssi_signo), now_);
-    wake_all();
+    std::memcpy(&info, reading.buffer.data(), sizeof info);
+    const auto signal = static_cast<int>(info.ssi_signo);
+    which == 0 ? on_drain_signal(signal) : on_hooked_signal(signal);
   }
-  if (reads_released_) return;
-  signal_read_ = true;
-  io_.submit_read(signal_fd_, signal_buffer_, {Kind::signal, 0, 0});
+  read_signals(which);
+}
+
+void Worker::on_drain_signal(int signal) {
+  process_.on_signal(signal, now_);
+  wake_all();
+}
+
+void Worker::on_hooked_signal(int signal) {
+  for (const SignalHook& hook : config_.signal_hooks) {
+    if (hook.signal != signal) continue;
+    try {
+      hook.run();
+    } catch (...) {
+      log::error("what SIG{} calls failed: {}", sigabbrev_np(signal), what_failed());
+    }
+  }
 }
 
 // Whoever read it, each worker runs its own machine from the same T0.
@@ -56,10 +81,11 @@ std::size_t Worker::posts_waiting() {
 
 Remaining Worker::remaining() {
   return {.connections = main_.open,
-          .handlers = waiting_ + (start_task_ ? 1 : 0),
+          .handlers = waiting_ + (start_work_.under_way() ? 1 : 0),
           .jobs = jobs_.running() + posts_waiting(),
           .others = leader() ? process_.slots.size() - 1 - process_.workers_stopped : 0,
           .listener = main_.listener.is_open(),
+          .last_work = last_work_is_due_,
           .admin = admin_.listener.is_open() || admin_.open > 0,
           .operations = io_.operations()};
 }
@@ -73,10 +99,13 @@ void Worker::step_drain(Event event, Ms at) {
   if (actions.cut) cut();
   if (phase() == Phase::closing && process_.close_began_at != never) settle();
   if (cut_ && process_.settled_at != never) main_.listener.cut();
+  if (actions.begin_last_work) begin_last_work();
+  if (actions.cut_last_work) cut_last_work();
   if (actions.close_admin) close_admin();
   if (actions.release) release_reads();
   if (phase() != Phase::closing) return;
   close_silent_batch();
+  cut_tunnels();
   if (now_ >= admin_cut_at_) cut_admin();  // each turn: one more may have been accepted
 }
 
@@ -90,10 +119,8 @@ void Worker::begin_drain() {
   if (!leader() || !config_.on_drain) return;
   try {
     config_.on_drain();
-  } catch (const std::exception& error) {
-    log::error("on_drain failed: {}; the drain goes on", error.what());
   } catch (...) {
-    log::error("on_drain failed; the drain goes on");
+    log::error("on_drain failed: {}; the drain goes on", what_failed());
   }
 }
 
@@ -249,6 +276,16 @@ void Worker::close_silent_batch() {
   for (Connection* connection : silent) connection->close_silent();
 }
 
+// Nothing tells where one could end; what has been said of it is said in the log.
+void Worker::cut_tunnels() {
+  const Ms since = process_.deadlines().window_end;
+  if (config_.tunnel_timeout == never || now_ - since < config_.tunnel_timeout) return;
+  if (metrics().get("tunnels_open") == 0) return;
+  for (const auto& connection : connections_) {
+    if (used(connection) && connection->is_tunnel()) connection->cut();
+  }
+}
+
 void Worker::cut() {
   DCHECK(!cut_);
   // Answers of this turn are handed over; what has come by now, which after a long stop may be
@@ -274,7 +311,6 @@ void Worker::cut() {
   sleepers_.cancel();
 }
 
-// All else is done: probes have had their answers to the end.
 // Those that no thread has begun; the others go on.
 void Worker::cancel_blocking() {
   if (config_.blocking == nullptr) return;
@@ -284,6 +320,52 @@ void Worker::cancel_blocking() {
   }
 }
 
+// Whatever the deadline has cut has ended: what is awaited from here on has time of its own.
+void Worker::begin_last_work() {
+  DCHECK(leader() && last_work_is_due_ && waiting_ + jobs_.running() == 0);
+  last_work_begun_ = true;
+  if (cut_) {
+    operations_.go_on();
+    sleepers_.go_on();
+  }
+  const Ms until = now_ + process_.deadlines().behind;
+  if (process_.arm_watchdog != nullptr)
+    process_.arm_watchdog(until + limits::watchdog_ms,
+                          process_.forced() ? exit_forced.code : exit_cut.code);
+  try {
+    last_work_.begin(config_.on_drained);
+  } catch (...) {
+    fail_last_work(what_failed());
+    return;
+  }
+  if (last_work_.has_ended()) end_last_work();
+}
+
+// Its time is over, or a second interrupt has come.
+void Worker::cut_last_work() {
+  DCHECK(last_work_.under_way());
+  operations_.cancel_all();
+  sleepers_.cancel();
+}
+
+void Worker::end_last_work() {
+  try {
+    last_work_.end();
+    last_work_is_due_ = false;
+  } catch (const Canceled&) {
+    fail_last_work("its time was over");
+  } catch (...) {
+    fail_last_work(what_failed());
+  }
+}
+
+void Worker::fail_last_work(std::string_view why) {
+  log::error("what was to run behind the drain failed: {}", why);
+  process_.last_work_failed = true;
+  last_work_is_due_ = false;
+}
+
+// All else is done: probes have had their answers to the end.
 void Worker::close_admin() {
   DCHECK(!admin_.closing && main_.open == 0);
   admin_.closing = true;
@@ -307,13 +389,17 @@ void Worker::release_reads() {
   CHECK(main_.open + admin_.open + waiting_ + jobs_.running() == 0);
   CHECK(!main_.listener.is_open() && !admin_.listener.is_open());
   reads_released_ = true;
+  open_streams_.let_go();
   resolver_.close();
   cancel_reads();
 }
 
 // Again with each heartbeat: a cancel may miss.
 void Worker::cancel_reads() {
-  if (signal_read_) io_.submit_cancel(signal_fd_, {Kind::signal, 0, 0});
+  for (std::uint32_t which = 0; which < signals_.size(); ++which) {
+    const SignalReading& reading = signals_[which];
+    if (reading.outstanding) io_.submit_cancel(reading.fd, {Kind::signal, which, 0});
+  }
   if (wake_read_) io_.submit_cancel(wake_fd_, {Kind::wake, 0, 0});
 }
 
@@ -326,6 +412,10 @@ void Worker::report_progress() {
 }
 
 void Worker::log_progress() const {
+  if (last_work_.under_way()) {
+    log::info("closing: waiting for what the program does last");
+    return;
+  }
   std::string by_name;
   for (const JobSum& sum : process_.job_sums()) {
     if (sum.running > 0) by_name += fmt::format(" {}: {}", sum.name, sum.running);
@@ -344,7 +434,7 @@ void Worker::log_progress() const {
 
 void Worker::stop() {
   DCHECK(stopped());
-  CHECK(reads_released_ || (signal_fd_ < 0 && wake_fd_ < 0));
+  CHECK(reads_released_ || (signals_[0].fd < 0 && signals_[1].fd < 0 && wake_fd_ < 0));
   CHECK(!leader() || process_.workers_stopped + 1 == process_.slots.size());
   timers_.disarm(heartbeat_);
   open_streams_.close_all();

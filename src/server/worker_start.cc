@@ -1,43 +1,29 @@
 // How a worker comes to serve: what it reads, what the program wants to run before, and then its
 // listeners.
-#include <exception>
-#include <string>
+#include <fmt/core.h>
+
+#include <cstring>
 #include <string_view>
 #include <utility>
 
 #include <lastcall/log.h>
 
 #include "base/check.h"
+#include "server/failures.h"
 #include "server/worker.h"
 
 namespace lastcall {
-namespace {
-
-// Of the exception that is being handled.
-std::string what_failed() {
-  try {
-    throw;
-  } catch (const std::exception& error) {
-    return error.what();
-  } catch (...) {
-    return "an exception of no known kind";
-  }
-}
-
-}  // namespace
-
 void Worker::start(int admin_listener, int signal_fd) {
   CHECK(phase() == Phase::starting);
   now_ = io_.now();
-  signal_fd_ = signal_fd;
+  signals_[0].fd = signal_fd;
+  signals_[1].fd = leader() ? config_.hooked_signal_fd : -1;
+  last_work_is_due_ = leader() && static_cast<bool>(config_.on_drained);
   wake_fd_ = slot_.wake_fd;
   inbox_.open(index_, io_, wake_fd_, metrics(), config_.jobs_max);
-  main_.listener.open(slot_.listener);
+  main_.listener.open(slot_.listener, config_.before_ready != BeforeReady::refuse);
   if (admin_listener >= 0) admin_.listener.open(admin_listener);
-  if (signal_fd_ >= 0) {
-    signal_read_ = true;
-    io_.submit_read(signal_fd_, signal_buffer_, {Kind::signal, 0, 0});
-  }
+  for (std::uint32_t which = 0; which < signals_.size(); ++which) read_signals(which);
   if (wake_fd_ >= 0) {
     wake_read_ = true;
     io_.submit_read(wake_fd_, wake_buffer_, {Kind::wake, 0, 0});
@@ -55,8 +41,21 @@ void Worker::start(int admin_listener, int signal_fd) {
   }
 }
 
+// A listener that is only bound refuses who connects. Nobody has to be told of this one where the
+// signal has come meanwhile.
+bool Worker::begin_listening() {
+  Listener& listener = main_.listener;
+  if (!listener.is_open() || listener.listens() || process_.signaled()) return true;
+  if (const int result = listener.listen(); result < 0) {
+    fail_start(fmt::format("cannot listen: {}", std::strerror(-result)));
+    return false;
+  }
+  return true;
+}
+
 // Hands the accepts over before we call ourselves ready; some may carry a connection already.
 void Worker::begin_serving() {
+  if (!begin_listening()) return;
   serves_ = true;
   tend_listeners();
   dispatch_all(io_.harvest(now_));
@@ -70,27 +69,18 @@ void Worker::begin_serving() {
 void Worker::begin_start_task() {
   Context::enter(&context_);
   context_.now = now_;
-  try {  // a function that only returns another's coroutine may throw before there is one
-    start_task_ = config_.on_start();
+  try {
+    start_work_.begin(config_.on_start);
   } catch (...) {
     fail_start(what_failed());
     return;
   }
-  if (!start_task_) {
-    fail_start("there is no memory for it");
-    return;
-  }
-  start_task_runs_ = true;
-  start_task_.start(
-      [](void* self) noexcept { static_cast<Worker*>(self)->start_task_runs_ = false; }, this);
-  if (!start_task_runs_) end_start_task();
+  if (start_work_.has_ended()) end_start_task();
 }
 
-// Not from within its last step: its frame goes here.
 void Worker::end_start_task() {
-  Task<> ended = std::move(start_task_);
   try {
-    ended.result();
+    start_work_.end();
     begin_serving();
   } catch (const Canceled&) {
     // At the deadline: nobody was served.

@@ -429,7 +429,7 @@ class Schedule {
   Kernel kernel_;
   Plan plan_;
   Process process_;
-  Health health_{&process_};
+  Health health_{.process = &process_, .also_alive = {}};
   Streaming streaming_;
   Router router_;
   Router admin_router_;

@@ -34,6 +34,7 @@ struct Stage {
   }
   ~Stage() {
     resolver.close();
+    open_streams.let_go();
     for (int turns = 0; operations.outstanding() > 0 && turns < 1000; ++turns) turn();
     open_streams.close_all();
     while (io.operations() > 0) (void)io.harvest(now);  // cancels

@@ -39,7 +39,7 @@ class Wire {
 
   sim::Kernel kernel{1, sim::Faults::none()};
   Process process;
-  Health health{&process};
+  Health health{.process = &process, .also_alive = {}};
   Router router;
   Router admin_router;
   WorkerConfig config;

@@ -14,7 +14,11 @@ struct Options {
   using Duration = std::chrono::milliseconds;
 
   std::string listen = "[::]:8080";
-  std::string admin_listen;     // empty: off
+  std::string admin_listen;  // empty: off
+  // Of clients that come before `Server::on_start` has ended: "wait" in the listener's queue, are
+  // "refuse"d, since it does not listen yet, or get "503".
+  std::string until_ready = "wait";
+  bool health_paths = true;     // on `listen`, too: else every path there is the program's
   unsigned workers = 0;         // 0: one per usable CPU
   std::string io = "auto";      // or "io_uring", "epoll"; auto: io_uring where it can be had
   std::string trusted_proxies;  // "10.0.0.0/8, fd00::/8": whose X-Forwarded-For is believed
@@ -25,6 +29,13 @@ struct Options {
   Duration pre_stop{0};
   Duration serving_lead{5'000};
   unsigned draining_status = 503;
+  // What the program does behind the drain (`Server::on_drained`), and for how long at most, each
+  // by the name of its option: a part of the grace period.
+  struct Step {
+    std::string option;
+    Duration time;
+  };
+  std::vector<Step> behind_drain;
   bool hard = false;
 
   std::size_t max_connections = 0;  // at most; 0: as many as descriptors and memory allow
@@ -32,6 +43,7 @@ struct Options {
   Duration body_timeout{30'000};
   Duration idle_timeout{620'000};
   Duration write_timeout{30'000};
+  Duration tunnel_timeout{0};  // of a drain, from the window's end; 0: until its deadline
   Duration tcp_keepalive{15'000};
   bool evict_silent = false;
   std::size_t max_jobs = 65'536;

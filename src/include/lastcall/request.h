@@ -93,6 +93,9 @@ class Request {
   // Continue` gets it with the first call. Throws `Incomplete` where the rest never comes, and
   // `Canceled` once the drain's deadline has passed. In a coroutine only.
   [[nodiscard]] Task<std::optional<std::string_view>> read();
+  // Has all of it come? Waits for that, or until more than `bytes` are here that nobody has read;
+  // `read` gives them. Throws as `read`.
+  [[nodiscard]] Task<bool> gather(std::size_t bytes);
   // All that has not been read yet, at once, at most the limit of the route (`max_body_bytes`):
   // beyond that `Incomplete` is thrown, for a 413; otherwise likewise.
   [[nodiscard]] Task<std::string_view> read_all();
@@ -105,6 +108,7 @@ class Request {
   // The same, or whom X-Forwarded-For names where it comes through proxies that are trusted
   // (Options::trusted_proxies).
   [[nodiscard]] std::string client_address() const;
+  [[nodiscard]] bool comes_by_trusted_proxy() const;  // that one is at the other end
 
   // An answer can no longer be delivered: the connection broke, or the drain's deadline has cut it.
   // Of use to a coroutine that could stop early.

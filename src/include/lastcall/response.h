@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,7 @@
 namespace lastcall {
 
 struct ByteRange;
+class ClientResponse;
 struct OpenedFile;
 
 // How far a cookie goes (RFC 6265 section 4.1.2). Without any of it: to this host, below the path
@@ -75,6 +77,22 @@ class Response {
   // only; throws std::logic_error elsewhere, and the second time.
   [[nodiscard]] Task<ResponseBody> begin();
   [[nodiscard]] Task<ResponseBody> begin(std::uint64_t length);
+  // An informational answer before the final one (RFC 9110 section 15.2), 103 with Link fields,
+  // say; not to HTTP/1.0. In a coroutine only, before `begin`. Throws std::invalid_argument for
+  // 100, which `Request::read` sends, for 101, and for what `field` would not take.
+  void inform(int status, std::span<const Field> fields);
+  // 101: from here on the connection is another protocol's (RFC 9110 section 7.8), which the client
+  // has asked for: `Request::read` gives what it sends, as it comes, up to its FIN, and what is
+  // written is sent as it is. When the handler returns we send our FIN; where an exception leaves
+  // it, a reset. In a drain a tunnel goes on up to its deadline (`Options::tunnel_timeout`), and is
+  // then counted by itself (`tunnels_cut`): nothing was promised about it. Throws std::logic_error
+  // as `begin`, and for a request whose content has not all been read; std::invalid_argument for a
+  // protocol that is no token.
+  [[nodiscard]] Task<ResponseBody> switch_protocols(std::string_view protocol);
+  // Takes over what another server has answered (client.h), for this client: its status, and its
+  // fields but for those of its connection (RFC 9110 section 7.6.1) and those that frame it; its
+  // Date, too. What was set before is gone.
+  Response& relay(const ClientResponse& answer);
   void clear();  // as new; memory is kept
 
   [[nodiscard]] int status() const { return status_; }
@@ -82,16 +100,19 @@ class Response {
   [[nodiscard]] std::string_view content_type() const { return content_type_; }
   [[nodiscard]] std::string_view body() const { return body_; }
   [[nodiscard]] bool closes() const { return closes_; }
+  [[nodiscard]] bool has_date() const { return has_date_; }  // among the fields
   [[nodiscard]] bool begun() const;  // by `begin`: what is set here is not sent any more
 
  private:
   friend struct Exchange;
+  void check_may_begin() const;
   ResponseBody begin_as(std::optional<std::uint64_t> length);
   void drop_file();
   ByteRange choose_part(const OpenedFile& opened, std::string_view path);
 
   int status_ = 200;
   bool closes_ = false;
+  bool has_date_ = false;
   bool has_file_ = false;  // what stands here is a file's, and of the exchange
   std::string content_type_ = "text/plain";
   std::string fields_;

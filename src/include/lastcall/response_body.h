@@ -42,6 +42,8 @@ class ResponseBody {
   // written. Throws std::logic_error behind `end`, and for more than the length that was announced;
   // `Canceled` once the drain's deadline has passed. `bytes` is looked at while it is awaited.
   [[nodiscard]] Task<bool> write(std::string_view bytes);
+  // So much may wait to be sent before `write` does, in the place of 64 KiB.
+  void hold(std::size_t bytes);
   // It is complete, before the handler is. Trailers go to HTTP/1.1 clients behind a body of unknown
   // length (RFC 9110 section 6.5), and nowhere else. Throws std::invalid_argument for what
   // `Response::field` would not take, std::logic_error the second time.

@@ -1,4 +1,4 @@
-// An outbound TCP connection that a handler or a job can await.
+// An outbound connection, of TCP or to a unix socket, that a handler or a job can await.
 //
 //   lastcall::Stream upstream;
 //   if (const auto error = co_await upstream.connect("quotes.internal", 80, 2s)) …;
@@ -27,8 +27,10 @@
 
 namespace lastcall {
 
+struct Address;
+
 struct Received {
-  std::string_view bytes;  // valid until the next receive, or the stream's end
+  std::string_view bytes;  // valid until the next receive or connect, or the stream's destruction
   std::error_code error;
   [[nodiscard]] bool ended() const { return !error && bytes.empty(); }  // the peer's FIN
 };
@@ -45,12 +47,16 @@ class Stream {
   // `host`: a name or a literal address. Its addresses are tried in turn, IPv6 first, each with
   // its share of the time that is left. An open stream is closed first.
   [[nodiscard]] Task<std::error_code> connect(std::string host, std::uint16_t port, Duration limit);
+  // A stream socket (unix(7)) by its path, or, behind a leading '@', its abstract name. Where the
+  // peer's queue is full it is tried again until the time is up.
+  [[nodiscard]] Task<std::error_code> connect_unix(std::string path, Duration limit);
   // All of `bytes`, or an error; how much has gone is then unknown.
   [[nodiscard]] Task<std::error_code> send(std::string bytes, Duration limit);
   // What has arrived, at most 16 KiB.
   [[nodiscard]] Task<Received> receive(Duration limit);
+  void end();  // our FIN: nothing more is sent; the peer may go on
   void close();
-  [[nodiscard]] bool is_open() const { return state_ != nullptr; }
+  [[nodiscard]] bool is_open() const;
   // Open, and nothing has come that was not received: no byte, no FIN, no reset. To be asked before
   // a connection that was kept is used again. A system call.
   [[nodiscard]] bool is_alive() const;
@@ -58,7 +64,10 @@ class Stream {
   struct State;  // outlives the stream while an operation is outstanding
 
  private:
-  State* state_ = nullptr;  // kept alive until `close` lets it go
+  friend class Call;  // gives back what it has received, and what is not its own
+  void drop();
+  [[nodiscard]] Task<int> try_connect(const Address& address, std::int64_t until);
+  State* state_ = nullptr;  // kept alive until it is dropped
 };
 
 }  // namespace lastcall

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <memory>
 #include <string>
 
 #include "base/limits.h"
@@ -36,6 +37,7 @@ std::string taken(const std::string& text, std::size_t size, bool to_head = fals
       for (const std::string_view content : parser.pieces()) told += content;
       if (result == Result::failed) return told + "!";
       if (result == Result::too_large) return told + "too large";
+      if (result == Result::informational) continue;
       tell_head();
       if (result == Result::end) {
         const std::size_t rest = text.size() - at - piece.size() + bytes.size();
@@ -195,4 +197,95 @@ TEST_CASE("a head, and what else is no content, has a bound") {
   while (endless.size() <= limits::response_head_bytes_max * 12)
     endless += "HTTP/1.1 103 Early\r\n\r\n";
   CHECK(taken(endless, 0) == "too large");
+}
+
+namespace {
+
+// The heads, informational ones too, and the trailers, fed in pieces of `size` bytes; 0: whole.
+std::string heads(const std::string& text, std::size_t size, bool may_switch = false) {
+  ResponseParser parser;
+  parser.begin(false, may_switch);
+  std::string told;
+  const auto tell = [&] {
+    const ClientResponse head = parser.take_head();
+    told.append(std::to_string(head.status()));
+    for (const Field& field : head.fields())
+      told.append(" ").append(field.name).append("=").append(field.value);
+    told += "|";
+  };
+  bool has_told = false;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::string piece = text.substr(at, size == 0 ? std::string::npos : size);
+    std::string_view bytes = piece;
+    for (Result result = Result::head; result != Result::incomplete;) {
+      result = parser.feed(bytes);
+      if (result == Result::failed) return told + "!";
+      if (result == Result::informational) tell();
+      if (parser.has_head() && !has_told) tell(), has_told = true;
+      if (result != Result::end) continue;
+      for (const Field& field : parser.trailers())
+        told.append(field.name).append(":").append(field.value).append(";");
+      if (parser.has_switched())
+        told.append("+").append(std::to_string(text.size() - at - piece.size() + bytes.size()));
+      return told;
+    }
+    at += piece.size();
+  }
+  return told + "?";
+}
+
+std::string heads_in_any_pieces(const std::string& text, bool may_switch = false) {
+  std::string whole = heads(text, 0, may_switch);
+  for (std::size_t size = 1; size <= text.size(); ++size) {
+    std::string pieces = heads(text, size, may_switch);
+    if (pieces != whole) return std::to_string(size).append(" bytes a piece: ").append(pieces);
+  }
+  return whole;
+}
+
+}  // namespace
+
+TEST_CASE("informational heads are told with their fields, and leave nothing to the next") {
+  CHECK(
+      heads_in_any_pieces("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n"
+                          "\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") ==
+      "100|103 Link=</a>|200 Content-Length=0|");
+}
+
+TEST_CASE("trailers are what stands behind the last chunk, and no fields") {
+  CHECK(heads_in_any_pieces(ok + "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nA: b\r\nC:\r\n"
+                                 "D-E:  f \r\n\r\n") ==
+        "200 Transfer-Encoding=chunked|A:b;C:;D-E:f;");
+}
+
+TEST_CASE("a switch that was asked for ends the answer, and what follows is none") {
+  const std::string switched =
+      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+  CHECK(heads_in_any_pieces(switched + "hello", true) ==
+        "101 Upgrade=websocket Connection=Upgrade|+5");
+  CHECK(heads_in_any_pieces(switched + "\r\nHTTP/1.1 200 OK\r\n\r\n", true) ==
+        "101 Upgrade=websocket Connection=Upgrade|+21");
+  CHECK(heads_in_any_pieces("HTTP/1.1 101 Switching Protocols\r\n\r\nx", true) == "101|+1");
+  CHECK(heads_in_any_pieces(switched) == "!");
+}
+
+TEST_CASE("how long it is, and how long a connection is kept, is what the head says") {
+  const auto parsed = [](const std::string& fields, bool to_head = false) {
+    auto parser = std::make_unique<ResponseParser>();
+    parser->begin(to_head);
+    const std::string text = ok + fields + "\r\n";
+    std::string_view bytes = text;
+    (void)parser->feed(bytes);
+    return parser;
+  };
+  CHECK(parsed("Content-Length: 12\r\n")->length() == 12);
+  CHECK(parsed("Content-Length: 12\r\n", true)->length() == 12);
+  CHECK(parsed("Content-Length: 0\r\n")->length() == 0);
+  CHECK_FALSE(parsed("Transfer-Encoding: chunked\r\n")->length());
+  CHECK(parsed("Transfer-Encoding: chunked\r\n")->is_framed());
+  CHECK_FALSE(parsed("")->is_framed());
+  CHECK(parsed("Keep-Alive: timeout=5, max=100\r\n")->keep_alive_for() == 5000);
+  CHECK(parsed("Keep-Alive: max=1, Timeout = 2\r\n")->keep_alive_for() == 2000);
+  for (const char* none : {"timeout=", "timeout=x", "timeout=99999999999999999999", "max=4", ""})
+    CHECK_FALSE(parsed(std::string("Keep-Alive: ") + none + "\r\n")->keep_alive_for());
 }

@@ -198,6 +198,21 @@ TEST_CASE("the fallback gets what has no path, and only that") {
   CHECK_THROWS_AS(router.set_fallback(nothing), std::invalid_argument);
 }
 
+TEST_CASE("a fallback may take whatever the method, and `*`, but not what has routes") {
+  Router router;
+  router.add({Method::get, "/", [](Request&, Response&) {}});
+  router.set_fallback([](Request&, Response&) {}, true);
+  router.seal();
+  Router::Captured captured;
+  const auto answers = [&](Method method, std::string_view name, std::string_view path) {
+    return router.find(method, name, path, captured).answers;
+  };
+  CHECK(answers(Method::trace, "TRACE", "/x"));
+  CHECK(answers(Method::other, "BREW", "/pot"));
+  CHECK(answers(Method::options, "OPTIONS", "*"));
+  CHECK_FALSE(answers(Method::post, "POST", "/"));
+}
+
 TEST_CASE("hooks stand in the order in which they run, whenever they were added") {
   Router router;
   const auto before = [](int) { return Before([](Request&, Response&) { return true; }); };

@@ -9,7 +9,7 @@ using namespace lastcall;
 
 namespace {
 
-constexpr Budget budget{.window = 10'000, .timeout = 15'000, .lead = 5'000};
+constexpr Budget budget{.window = 10'000, .timeout = 15'000, .lead = 5'000, .behind = 6'000};
 constexpr Ms t0 = 1'000'000;
 
 Remaining everything() {
@@ -18,6 +18,7 @@ Remaining everything() {
           .jobs = 0,
           .others = 0,
           .listener = true,
+          .last_work = true,
           .admin = true,
           .operations = 9};
 }
@@ -120,6 +121,12 @@ TEST_CASE("every phase x event leads where the table says") {
       {Phase::closing, Event::tick, {.listener = true}, window + 1, Phase::closing, {}},
       {Phase::closing,
        Event::tick,
+       {.last_work = true, .admin = true},
+       window + 1,
+       Phase::closing,
+       {.begin_last_work = true}},
+      {Phase::closing,
+       Event::tick,
        {.admin = true},
        window + 1,
        Phase::closing,
@@ -172,25 +179,58 @@ TEST_CASE("all deadlines count from the signal, not from when it was noticed") {
   const Deadlines deadlines = Deadlines::from(t0, budget, true);
   (void)drain.on(Event::ready, {}, everything(), t0 - 100);
   (void)drain.on(Event::signal, deadlines, everything(), t0 + 300);
-  CHECK(deadlines == Deadlines{t0, t0 + 10'000, t0 + 25'000});
+  CHECK(deadlines == Deadlines{t0, t0 + 10'000, t0 + 25'000, 6'000});
   CHECK(drain.next(deadlines, t0 + 301) == t0 + 10'000);
 }
 
 TEST_CASE("before anybody was told to come there is no window") {
-  CHECK(Deadlines::from(t0, budget, false) == Deadlines{t0, t0, t0 + 15'000});
+  CHECK(Deadlines::from(t0, budget, false) == Deadlines{t0, t0, t0 + 15'000, 6'000});
 }
 
 TEST_CASE("a second interrupt makes the deadline now, and once only") {
   Machine machine = machine_in(Phase::draining);
   CHECK(machine.on(Event::force, everything(), t0 + 5).cut);
-  CHECK(machine.deadlines == Deadlines{t0, t0 + 5, t0 + 5});
+  CHECK(machine.deadlines == Deadlines{t0, t0 + 5, t0 + 5, 0});
   CHECK_FALSE(machine.on(Event::force, everything(), t0 + 6).cut);
   CHECK(machine.deadlines.deadline == t0 + 5);
 }
 
 TEST_CASE("a second interrupt while it closes moves no window that is over") {
   const Deadlines late = Deadlines::from(t0, budget, true).forced(t0 + 12'000);
-  CHECK(late == Deadlines{t0, t0 + 10'000, t0 + 12'000});
+  CHECK(late == Deadlines{t0, t0 + 10'000, t0 + 12'000, 0});
+}
+
+TEST_CASE("a window that the program ends brings the deadline forward by as much") {
+  const Deadlines all = Deadlines::from(t0, budget, true);
+  CHECK(all.closed(t0 + 4'000) == Deadlines{t0, t0 + 4'000, t0 + 19'000, 6'000});
+  CHECK(all.closed(t0 + 11'000) == all);
+}
+
+TEST_CASE("what the program does last has time of its own, whenever it begins") {
+  const Remaining last{.last_work = true, .admin = true};
+  for (const Ms begun : {budget.window + 1, budget.window + budget.timeout + 500}) {
+    Machine machine = machine_in(Phase::closing);
+    if (begun > budget.window + budget.timeout)
+      CHECK(machine.on(Event::tick, everything(), t0 + budget.window + budget.timeout).cut);
+    CHECK(machine.on(Event::tick, last, t0 + begun) == Actions{.begin_last_work = true});
+    // Nothing is left that the deadline could cut.
+    CHECK(machine.on(Event::tick, last, t0 + begun + budget.behind - 1) == Actions{});
+    CHECK(machine.on(Event::tick, last, t0 + begun + budget.behind) ==
+          Actions{.cut_last_work = true});
+    CHECK(machine.on(Event::tick, last, t0 + begun + budget.behind + 1) == Actions{});
+    CHECK(machine.on(Event::tick, {.admin = true}, t0 + begun + 7'000).close_admin);
+  }
+}
+
+TEST_CASE("a second interrupt cuts what the program does last") {
+  const Remaining last{.last_work = true};
+  Machine machine = machine_in(Phase::closing);
+  (void)machine.on(Event::tick, last, t0 + budget.window + 1);
+  CHECK(machine.on(Event::force, last, t0 + budget.window + 2) == Actions{.cut_last_work = true});
+  Machine forced = machine_in(Phase::closing);
+  (void)forced.on(Event::force, everything(), t0 + budget.window + 1);
+  CHECK(forced.on(Event::tick, last, t0 + budget.window + 2) == Actions{.begin_last_work = true});
+  CHECK(forced.on(Event::tick, last, t0 + budget.window + 3) == Actions{.cut_last_work = true});
 }
 
 TEST_CASE("readiness ends with the signal, servability its lead before the listener's end") {

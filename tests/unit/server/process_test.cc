@@ -61,6 +61,20 @@ TEST_CASE("a signal before all are ready finds no window, the same for those tha
   CHECK(ready.deadlines().window_end == 1100);
 }
 
+TEST_CASE("a program that has nothing to serve with ends the window, and can do so in it") {
+  Process never_told(1, {.window = 10'000, .timeout = 15'000});
+  never_told.workers_ready = 1;
+  never_told.on_stop(1000, true);
+  CHECK(never_told.deadlines() == Deadlines{1000, 1000, 16'000, 0});
+  Process draining(1, {.window = 10'000, .timeout = 15'000});
+  draining.workers_ready = 1;
+  draining.on_signal(SIGTERM, 1000);
+  draining.on_stop(3000, true);
+  CHECK(draining.deadlines() == Deadlines{1000, 3000, 18'000, 0});
+  draining.on_stop(4000, true);
+  CHECK(draining.deadlines().window_end == 3000);
+}
+
 TEST_CASE("liveness fails when one worker's loop stands still") {
   Process process(2, {});
   process.slots[0].heartbeat = 100'000;
