@@ -8,6 +8,7 @@
 #include <lastcall/exit_code.h>
 
 #include "program/options.h"
+#include "program/wrap_options.h"
 #include "server/audit.h"
 
 using namespace lastcall;
@@ -50,6 +51,9 @@ int main() {
   print_options(program_option_rows());
   print_options(log_option_rows());
   end("options");
+  begin("options with a command", "| option | default | meaning |\n|---|---|---|");
+  print_options(wrap_option_rows());
+  end("options with a command");
   begin("exit codes", "| code | means |\n|---|---|");
   for (const ExitCode& each : exit_codes)
     fmt::print("| {} | {} |\n", each.code, cell(each.meaning));

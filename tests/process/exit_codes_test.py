@@ -111,7 +111,7 @@ class BadOptions(Refusals):
         self.assert_refused(2, ["--workers", "twice"], "--workers", "1", "--workers", "1")
         self.assert_refused(2, ["--workers", "needs a value: N"], "--workers")
         self.assert_refused(2, ["--hard", "true|1|false|0"], "--hard=perhaps")
-        self.assert_refused(2, ["behind --"], "--", "sleep")
+        self.assert_refused(2, ["--upstream is missing"], "--", "sleep")
 
     def test_2_values_that_are_not_what_is_wanted(self):
         for option, value, wanted in (("--drain-window", "5 parsecs", "a duration such as"),
