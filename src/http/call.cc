@@ -7,7 +7,6 @@
 #include "await/context.h"
 #include "await/open_streams.h"
 #include "await/operations.h"
-#include "base/check.h"
 #include "base/metrics.h"
 
 namespace lastcall {
@@ -254,9 +253,7 @@ Stream Call::switch_protocols() {
 
 void Call::time_limit(Duration limit) { state().request.time_limit(limit); }
 
-void Call::write_time_limit(Duration limit) {
-  state().send_limit = std::clamp(limit, Duration::zero(), Duration(limits::wait_ms_max));
-}
+void Call::write_time_limit(Duration limit) { state().send_limit = bounded(limit); }
 
 void Call::abort() {
   State& state = this->state();

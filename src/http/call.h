@@ -30,6 +30,11 @@
 
 namespace lastcall {
 
+// A limit of time as it was given, within what a timer takes.
+[[nodiscard]] inline Call::Duration bounded(Call::Duration limit) {
+  return std::clamp(limit, Call::Duration::zero(), Call::Duration(limits::wait_ms_max));
+}
+
 struct Call::State {
   State(Client& asked, ClientRequest what, bool all) : client(asked), request(std::move(what)) {
     whole = all;

@@ -88,12 +88,12 @@ ClientRequest& ClientRequest::stream_body(std::uint64_t length) {
 }
 
 ClientRequest& ClientRequest::time_limit(Duration limit) {
-  limit_ = std::clamp(limit, Duration::zero(), Duration(limits::wait_ms_max));
+  limit_ = bounded(limit);
   return *this;
 }
 
 ClientRequest& ClientRequest::connect_limit(Duration limit) {
-  connect_limit_ = std::clamp(limit, Duration::zero(), Duration(limits::wait_ms_max));
+  connect_limit_ = bounded(limit);
   return *this;
 }
 

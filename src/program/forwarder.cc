@@ -5,9 +5,6 @@
 #include <optional>
 #include <string_view>
 #include <utility>
-#include <vector>
-
-#include <lastcall/log.h>
 
 #include "forwarded_fields.h"
 #include "pipe.h"

@@ -7,7 +7,6 @@
 #include <string_view>
 
 #include <lastcall/client.h>
-#include <lastcall/latch.h>
 #include <lastcall/request.h>
 #include <lastcall/task.h>
 

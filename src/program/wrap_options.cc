@@ -6,7 +6,6 @@
 #include <charconv>
 #include <csignal>
 #include <cstring>
-#include <limits>
 #include <stdexcept>
 #include <string_view>
 

@@ -2,7 +2,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -23,12 +22,9 @@
 #include "base/descriptors.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/slice.h"
 #include "io/epoll.h"
 #include "io/sockets.h"
 #include "io/uring.h"
-#include "server/audit.h"
-#include "server/health.h"
 #include "server/last_words.h"
 #include "server/memory_plan.h"
 #include "server/opening.h"
@@ -58,10 +54,16 @@ void warn_of(const Options& options, const MemoryPlan& plan, unsigned workers) {
   }
 }
 
+Options::Duration behind_drain(const Options& options) {
+  Options::Duration all{0};
+  for (const Options::Step& step : options.behind_drain) all += step.time;
+  return all;
+}
+
 // `docker stop` and its like wait for ten seconds.
 void tell_how_long(const Options& options) {
-  auto longest = options.pre_stop + options.drain_window + options.shutdown_timeout;
-  for (const Options::Step& step : options.behind_drain) longest += step.time;
+  const auto longest =
+      options.pre_stop + options.drain_window + options.shutdown_timeout + behind_drain(options);
   if (options.grace_period != Options{}.grace_period || options.hard ||
       longest.count() <= limits::impatient_stop_ms)
     return;
@@ -83,12 +85,10 @@ unsigned workers_for(const Options& options) {
 }
 
 Budget budget_of(const Options& options) {
-  Options::Duration behind{0};
-  for (const Options::Step& step : options.behind_drain) behind += step.time;
   return {.window = options.drain_window.count(),
           .timeout = options.shutdown_timeout.count(),
           .lead = std::min(options.serving_lead, options.drain_window).count(),
-          .behind = behind.count()};
+          .behind = behind_drain(options).count()};
 }
 
 // Never destroyed: the watch thread may look at it to the very end of the process.
@@ -259,6 +259,7 @@ std::vector<WorkerConfig> Server::Impl::worker_configs() const {
 
 bool Server::Impl::open_hooked_signals(std::string& why) {
   std::vector<int> signals;
+  signals.reserve(signal_hooks.size());
   for (const SignalHook& hook : signal_hooks) signals.push_back(hook.signal);
   if (signals.empty()) return true;
   hooked_signal_fd = open_hooked_signalfd(signals);

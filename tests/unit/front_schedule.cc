@@ -16,8 +16,6 @@ WrapOptions with_limits() {
   return options;
 }
 
-std::string body_of(const std::string& target) { return target + target + target; }
-
 // The content of a complete message behind its head, and its end in `text`; nothing: there is more
 // to come.
 std::optional<std::string> content_of(const std::string& text, std::size_t head_end,
@@ -135,7 +133,7 @@ void FrontSchedule::take_answer(Guest& guest) {
     guest.received.erase(0, end);
     if (code < 200) continue;
     if (code == 200) {
-      ++(*content == body_of(guest.target) ? told_.answered : told_.wrong);
+      ++(*content == UnreliableEnd::body_of(guest.target) ? told_.answered : told_.wrong);
     } else {
       ++(code >= 502 && code <= 504 ? told_.failed : told_.wrong);
     }
@@ -154,20 +152,14 @@ void FrontSchedule::end(Guest& guest) {
 
 // ---- the command
 
-void FrontSchedule::serve(sim::Socket& wire, End& end) {
+void FrontSchedule::serve(sim::Socket& wire, UnreliableEnd& end) {
   if (wire.server_closed || wire.client_fin || wire.client_reset) return;
-  if (end.out.empty() && end.then == End::Then::stays && !end.silent && take_request(wire, end))
-    return;
-  const std::size_t some = std::min(random_.below(40), end.out.size());
-  wire.to_server += end.out.substr(0, some);
-  end.out.erase(0, some);
-  if (!end.out.empty() || end.silent) return;
-  if (end.then == End::Then::fin) wire.client_fin = true;
-  if (end.then == End::Then::reset) wire.client_reset = true;
+  if (end.takes_more() && take_request(wire, end)) return;
+  end.say_some(wire, random_.below(40));
 }
 
 // Mostly when it is whole; some are answered early, and that is the connection's last.
-bool FrontSchedule::take_request(sim::Socket& wire, End& end) {
+bool FrontSchedule::take_request(sim::Socket& wire, UnreliableEnd& end) {
   const std::string text = wire.to_client.substr(end.read);
   const auto head_end = text.find("\r\n\r\n");
   if (head_end == std::string::npos) return false;
@@ -175,39 +167,13 @@ bool FrontSchedule::take_request(sim::Socket& wire, End& end) {
   const bool whole = content_of(text, head_end, message_end).has_value();
   const bool early = !whole && random_.chance(0.01);
   if (!whole && !early) return false;
-  const auto target = text.find(' ') + 1;
-  answer(end, text.substr(target, text.find(' ', target) - target));
-  end.read += whole ? message_end : text.size();
-  if (early && end.then == End::Then::stays) end.then = End::Then::fin;
-  return true;
-}
-
-void FrontSchedule::answer(End& end, const std::string& target) {
+  const auto at = text.find(' ') + 1;
+  const std::string target = text.substr(at, text.find(' ', at) - at);
   ++executed_[target];
-  const std::string body = body_of(target);
-  if (random_.chance(0.2)) end.out = "HTTP/1.1 103 Early Hints\r\nA: b\r\n\r\n";
-  end.out += "HTTP/1.1 200 OK\r\n";
-  switch (random_.below(3)) {
-    case 0: end.out += "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body; break;
-    case 1:
-      end.out += "Transfer-Encoding: chunked\r\n\r\n";
-      for (const char c : body) end.out.append("1\r\n").append(1, c).append("\r\n");
-      end.out += "0\r\n\r\n";
-      break;
-    default:
-      end.out += "\r\n" + body;
-      end.then = End::Then::fin;
-      break;
-  }
-  if (random_.chance(0.1)) {  // cut, and never by a FIN where that would say that all has come
-    end.then =
-        end.then == End::Then::fin || random_.chance(0.5) ? End::Then::reset : End::Then::fin;
-    end.out.resize(random_.below(end.out.size()));
-  } else if (random_.chance(0.2) && end.then == End::Then::stays) {
-    end.then = random_.chance(0.5) ? End::Then::fin : End::Then::reset;  // behind the answer
-  }
-  end.silent = random_.chance(0.02);
-  if (end.silent) end.out.clear();
+  end.answer(random_, target, 0.1);
+  end.read += whole ? message_end : text.size();
+  if (early) end.end_behind_it();
+  return true;
 }
 
 }  // namespace lastcall

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "front.h"
+#include "unreliable.h"
 
 namespace lastcall {
 
@@ -38,25 +39,17 @@ class FrontSchedule {
     std::string unsent;
     bool leaves = false;
   };
-  struct End {  // of a connection to the command
-    std::size_t read = 0;
-    std::string out;
-    enum class Then : std::uint8_t { stays, fin, reset } then = Then::stays;
-    bool silent = false;
-  };
-
   void step(Guest& guest);
   void ask(Guest& guest);
   void take_answer(Guest& guest);
   void end(Guest& guest);
-  void serve(sim::Socket& wire, End& end);
-  [[nodiscard]] bool take_request(sim::Socket& wire, End& end);
-  void answer(End& end, const std::string& target);
+  void serve(sim::Socket& wire, UnreliableEnd& end);
+  [[nodiscard]] bool take_request(sim::Socket& wire, UnreliableEnd& end);
 
   sim::Random random_;
   Front front_;
   std::vector<Guest> guests_;
-  std::map<int, End> ends_;
+  std::map<int, UnreliableEnd> ends_;    // of the connections to the command
   std::map<std::string, int> executed_;  // how often, by target
   bool over_ = false;                    // nobody asks any more
   std::size_t asked_ = 0;

@@ -11,6 +11,7 @@
 
 #include "asking.h"
 #include "base/limits.h"
+#include "unreliable.h"
 
 using namespace lastcall;
 using namespace std::chrono_literals;
@@ -249,8 +250,7 @@ TEST_CASE("a connect that fails says whom it could not reach") {
 
 namespace {
 
-// Answers in a framing of its choice, bit by bit; cuts some answers, closes before others, and
-// forgets a few.
+// The other end of each connection.
 class Unreliable {
  public:
   Unreliable(Asking& stage, std::uint64_t seed) : stage_(stage), random_(seed) {}
@@ -260,67 +260,26 @@ class Unreliable {
       serve(stage_.kernel.sockets[socket], ends_[socket]);
     stage_.turn();
   }
-  static std::string body_of(const std::string& target) { return target + target + target; }
   std::map<std::string, int> asked;  // how often, by target
 
  private:
-  struct End {
-    std::size_t read = 0;
-    std::string out;
-    enum class Then : std::uint8_t { stays, fin, reset } then = Then::stays;
-    bool silent = false;
-  };
-
-  void serve(sim::Socket& wire, End& end) {
+  void serve(sim::Socket& wire, UnreliableEnd& end) {
     if (wire.server_closed || wire.client_fin || wire.client_reset) return;
     const auto head_end = wire.to_client.find("\r\n\r\n", end.read);
-    if (head_end != std::string::npos && end.out.empty()) {
+    if (head_end != std::string::npos && end.has_said_all()) {
       const std::string head = wire.to_client.substr(end.read, head_end - end.read);
       end.read = head_end + 4;
-      const auto target = head.find(' ') + 1;
-      answer(end, head.substr(target, head.find(' ', target) - target));
+      const auto at = head.find(' ') + 1;
+      const std::string target = head.substr(at, head.find(' ', at) - at);
+      ++asked[target];
+      end.answer(random_, target, 0.15);
     }
-    const std::size_t some = std::min(random_.below(12), end.out.size());
-    wire.to_server += end.out.substr(0, some);
-    end.out.erase(0, some);
-    if (!end.out.empty() || end.silent) return;
-    if (end.then == End::Then::fin) wire.client_fin = true;
-    if (end.then == End::Then::reset) wire.client_reset = true;
-  }
-
-  void answer(End& end, const std::string& target) {
-    ++asked[target];
-    const std::string body = body_of(target);
-    if (random_.chance(0.2)) end.out = "HTTP/1.1 103 Early Hints\r\nA: b\r\n\r\n";
-    end.out += "HTTP/1.1 200 OK\r\n";
-    switch (random_.below(3)) {
-      case 0:
-        end.out += "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
-        break;
-      case 1:
-        end.out += "Transfer-Encoding: chunked\r\n\r\n";
-        for (const char c : body) end.out.append("1\r\n").append(1, c).append("\r\n");
-        end.out += "0\r\n\r\n";
-        break;
-      case 2:
-        end.out += "\r\n" + body;
-        end.then = End::Then::fin;
-        break;
-    }
-    if (random_.chance(0.15)) {  // cut, and never by a FIN where that would say that all has come
-      end.then =
-          end.then == End::Then::fin || random_.chance(0.5) ? End::Then::reset : End::Then::fin;
-      end.out.resize(random_.below(end.out.size()));
-    } else if (random_.chance(0.2) && end.then == End::Then::stays) {
-      end.then = random_.chance(0.5) ? End::Then::fin : End::Then::reset;  // behind the answer
-    }
-    end.silent = random_.chance(0.02);
-    if (end.silent) end.out.clear();
+    end.say_some(wire, random_.below(12));
   }
 
   Asking& stage_;
   sim::Random random_;
-  std::map<int, End> ends_;
+  std::map<int, UnreliableEnd> ends_;
 };
 
 }  // namespace
@@ -358,7 +317,7 @@ TEST_CASE(
       if (outcome.status == 0) continue;
       ++answered;
       CHECK(asked > 0);
-      CHECK(outcome.body == Unreliable::body_of(targets[i]));
+      CHECK(outcome.body == UnreliableEnd::body_of(targets[i]));
     }
     CHECK(stage.metrics.get("streams_open") <= 32);
   }
