@@ -84,9 +84,7 @@ void frame_free(void* frame, std::size_t bytes) noexcept {
   ++pool.counts[index];
 }
 
-KeptError::~KeptError() {
-  if (counted_) --errors_kept;
-}
+void KeptError::forget() noexcept { --errors_kept; }
 
 void KeptError::keep(bool counted) noexcept {
   error_ = std::current_exception();

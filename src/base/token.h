@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <string_view>
 
 namespace lastcall {
@@ -14,9 +15,15 @@ namespace lastcall {
   return std::all_of(text.begin(), text.end(), is_digit);
 }
 
+inline constexpr auto token_chars = [] {
+  std::array<bool, 256> table{};
+  for (const char c : std::string_view("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+                                       "ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
+    table[static_cast<unsigned char>(c)] = true;
+  return table;
+}();
 [[nodiscard]] constexpr bool is_token_char(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-         std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+  return token_chars[static_cast<unsigned char>(c)];
 }
 
 [[nodiscard]] constexpr bool is_token(std::string_view text) {

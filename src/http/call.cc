@@ -98,7 +98,7 @@ Task<> Call::State::send_request() {
   parser.begin(request.method_ == "HEAD", !request.protocol_.empty());
   std::string bytes = request.head(client.authority_, client.kept_max_ == 0) + request.body_;
   if (!request.may_be_repeated()) std::string().swap(request.body_);
-  co_await send(std::move(bytes));
+  return send(std::move(bytes));
 }
 
 // Up to the next event of the parser, or some content.
@@ -123,7 +123,7 @@ Task<ResponseParser::Result> Call::State::advance(bool may_wait) {
     } else if (more.ended() && !is_cut_short() && parser.on_fin()) {
       co_return Result::end;
     } else if (may_try_again(more)) {
-      co_await client.open(*this, false);
+      co_await client.connect(*this);
       co_await send_request();
     } else {
       fail(more.error ? more.error : std::make_error_code(std::errc::connection_reset));

@@ -129,6 +129,11 @@ ClientRequest ClientRequest::relay(const Request& request,
     relayed.target_.append("?").append(request.query());
   relayed.has_host_ = request.minor_version() > 0 || !request.host().empty();
   relayed.host_ = request.host();
+  constexpr std::size_t line = 4;        // ": " and its end
+  constexpr std::size_t for_ours = 128;  // what whoever passes it on adds
+  std::size_t size = for_ours;
+  for (const Field& field : request.fields()) size += field.name.size() + field.value.size() + line;
+  relayed.fields_.reserve(size);
   const HopByHop hop_by_hop(request.fields(), without);
   for (const Field& field : request.fields()) {
     if (same_token(field.name, "Host") || !hop_by_hop.passes(field.name)) continue;
@@ -239,23 +244,19 @@ Client& Client::max_body_bytes(std::size_t bytes) {
   return *this;
 }
 
-Task<> Client::open(Call::State& call, bool may_be_kept) {
+bool Client::take_kept(Call::State& call) {
   Kept& kept = kept_[this_worker()];
-  if (!call.place) {
-    call.place = co_await kept.places.take(wait_.count());
-    if (!call.place) call.fail(std::errc::resource_unavailable_try_again);
-    if (context().operations.canceled()) throw Canceled();
-  }
   kept.idle.reserve(kept_max_);  // so that keeping one cannot fail
-  if (may_be_kept) {
-    const bool again = call.request.may_be_repeated();
-    call.stream = kept.take(again ? kept_for_ : Duration(limits::kept_once_ms));
-  }
-  call.on_kept = may_be_kept && call.stream.is_open();
-  if (call.on_kept) {
-    context().metrics.add("calls_on_kept");
-    co_return;
-  }
+  const bool again = call.request.may_be_repeated();
+  call.stream = kept.take(again ? kept_for_ : Duration(limits::kept_once_ms));
+  call.on_kept = call.stream.is_open();
+  if (call.on_kept) context().metrics.add("calls_on_kept");
+  return call.on_kept;
+}
+
+Task<> Client::connect(Call::State& call) {
+  Kept& kept = kept_[this_worker()];
+  call.on_kept = false;
   if (kept.places.crowded(kept.idle.size())) kept.idle.erase(kept.idle.begin());
   const Duration left = call.left(call.heard_by);
   const Duration limit = std::min(left, call.request.connect_limit_.value_or(left));
@@ -271,8 +272,12 @@ Task<> Client::open(Call::State& call, bool may_be_kept) {
 Task<Call> Client::begin_as(ClientRequest request, bool whole) {
   context().metrics.add("calls_begun");
   Call call(new Call::State(*this, std::move(request), whole));
-  co_await open(*call.state_, true);
-  co_await call.state_->send_request();
+  Call::State& state = *call.state_;
+  state.place = co_await kept_[this_worker()].places.take(wait_.count());
+  if (!state.place) state.fail(std::errc::resource_unavailable_try_again);
+  if (context().operations.canceled()) throw Canceled();
+  if (!take_kept(state)) co_await connect(state);
+  co_await state.send_request();
   co_return std::move(call);
 }
 

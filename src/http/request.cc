@@ -121,6 +121,16 @@ std::optional<std::string_view> Request::cookie(std::string_view name) const {
   return std::nullopt;
 }
 
+bool Request::connection_names(std::string_view option) const {
+  for (const Field& field : fields_) {
+    if (!same_token(field.name, "Connection")) continue;
+    for (std::string_view list = field.value; !list.empty();) {
+      if (same_token(take_element(list), option)) return true;
+    }
+  }
+  return false;
+}
+
 std::string Request::peer_address() const {
   return exchange_ == nullptr ? std::string() : std::string(exchange_->peer.address());
 }

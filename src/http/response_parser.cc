@@ -14,7 +14,8 @@ namespace {
 
 // What a callback says to llhttp.
 constexpr int stop = -1;
-constexpr int without_content = 1;  // of on_headers_complete
+constexpr int without_content = 1;                          // of on_headers_complete
+constexpr std::size_t usual_bytes = 256, usual_fields = 8;  // of a head
 
 }  // namespace
 
@@ -135,6 +136,10 @@ ClientResponse ResponseParser::take_head() {
 
 int ResponseParser::on_name(std::string_view piece) {
   std::vector<char>& text = has_head_ ? trailer_text_ : head_.text_;
+  if (text.empty()) {
+    text.reserve(usual_bytes);
+    spans_.reserve(usual_fields);
+  }
   text.insert(text.end(), piece.begin(), piece.end());
   field_.name_end = text.size();
   return 0;
@@ -173,6 +178,7 @@ int ResponseParser::on_head_end() {
 
 void ResponseParser::add_spans(const std::vector<char>& text, std::vector<Field>& fields) const {
   const std::string_view all(text.data(), text.size());
+  fields.reserve(spans_.size());
   for (const Span& span : spans_) {
     fields.push_back({all.substr(span.name, span.name_end - span.name),
                       trim(all.substr(span.name_end, span.value_end - span.name_end))});

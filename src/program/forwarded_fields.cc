@@ -15,8 +15,10 @@ std::span<const std::string_view> no_names() { return {}; }
 
 void add_forwarded(const Request& request, ClientRequest& asked) {
   const bool trusted = request.comes_by_trusted_proxy();
+  // What its Connection names is for us alone (RFC 9110 section 7.6.1).
   const auto said = [&](std::string_view name) {
-    return trusted ? request.combined_field(name) : std::nullopt;
+    const bool kept = trusted && !request.connection_names(name);
+    return kept ? request.combined_field(name) : std::nullopt;
   };
   std::string by = request.peer_address();
   if (const auto before = said("X-Forwarded-For")) by = *before + ", " + by;

@@ -28,28 +28,12 @@ constexpr std::size_t sent_at_once = 64 * 1024;
 
 Duration limit_of(Duration option) { return option.count() == 0 ? for_ever : option; }
 
-bool has_option(const Request& request, std::string_view wanted) {
-  for (const Field& field : request.fields()) {
-    if (!same_token(field.name, "Connection")) continue;
-    std::string_view list = field.value;
-    while (!list.empty()) {
-      const auto comma = list.find(',');
-      std::string_view option = list.substr(0, comma);
-      while (option.starts_with(' ') || option.starts_with('\t')) option.remove_prefix(1);
-      while (option.ends_with(' ') || option.ends_with('\t')) option.remove_suffix(1);
-      if (same_token(option, wanted)) return true;
-      list = comma == std::string_view::npos ? std::string_view{} : list.substr(comma + 1);
-    }
-  }
-  return false;
-}
-
 // WebSockets, and nothing else: what else is asked for is not passed on, and the answer is in
 // HTTP/1.1.
 bool asks_for_websocket(const Request& request) {
   const auto protocol = request.field("Upgrade");
   return protocol && same_token(*protocol, "websocket") && request.minor_version() > 0 &&
-         request.method() == Method::get && has_option(request, "upgrade");
+         request.method() == Method::get && request.connection_names("upgrade");
 }
 
 std::optional<std::uint64_t> content_length(const Request& request) {
@@ -223,10 +207,17 @@ Task<> Forwarder::begin(Exchange& exchange) {
   if (!exchange.expects) exchange.upload->start();
 }
 
+// The most usual one: it has no content on its way, and no limit of time.
+Task<std::optional<ClientResponse>> Forwarder::next_head(Exchange& exchange) {
+  if (exchange.upload || options_.first_byte_timeout.count() > 0)
+    return next_head_in_time(exchange);
+  return exchange.call->next_head(for_ever);
+}
+
 // Nothing: time has passed, and something may be done about it. Who waits to be asked for its
 // content is asked after a second anyway; and the time for the command's first byte begins when it
 // has it all.
-Task<std::optional<ClientResponse>> Forwarder::next_head(Exchange& exchange) {
+Task<std::optional<ClientResponse>> Forwarder::next_head_in_time(Exchange& exchange) {
   Call& call = *exchange.call;
   const bool is_sent = !exchange.upload || exchange.upload->is_over();
   if (is_sent && !exchange.sent_at) exchange.sent_at = now();

@@ -40,6 +40,7 @@ class Forwarder {
   [[nodiscard]] Task<> pass(Exchange& exchange);
   [[nodiscard]] Task<> begin(Exchange& exchange);
   [[nodiscard]] Task<ClientResponse> take_head(Exchange& exchange);
+  [[nodiscard]] Task<std::optional<ClientResponse>> next_head_in_time(Exchange& exchange);
   [[nodiscard]] Task<std::optional<ClientResponse>> next_head(Exchange& exchange);
   [[nodiscard]] Task<> pass_answer(Exchange& exchange, const ClientResponse& head);
   [[nodiscard]] Task<> pass_content(Exchange& exchange, const ClientResponse& head,

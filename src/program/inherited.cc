@@ -25,6 +25,7 @@ rlimit descriptors;
 sched_attr slice;
 bool knows_descriptors;
 bool knows_slice;
+bool ignores_alarm;
 
 }  // namespace
 
@@ -32,6 +33,8 @@ void remember_inherited() {
   sigprocmask(SIG_BLOCK, nullptr, &mask);
   knows_descriptors = getrlimit(RLIMIT_NOFILE, &descriptors) == 0;
   knows_slice = get_slice(slice);
+  struct sigaction alarm{};
+  ignores_alarm = sigaction(SIGALRM, nullptr, &alarm) == 0 && alarm.sa_handler == SIG_IGN;
 }
 
 const sigset_t& inherited_mask() { return mask; }
@@ -40,6 +43,7 @@ struct AsInherited::State {
   rlimit descriptors;
   sched_attr slice{};
   bool has_slice;
+  struct sigaction alarm{};
 };
 
 AsInherited::AsInherited() : before_(new State) {
@@ -47,11 +51,16 @@ AsInherited::AsInherited() : before_(new State) {
   before_->has_slice = get_slice(before_->slice);
   if (knows_descriptors) (void)setrlimit(RLIMIT_NOFILE, &descriptors);
   if (knows_slice) set_slice(slice);
+  if (!ignores_alarm) return;
+  struct sigaction ignored{};
+  ignored.sa_handler = SIG_IGN;
+  (void)sigaction(SIGALRM, &ignored, &before_->alarm);
 }
 
 AsInherited::~AsInherited() {
   (void)setrlimit(RLIMIT_NOFILE, &before_->descriptors);
   if (before_->has_slice) set_slice(before_->slice);
+  if (ignores_alarm) (void)sigaction(SIGALRM, &before_->alarm, nullptr);
   delete before_;
 }
 

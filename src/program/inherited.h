@@ -12,8 +12,9 @@ void remember_inherited();
 // The signals that were blocked.
 [[nodiscard]] const sigset_t& inherited_mask();
 
-// While it lives this process's limit of descriptors and this thread's time slice are those that
-// were inherited, so that a child is born with them.
+// While it lives this process's limit of descriptors, this thread's time slice and SIGALRM, which
+// the watchdog has, are as they were inherited, so that a child is born with them. SIGCHLD is not,
+// of all signals: ignored, it would hide how a command ends that ends at once.
 class AsInherited {
  public:
   AsInherited();

@@ -39,6 +39,7 @@ void Connection::open(int fd, Door& door) {
   received_ = close_at_ = acked_ = 0;
   reading_at_ = 0;
   sent_.clear();
+  if (!peer_.empty()) peer_.clear();
   close_draw_ = worker_.draw();
   accepted_at_ = last_activity_at_ = request_started_at_ = worker_.now();
   parser_.reset();
@@ -232,7 +233,7 @@ bool Connection::take_exchange() {
   if (exchange_ == nullptr) return false;
   exchange_->probes = door_->admin;
   exchange_->router = &routes();
-  exchange_->peer.socket = fd_;
+  exchange_->peer.of(fd_, peer_);
   parser_.begin(*exchange_);
   request_started_at_ = worker_.now();
   return true;

@@ -291,7 +291,7 @@ class Connection {
   std::size_t linger_bytes_ = 0;  // that came meanwhile
   bool unheard_ = false;          // our FIN was, at the last look
   Ms silent_ms_ = 0;              // before our FIN
-  std::string peer_;              // to whom we sent it unannounced
+  std::string peer_;              // who is at the other end, once that was asked for
   std::uint64_t close_at_ = 0;  // of `received_`, when its door was first seen to close; 0: not yet
   std::uint64_t acked_ = 0;     // at the last look at a slow reader
   std::uint32_t cut_requests_ = 0;  // of those behind the one that was handled

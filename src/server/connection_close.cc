@@ -58,10 +58,10 @@ void Connection::close_idle() {
 }
 
 void Connection::linger_unannounced() {
-  try {
-    peer_ = worker_.io().peer(fd_);  // for the log: when both have closed nobody knows it any more
+  try {  // for the log: when both have closed nobody knows it any more
+    if (peer_.empty()) peer_ = worker_.io().peer(fd_);
   } catch (const std::bad_alloc&) {
-    peer_.clear();
+    // It is told without.
   }
   linger(worker_.phase() > Phase::serving ? Late::lost_in_drain : Late::lost);
 }

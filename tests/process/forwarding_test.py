@@ -43,6 +43,35 @@ while True:
 """]
 
 
+class WhoAsks(WrappedTestCase):
+    PROXY = ("X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\n"
+             "Forwarded: for=6.6.6.6;proto=https\r\n")
+
+    def told(self, server, fields):
+        with Client(server.port) as client:
+            client.send(f"GET /fields HTTP/1.1\r\nHost: a\r\n{fields}\r\n".encode())
+            lines = client.answer().body.decode().splitlines()
+        return dict(line.split(": ", 1) for line in lines)
+
+    def test_is_said_by_a_trusted_proxy_and_by_nobody_else(self):
+        told = self.told(self.wrap(), self.PROXY)
+        self.assertEqual(told["X-Forwarded-For"], "127.0.0.1")
+        self.assertEqual(told["X-Forwarded-Proto"], "http")
+        self.assertNotIn("Forwarded", told)
+        told = self.told(self.wrap("--trusted-proxies", "127.0.0.0/8"), self.PROXY)
+        self.assertEqual(told["X-Forwarded-For"], "6.6.6.6, 127.0.0.1")
+        self.assertEqual(told["X-Forwarded-Proto"], "https")
+        self.assertEqual(told["Forwarded"], "for=6.6.6.6;proto=https")
+
+    def test_what_its_connection_names_was_for_us_alone(self):
+        server = self.wrap("--trusted-proxies", "127.0.0.0/8")
+        named = "Connection: keep-alive, x-forwarded-for ,FORWARDED\r\n"
+        told = self.told(server, named + self.PROXY)
+        self.assertEqual(told["X-Forwarded-For"], "127.0.0.1")
+        self.assertEqual(told["X-Forwarded-Proto"], "https")
+        self.assertNotIn("Forwarded", told)
+
+
 class Hostile(WrappedTestCase):
     def test_an_answer_that_ends_at_any_byte_is_whole_or_not_one(self):
         for answer, whole_from in [

@@ -61,7 +61,8 @@ class TheStart(WrappedTestCase):
     def test_the_command_is_born_with_what_we_were_born_with(self):
         def before():
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2, signal.SIGRTMIN})
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            for ignored in (signal.SIGXFSZ, signal.SIGALRM):
+                signal.signal(ignored, signal.SIG_IGN)
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)
             resource.setrlimit(resource.RLIMIT_NOFILE, (777, 4000))
 

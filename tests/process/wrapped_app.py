@@ -6,7 +6,8 @@ Python's own server. What it is to do otherwise stands in its arguments: python3
     --events PATH             what happened, a line each: NAME SECONDS, on CLOCK_MONOTONIC
 
 GET /            hello                     GET /slow?ms=N      the same, N ms later
-GET /env         its environment, as JSON  GET /status         /proc/self/status and limits
+GET /fields      what it was asked with    GET /env         its environment, as JSON
+GET /status         /proc/self/status and limits
 GET /exit?code=N ends at once              GET /kill?signal=N  by a signal
 GET /orphan      leaves a process behind   GET /daemonize      goes on in a process of its own
 GET /chunks?n=N&ms=M   N chunks, M ms apart   GET /bytes?n=N   N bytes
@@ -68,6 +69,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def get_slow(self, ms):
         time.sleep(int(ms) / 1000)
         self.answer()
+
+    def get_fields(self):
+        self.answer("".join(f"{name}: {value}\n" for name, value in self.headers.items()).encode())
 
     def get_env(self):
         self.answer(json.dumps(dict(os.environ)).encode())

@@ -27,7 +27,7 @@
 // meanwhile, an end too, is dropped. A request of a method that may be repeated (RFC 9110
 // section 9.2.2), whose content is known, is sent once more, on a new connection, where a kept one
 // ends before the first byte of an answer: the peer had closed it. Nothing else is ever sent twice;
-// what must not be goes out on a connection that was idle for a moment at most (250 ms), or a new
+// what must not be goes out on a connection that was idle for a moment at most (50 ms), or a new
 // one. Redirects are answers.
 //
 // A proxy takes the request that its handler got (`ClientRequest::relay`), hands the answer out
@@ -252,7 +252,8 @@ class Client {
   friend class Call;
   struct Kept;  // idle connections, of one worker
   [[nodiscard]] Task<Call> begin_as(ClientRequest request, bool whole);
-  [[nodiscard]] Task<> open(Call::State& call, bool may_be_kept);
+  [[nodiscard]] bool take_kept(Call::State& call);
+  [[nodiscard]] Task<> connect(Call::State& call);
 
   std::string host_;  // or the path of a socket, and `port_` 0
   std::uint16_t port_;

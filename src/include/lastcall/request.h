@@ -109,6 +109,9 @@ class Request {
   // (Options::trusted_proxies).
   [[nodiscard]] std::string client_address() const;
   [[nodiscard]] bool comes_by_trusted_proxy() const;  // that one is at the other end
+  // Its Connection field names an option, "upgrade" say, or a field that is for this hop alone
+  // (RFC 9110 section 7.6.1).
+  [[nodiscard]] bool connection_names(std::string_view option) const;
 
   // An answer can no longer be delivered: the connection broke, or the drain's deadline has cut it.
   // Of use to a coroutine that could stop early.

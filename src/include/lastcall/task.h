@@ -48,13 +48,17 @@ class KeptError {
   KeptError() = default;
   KeptError(const KeptError&) = delete;
   KeptError& operator=(const KeptError&) = delete;
-  ~KeptError();
+  ~KeptError() {
+    if (counted_) forget();
+  }
 
   void keep(bool counted) noexcept;  // the one that is being handled
   int status = 0;                    // of an `Incomplete`, which is not kept
   [[noreturn]] void rethrow() const { std::rethrow_exception(error_); }
 
  private:
+  static void forget() noexcept;
+
   std::exception_ptr error_;
   bool counted_ = false;
 };
@@ -97,7 +101,7 @@ struct PromiseBase {
   [[nodiscard]] Final final_suspend() const noexcept { return {}; }
   void unhandled_exception() noexcept { ended = keep_exception(error, on_done != nullptr); }
   static Ended keep_exception(KeptError& error, bool root) noexcept;
-  void rethrow() const;  // unless it ended well
+  void rethrow() const;  // of what has not ended well
 };
 
 template <class T>
@@ -108,7 +112,7 @@ struct Promise : PromiseBase {
     value.emplace(std::forward<U>(result));
   }
   T take() {
-    rethrow();
+    if (ended != Ended::well) rethrow();
     return std::move(*value);
   }
 };
@@ -116,7 +120,9 @@ struct Promise : PromiseBase {
 template <>
 struct Promise<void> : PromiseBase {
   void return_void() const noexcept {}
-  void take() const { rethrow(); }
+  void take() const {
+    if (ended != Ended::well) rethrow();
+  }
 };
 
 }  // namespace detail

@@ -223,9 +223,9 @@ TEST_CASE("an idle connection is kept for a second, for what is unsafe for a mom
   CHECK(asked_on(get()) == 1);
   front.wire.pass(900);
   CHECK(asked_on(get()) == 1);
-  front.wire.pass(100);
+  front.wire.pass(40);
   CHECK(asked_on(put(1) + "x") == 1);
-  front.wire.pass(400);
+  front.wire.pass(60);
   CHECK(asked_on(put(1) + "x") == 2);
   front.wire.pass(1100);
   CHECK(front.upstream(1).server_fin);  // by itself
