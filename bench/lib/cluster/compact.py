@@ -1,13 +1,13 @@
 """The result as bench/README.md has it: two tables in Markdown, and what they are made of."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from harness.outcome import most
 from harness.sums import PERCENTS
 from harness.table import bold, markdown
 
 from .row import Row
-from .servers import LASTCALL, SERVERS
+from .servers import LASTCALL, OWN, THEIRS, Server
 from .verdict import compared, ratios
 
 Cell = Callable[[list[Row]], str]  # of a case, by its rows
@@ -15,25 +15,29 @@ SHOWN = ("p99", "max")  # of the latencies
 
 
 def compact(groups: list[list[Row]]) -> str:
-    rows = [row for group in groups for row in group]
-    asked = [row for row in rows if row.counted is None]
-    counted = [row for row in rows if row.counted is not None]
-    parts = [table("what happens: lost, of all requests", asked, losses)] if asked else []
-    parts += [table("counted, of the 200s", counted, counts)] if counted else []
+    parts = []
+    for servers in (OWN, THEIRS):
+        rows = [row for group in groups for row in group if row.case.server in servers]
+        asked = [row for row in rows if row.counted is None]
+        counted = [row for row in rows if row.counted is not None]
+        if asked:
+            parts.append(table("what happens: lost, of all requests", servers, asked, losses))
+        if counted:
+            parts.append(table("counted, of the 200s", servers, counted, counts))
     return "\n\n".join([*parts, sample(groups)])
 
 
-def table(head: str, rows: list[Row], cell: Cell) -> str:
+def table(head: str, servers: Iterable[Server], rows: list[Row], cell: Cell) -> str:
     """A line an experiment, or way to it; another one where a server has a second case there."""
-    lines = [[head, *(server.title for server in SERVERS)]]
+    lines = [[head, *(server.title for server in servers)]]
     for where in dict.fromkeys((row.experiment, row.way) for row in rows):
         cases = by_case([row for row in rows if (row.experiment, row.way) == where])
         first = {name: mine[0] for name, mine in cases.items()}
         others = [each for mine in cases.values() for each in mine[1:]]
-        lines.append(line(label(next(iter(first.values()))), first, cell))
+        lines.append(line(label(next(iter(first.values()))), servers, first, cell))
         for each in others:
             server = each[0].case.server.name
-            lines.append(line(f"the same, {each[0].case.note}", {server: each}, cell))
+            lines.append(line(f"the same, {each[0].case.note}", servers, {server: each}, cell))
     return markdown(lines)
 
 
@@ -51,9 +55,11 @@ def label(rows: list[Row]) -> str:
     return f"`{rows[0].experiment}`{through}" + (f", {note}" if note else "")
 
 
-def line(name: str, cases: dict[str, list[Row]], cell: Cell) -> list[str]:
+def line(
+    name: str, servers: Iterable[Server], cases: dict[str, list[Row]], cell: Cell
+) -> list[str]:
     cells = [name]
-    for server in SERVERS:
+    for server in servers:
         rows = cases.get(server.name)
         is_promise = bool(rows) and rows[0].case.must_lose is False
         cells.append(bold(cell(rows), is_promise) if rows else "")

@@ -8,16 +8,19 @@ from urllib.parse import urlsplit
 
 from harness.build import ROOT
 
-from .images import Images
+from .images import WRAPS, Images
 from .kubectl import NAMESPACE, Kubectl, find
 from .places import NODE_PORTS
-from .servers import Server, Shape
+from .servers import BARE, Server, Shape
 
 GO_DELAY_SECONDS = 5  # what everyone recommends
+MANIFESTS = ROOT / "k8s"
+BEHIND = "127.0.0.1:3000"  # where a wrapped program serves: k8s/overlays/wrapped
 
 
 def objects(kubectl: Kubectl, server: Server, shape: Shape, images: Images, url: str) -> list[dict]:
-    found = copy.deepcopy(kubectl.kustomize(ROOT / "k8s" / "base"))
+    manifests = MANIFESTS / ("overlays/wrapped" if server.wraps else "base")
+    found = copy.deepcopy(kubectl.kustomize(manifests))
     for each in found:
         each["metadata"]["namespace"] = NAMESPACE
     change_deployment(find(found, "Deployment"), server, shape, images)
@@ -44,11 +47,11 @@ def change_deployment(deployment: dict, server: Server, shape: Shape, images: Im
     container["readinessProbe"]["httpGet"]["path"] = shape.readiness
     container["livenessProbe"].update(shape.liveness)
     if server.is_lastcall:
-        container["image"] = images.lastcall
+        container["image"] = images.of(container)
         container["args"] = lastcall_flags(container["args"], server, shape)
     else:
         container["image"] = images.peer
-        container["args"] = peer_flags(shape)
+        container["args"] = peer_flags(server, shape)
         probe_as_go(container)
 
 
@@ -62,18 +65,31 @@ def lastcall_flags(base: list[str], server: Server, shape: Shape) -> list[str]:
         "pre-stop": shape.pre_stop,
     }
     flags = [f"--{name}={value}s" for name, value in seconds.items()]
-    flags += ["--served-by", *server.flags, *shape.flags]
+    flags += [*server.flags, *shape.flags]
+    if not server.wraps:  # else its command signs
+        flags.append("--served-by")
     given = {option(flag) for flag in flags}
-    return [*(flag for flag in base if option(flag) not in given), *flags]
+    kept = [flag for flag in own_flags(base) if option(flag) not in given]
+    return [*kept, *flags, *(wrapped_command(*shape.command) if server.wraps else ())]
+
+
+def own_flags(arguments: list[str]) -> list[str]:
+    """Of lastcall, without the command behind it."""
+    return arguments[: arguments.index(WRAPS)] if WRAPS in arguments else arguments
+
+
+def wrapped_command(*flags: str) -> list[str]:
+    """What our image has behind lastcall: a program that SIGTERM ends at once."""
+    return [WRAPS, "/peer", "-listen", BEHIND, "-served-by", *BARE.flags, *flags]
 
 
 def option(flag: str) -> str:
     return flag.partition("=")[0]
 
 
-def peer_flags(shape: Shape) -> list[str]:
-    flags = ["-listen", ":8080", "-served-by", "-mode", "delay", "-delay", f"{GO_DELAY_SECONDS}s"]
-    return [*flags, "-timeout", f"{shape.timeout}s", *shape.flags]
+def peer_flags(server: Server, shape: Shape) -> list[str]:
+    flags = ["-listen", ":8080", "-served-by", "-delay", f"{GO_DELAY_SECONDS}s"]
+    return [*flags, "-timeout", f"{shape.timeout}s", *server.flags, *shape.flags]
 
 
 def probe_as_go(container: dict) -> None:

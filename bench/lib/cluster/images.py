@@ -22,6 +22,7 @@ BASE = "localhost/debian:trixie-slim"  # what `FROM debian:trixie-slim` finds fi
 PAUSE = "localhost/pause:1"
 LASTCALL = "localhost/lastcall"
 PEER = "localhost/peer"
+WRAPPED = "localhost/wrapped"
 REDIS = "localhost/redis:1"
 BUSYBOX = "localhost/busybox:1"  # in the place of the one that k8s/seccomp names
 LASTCALL_BYTES_MAX = 5_000_000  # as an archive, which is not compressed
@@ -29,9 +30,10 @@ STORAGE = places.BUILT / "storage"
 SCRATCH = "image-"
 STEP_SECONDS_MAX = 600  # it may have to make do with what others leave of the processors
 CATATONIT = "/usr/bin/catatonit"  # Debian's is static
+WRAPS = "--"  # of lastcall's arguments: what follows is a command
 TAG = "v1"
 OTHER_TAG = "v2"  # the same image again, for what a new version is wanted
-NAMES = [f"{name}:{tag}" for name in (LASTCALL, PEER) for tag in (TAG, OTHER_TAG)]
+NAMES = [f"{name}:{tag}" for name in (LASTCALL, PEER, WRAPPED) for tag in (TAG, OTHER_TAG)]
 NAMES += [REDIS, BUSYBOX]  # what the nodes have
 
 
@@ -39,14 +41,15 @@ NAMES += [REDIS, BUSYBOX]  # what the nodes have
 class Images:
     lastcall: str
     peer: str = ""  # none in a cluster of somebody else
+    wrapped: str = ""  # likewise
     redis: str = ""
     installer: str = ""  # what writes the seccomp profile
     pull: str = "Never"
 
-    @property
-    def of(self) -> dict[str, str]:
-        """By the names of the manifests' containers."""
-        return {NAME: self.lastcall, "redis": self.redis, "installer": self.installer}
+    def of(self, container: dict) -> str:
+        """By the name that a container has in the manifests."""
+        ours = self.wrapped if WRAPS in container.get("args", ()) else self.lastcall
+        return {NAME: ours, "redis": self.redis, "installer": self.installer}[container["name"]]
 
 
 def build_all(say) -> Images:
@@ -54,9 +57,10 @@ def build_all(say) -> Images:
     build_pause()
     lastcall = build_lastcall(TAG, say)
     peer = build_peer(TAG, places.TOOLS / "peer")
-    for name in (lastcall, peer):
+    wrapped = build_wrapped(TAG, lastcall, places.TOOLS / "peer")
+    for name in (lastcall, peer, wrapped):
         retag(name, other(name))
-    return Images(lastcall, peer, build_redis(), build_busybox())
+    return Images(lastcall, peer, wrapped, build_redis(), build_busybox())
 
 
 def other(name: str) -> str:
@@ -134,6 +138,14 @@ def build_peer(tag: str, binary: Path) -> str:
     text = 'FROM scratch\nCOPY peer /peer\nUSER 65532:65532\nENTRYPOINT ["/peer"]\n'
     build_of_files(name, text, {"peer": binary})
     export(name, f"peer-{tag}")
+    return name
+
+
+def build_wrapped(tag: str, lastcall: str, binary: Path) -> str:
+    """Go's server behind lastcall, which is its entry point."""
+    name = f"{WRAPPED}:{tag}"
+    build_of_files(name, f"FROM {lastcall}\nCOPY peer /peer\n", {"peer": binary})
+    export(name, f"wrapped-{tag}")
     return name
 
 

@@ -13,8 +13,8 @@ from harness.build import ROOT
 from harness.processes import HarnessError, uninterrupted
 
 from .clusters import Cluster
-from .deployment import namespace, option
-from .images import Images
+from .deployment import namespace, option, own_flags, wrapped_command
+from .images import WRAPS, Images
 from .kubectl import DEPLOYMENT, NAMESPACE, Kubectl, find
 from .standing import clear
 
@@ -47,7 +47,7 @@ def overlays() -> list:
 def options(objects: list[dict]) -> set[str]:
     """Of lastcall. A patch replaces the list of them as a whole."""
     pod = find(objects, "Deployment")["spec"]["template"]["spec"]
-    return {option(flag) for flag in pod["containers"][0]["args"]}
+    return {option(flag) for flag in own_flags(pod["containers"][0]["args"])}
 
 
 def everywhere(cluster: Cluster) -> Kubectl:
@@ -132,15 +132,18 @@ def install_profile(cluster: Cluster) -> None:
 
 
 def adapted(objects: list[dict], images: Images) -> list[dict]:
-    """With images that a cluster without a registry has, one replica, and no claim on storage."""
+    """With images that a cluster without a registry has and the command that is in one of them,
+    one replica, and no claim on storage."""
     found = copy.deepcopy(objects)
     for each in found:
         if each["metadata"].get("namespace") == DEFAULT:
             each["metadata"]["namespace"] = NAMESPACE
         if template := each.get("spec", {}).get("template"):
             for container in template["spec"]["containers"]:
-                container["image"] = images.of[container["name"]]
+                container["image"] = images.of(container)
                 container["imagePullPolicy"] = images.pull
+                if WRAPS in container.get("args", ()):
+                    container["args"] = [*own_flags(container["args"]), *wrapped_command()]
         if each["kind"] == "Deployment":
             each["spec"] |= {"replicas": 1, "minReadySeconds": 0}
         if each["kind"] == "StatefulSet" and each["spec"].pop("volumeClaimTemplates", None):

@@ -87,7 +87,7 @@ def run_once(
         for attack in attacks
     ]
     runs = standing.attack(together, plan.lead, plan.action, url)
-    if standing.server is LASTCALL:
+    if standing.server.drains:
         judge(runs[0].event, sum(run.tally.lost for run in runs), plan)
     return runs
 

@@ -9,12 +9,22 @@ class Server:
     title: str
     is_lastcall: bool = True
     flags: tuple[str, ...] = ()
+    wraps: bool = False  # it stands in front of Go's server, in one image: k8s/overlays/wrapped
+
+    @property
+    def drains(self) -> bool:
+        """Loses nothing, and its audit says so."""
+        return self.is_lastcall and "--hard" not in self.flags
 
 
 LASTCALL = Server("lastcall", "lastcall")
 HARD = Server("hard", "lastcall --hard", flags=("--hard",))
-GO = Server("go-delay", "Go, 503, 5 s, Shutdown", is_lastcall=False)
-SERVERS = (LASTCALL, HARD, GO)
+GO = Server("go-delay", "Go, 503, 5 s, Shutdown", is_lastcall=False, flags=("-mode", "delay"))
+BARE = Server("go-exit", "Go, exits at once", is_lastcall=False, flags=("-mode", "exit"))
+WRAPPED = Server("wrapped", "Go, exits at once, behind lastcall", wraps=True)
+OWN = (LASTCALL, HARD, GO)  # servers that know of their end
+THEIRS = (WRAPPED, BARE)  # one that does not
+SERVERS = (*OWN, *THEIRS)
 
 
 @dataclass(frozen=True)
@@ -37,3 +47,4 @@ class Shape:
     seccomp: dict = field(default_factory=dict)  # its profile, if another than the manifest's
     liveness: dict = field(default_factory=dict)  # laid over the liveness probe
     flags: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()  # likewise, of the program that a server wraps

@@ -24,7 +24,7 @@ from .deployment import namespace, objects
 from .event import Event, Run, invalidity, share_out, since
 from .kubectl import DEPLOYMENT, NAME, SELECTOR, find
 from .pods import Life, Watch
-from .servers import LASTCALL, Server, Shape
+from .servers import Server, Shape
 
 DEPLOY_SECONDS_MAX = 120
 DEPLOY_LOOK_SECONDS = 10  # then it is asked what the pods wait for
@@ -90,7 +90,8 @@ class StandingCase:
     def wait_until_answered(self) -> None:
         """kube-proxy hears of a new Service a moment later."""
         for _ in polls(ANSWER_SECONDS_MAX, POLL_SECONDS):
-            if answers(self.url):
+            if (pod := who_answers(self.url)) is not None:
+                self.accounts.seen[pod] += self.server.wraps  # to which it was a request
                 return
         raise HarnessError(f"{self.url} does not answer within {ANSWER_SECONDS_MAX} s")
 
@@ -176,7 +177,7 @@ class StandingCase:
         """Pods and clients agree on what was answered; the control ends without a word."""
         for run in runs:
             self.accounts.add(run.tally)
-        if self.server is not LASTCALL:
+        if not self.server.drains:
             return
         for tries_left in reversed(range(ASK_TRIES_MAX)):
             told = self.told()
@@ -251,15 +252,16 @@ def waits_for(pod: dict) -> str:
     return ""
 
 
-def answers(url: str) -> bool:
-    """Asks for a health path, which is in nobody's accounts."""
+def who_answers(url: str) -> str | None:
+    """Asks for a health path, which in our own accounts is no request. None: nobody answers."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=2)
     try:
         connection.request("GET", "/readyz", headers={"Connection": "close"})
-        return connection.getresponse().status == 200
+        answer = connection.getresponse()
+        return answer.getheader("X-Served-By", "") if answer.status == 200 else None
     except (OSError, http.client.HTTPException):
-        return False
+        return None
     finally:
         connection.close()
 

@@ -9,7 +9,7 @@ from harness.sums import PERCENTS
 from .case import Case
 from .experiments import ALL
 from .row import INVALID, Row, common_problems
-from .servers import GO, HARD
+from .servers import BARE, GO, HARD
 
 RATIO_MAX = {"p99": 1.5, "max": 3.0}  # of Go's latency in the same run; two equal rows differ so
 PUBLISHED_MS = {"p99": 26.2, "max": 178}  # with a delay of 5 s; a maximum is one request of 60,000
@@ -17,7 +17,7 @@ PUBLISHED_MS = {"p99": 26.2, "max": 178}  # with a delay of 5 s; a maximum is on
 
 def judged(case: Case, problems: list[str]) -> list[str]:
     """A row that is only shown may be one for which the machine was too slow: it says so itself."""
-    if case.must_lose is not None or case.server is HARD:
+    if case.must_lose is not None or case.server in (HARD, BARE):
         return problems
     return [each for each in problems if not each.startswith(INVALID)]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from harness.haproxy import CHANGE_SECONDS_MAX, Haproxy
 from harness.network import free_ports
 from harness.processes import Children
-from harness.replica import READY_SECONDS_MAX, Departure, Event, Replica
+from harness.replica import READY_SECONDS_MAX, Departure, Event, Replica, Slot
 from harness.servers import Binaries, Server, command, milliseconds
 
 from .actors import Actor, until
@@ -31,24 +31,24 @@ class Replicas:
         self._children = children
         self._timing = schedule.timing
         self.port, *ports = free_ports(1 + len(NAMES))
-        self._ports = dict(zip(NAMES, ports, strict=True))
+        self._slots = dict(zip(NAMES, map(Slot, ports), strict=True))
         more = ["--counter", counter, "--job-delay", milliseconds(schedule.job_delay)]
         self._commands = {
-            name: command(server, binaries, port, self._timing, more)
-            for name, port in self._ports.items()
+            name: command(server, binaries, slot.port, self._timing, more)
+            for name, slot in self._slots.items()
         }
         self.events: list[Event] = []
         self.departures: list[Departure] = []
         self._serving = {name: self._start(name) for name in NAMES}
         for replica in self._serving.values():
             replica.wait_until_ready()
-        self.proxy = Haproxy(children, folder, self.port, self._ports)
+        self.proxy = Haproxy(children, folder, self.port, self._slots)
         self.proxy.wait_until_only(set(NAMES))
 
     def _start(self, name: str) -> Replica:
         self._note("start", name)
         argv = self._commands[name]
-        return Replica(self._children, name, self._ports[name], argv, self._timing)
+        return Replica(self._children, name, self._slots[name], argv, self._timing)
 
     def restart(self, name: str) -> Actor:
         yield from self.end(name)

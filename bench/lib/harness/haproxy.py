@@ -1,8 +1,9 @@
 """The proxy in front: a real HAProxy that hides nothing.
 
-It asks each replica's /readyz every half second and sends new requests to those that said 200
-last. It never retries and never redispatches: a request that a replica loses is lost. Nor does
-it close an idle connection of the load, which could lose a request that no replica has seen.
+It asks each replica every half second whether it is ready, by GET /readyz if it has that, and sends
+new requests to those that said yes last. It never retries and never redispatches: a request that a
+replica loses is lost. Nor does it close an idle connection of the load, which could lose a request
+that no replica has seen.
 """
 
 import csv
@@ -18,6 +19,7 @@ from pathlib import Path
 from .network import LOOPBACK
 from .polls import polls
 from .processes import Child, Children, HarnessError
+from .replica import Slot
 
 CHECK_MS = 500
 CONNECTIONS_MAX = 10_000
@@ -53,7 +55,7 @@ frontend load
 
 backend replicas
     balance roundrobin
-    option httpchk GET /readyz
+{check}
     default-server check inter {check_ms}ms fall 2 rise 1
 {servers}
 """
@@ -78,22 +80,28 @@ def connections_max() -> int:
     return min(CONNECTIONS_MAX, (files - FILES_OF_ITS_OWN) // 2)
 
 
-def config(socket_path: Path, port: int, slots: dict[str, int]) -> str:
-    servers = (f"    server {name} {LOOPBACK}:{port}" for name, port in slots.items())
+def config(socket_path: Path, port: int, slots: dict[str, Slot]) -> str:
+    """The slots have one health path."""
+    servers = (
+        f"    server {name} {LOOPBACK}:{slot.port} port {slot.asked_at}"
+        for name, slot in slots.items()
+    )
+    (path,) = {slot.health_path for slot in slots.values()}
     return CONFIG.format(
         connections_max=connections_max(),
         socket=socket_path,
         address=LOOPBACK,
         port=port,
         check_ms=CHECK_MS,
+        check=f"    option httpchk GET {path}" if path else "    # a connection is enough",
         servers="\n".join(servers),
     )
 
 
 class Haproxy:
-    """`slots`: a port for each replica that will ever run; most are down at first."""
+    """`slots`: one for each replica that will ever run; most are down at first."""
 
-    def __init__(self, children: Children, folder: Path, port: int, slots: dict[str, int]):
+    def __init__(self, children: Children, folder: Path, port: int, slots: dict[str, Slot]):
         self._socket = folder / "haproxy.sock"
         self._log = folder / "haproxy.log"
         path = folder / "haproxy.cfg"

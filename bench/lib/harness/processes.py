@@ -2,7 +2,8 @@
 
 Every process is started by `Children` and ended by it, on every way out:
 
-1. the block ends, or an exception leaves it: SIGKILL to each child's process group, then wait;
+1. the block ends, or an exception leaves it: SIGKILL to each child's process group, and to what
+   it has started in other groups, then wait;
 2. Ctrl-C, SIGTERM, SIGHUP or SIGQUIT: `end_on_signals` turns it into an exception, and 1 follows;
 3. the harness itself is killed: the kernel sends the children SIGKILL (PR_SET_PDEATHSIG).
 
@@ -104,12 +105,28 @@ class Child:
         """SIGKILL to the whole group. The id is ours until the leader has been waited for."""
         if not self.running():
             return
+        for pid in descendants(self.process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         with contextlib.suppress(ProcessLookupError):
             if os.getpgid(self.process.pid) == self.process.pid:
                 os.killpg(self.process.pid, signal.SIGKILL)
             else:
                 self.process.kill()
         self.process.wait()
+
+
+def descendants(pid: int) -> list[int]:
+    """Those of now, the nearest first."""
+    children: dict[int, list[int]] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended
+            _, _, rest = (folder / "stat").read_text(errors="replace").rpartition(")")
+            children.setdefault(int(rest.split()[1]), []).append(int(folder.name))
+    found = [*children.get(pid, ())]
+    for each in found:  # grows meanwhile
+        found += children.get(each, ())
+    return found
 
 
 class Children:

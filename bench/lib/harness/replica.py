@@ -5,6 +5,7 @@ import json
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
+from subprocess import DEVNULL
 
 from .network import LOOPBACK
 from .polls import polls
@@ -28,6 +29,22 @@ AUDITED = (
     "jobs_started",
     "jobs_unfinished",
 )
+
+
+@dataclass(frozen=True)
+class Slot:
+    """The ports of a replica: where it serves, where it says whether it is ready, and a spare one
+    for a program behind it. Without a path, one that takes a connection is ready.
+    """
+
+    port: int
+    health_port: int = 0  # 0: the same
+    inner_port: int = 0
+    health_path: str = "/readyz"
+
+    @property
+    def asked_at(self) -> int:
+        return self.health_port or self.port
 
 
 @dataclass(frozen=True)
@@ -74,11 +91,21 @@ def numbers(audit: dict) -> Iterator[tuple[str, int]]:
 class Replica:
     """One server process."""
 
-    def __init__(self, children: Children, name: str, port: int, argv: list[str], timing: Timing):
+    def __init__(
+        self,
+        children: Children,
+        name: str,
+        slot: Slot,
+        argv: list[str],
+        timing: Timing,
+        more: dict[str, str] | None = None,
+    ):
+        """`more`: of its environment."""
         self.name = name
-        self._port = port
+        self._slot = slot
         self.seconds_to_end = timing.grace + END_SLACK_SECONDS
-        self._child: Child = children.start(name, argv, env=environment())
+        env = environment() | (more or {})
+        self._child: Child = children.start(name, argv, env=env, stdout=DEVNULL)
 
     def wait_until_ready(self) -> None:
         for _ in polls(READY_SECONDS_MAX, POLL_SECONDS):
@@ -88,9 +115,12 @@ class Replica:
         raise HarnessError(f"{self.name} is not ready after {READY_SECONDS_MAX} s")
 
     def is_ready(self) -> bool:
-        connection = http.client.HTTPConnection(LOOPBACK, self._port, timeout=1)
+        connection = http.client.HTTPConnection(LOOPBACK, self._slot.asked_at, timeout=1)
         try:
-            connection.request("GET", "/readyz", headers={"Connection": "close"})
+            if not self._slot.health_path:
+                connection.connect()
+                return True
+            connection.request("GET", self._slot.health_path, headers={"Connection": "close"})
             return connection.getresponse().status == 200
         except (OSError, http.client.HTTPException):
             return False

@@ -8,14 +8,15 @@ As a Kubernetes rollout with maxSurge 1 does it, a replica at a time:
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.haproxy import Haproxy
 from harness.network import free_ports
 from harness.processes import Children
-from harness.replica import Departure, Event, Replica
-from harness.servers import Binaries, Server, Timing, command
+from harness.replica import Departure, Event, Replica, Slot
+from harness.servers import Binaries, Timing
 
 
 @dataclass(frozen=True)
@@ -29,34 +30,49 @@ class Setting:
     drain_window: float
 
 
-class Replicas:
-    """The processes of one run: `replicas` old ones, a proxy, then one new one at a time."""
+@dataclass(frozen=True)
+class Launch:
+    """How a replica is started and ended."""
 
-    def __init__(self, setting: Setting, server: Server, children: Children, folder: Path):
-        self._setting = setting
-        self._server = server
+    argv: Callable[[Slot], list[str]]
+    timing: Timing
+    environment: Callable[[Slot], dict[str, str]] = lambda _: {}  # beyond that of all servers
+    health_path: str = Slot.health_path
+    has_health_port: bool = False  # of its own
+
+
+class Replicas:
+    """The processes of one run: `count` old ones, a proxy, then one new one at a time."""
+
+    def __init__(self, count: int, launch: Launch, children: Children, folder: Path):
+        self._count = count
+        self._launch = launch
         self._children = children
         self.events: list[Event] = []
         self.departures: list[Departure] = []
-        numbers = range(1, setting.replicas + 1)
+        numbers = range(1, count + 1)
         self._names = [f"old-{n}" for n in numbers] + [f"new-{n}" for n in numbers]
-        self.port, *ports = free_ports(1 + len(self._names))
-        self._ports = dict(zip(self._names, ports, strict=True))
+        self.port, *ports = free_ports(1 + 3 * len(self._names))
+        self._slots = {name: self._slot(ports[3 * at :]) for at, name in enumerate(self._names)}
         self._serving = [self._start(f"old-{n}") for n in numbers]
-        self.proxy = Haproxy(children, folder, self.port, self._ports)
+        self.proxy = Haproxy(children, folder, self.port, self._slots)
         self.proxy.wait_until_only({replica.name for replica in self._serving})
 
+    def _slot(self, ports: list[int]) -> Slot:
+        health = ports[1] if self._launch.has_health_port else 0
+        return Slot(ports[0], health, ports[2], self._launch.health_path)
+
     def _start(self, name: str) -> Replica:
-        timing = Timing(self._setting.drain_window)
-        argv = command(self._server, self._setting.binaries, self._ports[name], timing)
-        replica = Replica(self._children, name, self._ports[name], argv, timing)
+        launch, slot = self._launch, self._slots[name]
+        argv, more = launch.argv(slot), launch.environment(slot)
+        replica = Replica(self._children, name, slot, argv, launch.timing, more)
         self._note("start", name)
         replica.wait_until_ready()
         return replica
 
     def roll(self) -> None:
         self.events.clear()
-        for number in range(1, self._setting.replicas + 1):
+        for number in range(1, self._count + 1):
             new = self._start(f"new-{number}")
             self.proxy.wait_until_up(new.name)
             old = self._serving.pop(0)

@@ -8,17 +8,16 @@ server in it. replicas.py says how the restart goes.
 
 import tempfile
 import time
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness import outcome
 from harness import run as common
 from harness.processes import Children
-from harness.servers import Server
+from harness.servers import Server, Timing, command
 from harness.vegeta import Attack, Vegeta
 
-from .replicas import Replicas, Setting
+from .replicas import Launch, Replicas, Setting
 
 LEAD_SECONDS = 2.0  # of load before the first process is started, to be seen in the picture
 
@@ -42,7 +41,9 @@ def run(setting: Setting, server: Server, attack: Attack) -> Run:
 def _run(
     setting: Setting, server: Server, attack: Attack, children: Children, folder: Path
 ) -> Run:
-    replicas = Replicas(setting, server, children, folder)
+    timing = Timing(setting.drain_window)
+    launch = Launch(lambda slot: command(server, setting.binaries, slot.port, timing), timing)
+    replicas = Replicas(setting.replicas, launch, children, folder)
     load = Vegeta(
         setting.binaries.vegeta,
         children,
@@ -65,20 +66,14 @@ def _run(
         departures=replicas.departures,
         proxy_losses=proxy_losses,
         rollout_seconds=replicas.seconds,
-        invalid=invalidity(setting, tally, replicas.events[-1].at, proxy_losses, load),
+        invalid=[
+            *common.machine_failures(tally, proxy_losses, load),
+            *overtime(replicas.events[-1].at, tally.began_at, setting.seconds),
+        ],
     )
 
 
-def invalidity(
-    setting: Setting,
-    tally: outcome.Tally,
-    rolled_at: float,
-    proxy_losses: Counter,
-    load: Vegeta,
-) -> list[str]:
-    """Why a run proves nothing: the machine failed, not the server."""
-    reasons = common.machine_failures(tally, proxy_losses, load)
-    if rolled_at > tally.began_at + setting.seconds:
-        late = rolled_at - tally.began_at - setting.seconds
-        reasons.append(f"the rollout went on for {late:.1f} s after the load; raise --duration")
-    return reasons
+def overtime(rolled_at: float, began_at: float, seconds: float) -> list[str]:
+    """Why a run proves nothing: the rollout of it was longer than its load."""
+    late = rolled_at - began_at - seconds
+    return [f"the rollout went on for {late:.1f} s after the load; raise --duration"] * (late > 0)

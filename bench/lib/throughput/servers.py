@@ -37,11 +37,14 @@ http {{
     keepalive_timeout 600s;
     keepalive_requests 1000000000;
     default_type text/plain;
+{http}
+}}
+"""
+NGINX_HELLO = """\
     server {{
         listen {address}:{port} backlog=4096;
         location / {{ return 200 "hello world"; }}
     }}
-}}
 """
 
 
@@ -91,18 +94,20 @@ def start_all(
         commands[EPOLL_FLOOR] = [floor, "--epoll", str(ports[2])]
         commands[EPOLL] = _lastcall(build_dir, ports[3], "epoll")
     if nginx and engine != "epoll":  # whose floor is the first
-        commands[NGINX] = _nginx(nginx, folder, ports[4])
+        hello = NGINX_HELLO.format(address=LOOPBACK, port=ports[4])
+        commands[NGINX] = nginx_command(nginx, folder, hello)
     port_of = dict(zip((FLOOR, LASTCALL, EPOLL_FLOOR, EPOLL, NGINX), ports, strict=True))
     servers = [
-        _start(children, name, port_of[name], cpu, argv) for name, argv in commands.items()
+        start(children, name, port_of[name], cpu, argv) for name, argv in commands.items()
     ]
     for server in servers:
-        _wait_until_ready(server)
+        wait_until_ready(server)
     _check_answers(servers)
     return servers
 
 
-def _start(children: Children, name: str, port: int, cpu: int, argv: list[str]) -> Server:
+def start(children: Children, name: str, port: int, cpu: int, argv: list[str]) -> Server:
+    """On that CPU alone, and with no option of lastcall that the user's shell has set."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("LASTCALL_")}
     pinned = ["taskset", "-c", str(cpu), *argv]
     return Server(name, port, children.start(name, pinned, env=kept))
@@ -114,21 +119,21 @@ def _lastcall(build_dir: Path, port: int, engine: str) -> list[str]:
     return [str(build_dir / "lastcall"), *flags]
 
 
-def _nginx(binary: str, folder: Path, port: int) -> list[str]:
+def nginx_command(binary: str, folder: Path, http: str) -> list[str]:
+    """One thread that keeps its clients. `http`: what stands in that block of its configuration."""
     config = folder / "nginx.conf"
     config.write_text(
         NGINX_CONFIG.format(
             folder=folder,
             files=NGINX_FILES,
             connections=NGINX_FILES // 2,
-            address=LOOPBACK,
-            port=port,
+            http=http,
         )
     )
     return [binary, "-c", str(config), "-e", str(folder / "nginx.log"), "-p", str(folder)]
 
 
-def _wait_until_ready(server: Server) -> None:
+def wait_until_ready(server: Server) -> None:
     for _ in polls(READY_SECONDS_MAX, POLL_SECONDS):
         if server.answer().endswith(BODY):
             return

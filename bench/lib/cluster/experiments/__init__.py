@@ -19,12 +19,14 @@ from . import (
     scale,
     seccomp,
     too_short,
+    wrapped,
 )
 
 ALL: dict[str, Experiment] = {
     each.EXPERIMENT.name: each.EXPERIMENT
     for each in (
         rollout,
+        wrapped,
         one_replica,
         counter,
         in_flight,

@@ -25,7 +25,7 @@ from ..plan import Plan
 from ..row import Row
 from ..runs import row_of, run_once
 from ..scope import Scope
-from ..servers import GO, HARD, LASTCALL, Server, Shape
+from ..servers import BARE, GO, HARD, LASTCALL, WRAPPED, Server, Shape
 from ..standing import Action, StandingCase, set_up
 
 REDIS_NAME = "lastcall-redis"
@@ -35,7 +35,10 @@ INCREMENTS = Attack("incr", "POST", "/incr", b"", None, True, "POST /incr, keep-
 JOB_SECONDS = 5  # of each increment, after its answer
 EXACT_SECONDS_MAX = 30  # after the last answer, for the last increments
 COUNT_POLL_SECONDS = 0.5
+COUNTER_OF_GO = ("-counter", URL)  # the same option, spelled as Go spells it
 SHAPE = Shape(flags=(f"--counter={URL}",))
+# One that forgets its jobs is told to go when they are done.
+BEHIND = Shape(timeout=5, flags=(f"--after-drain={JOB_SECONDS + 1}s",), command=COUNTER_OF_GO)
 STATEFUL = f"statefulset/{REDIS_NAME}"
 
 
@@ -56,12 +59,18 @@ WAYS = (
     Way("Redis restarts", 25, 40, 10, "restarts"),
     Way("Redis away", 25, 45, 5, "away"),
 )
-WAYS_OF = {LASTCALL.name: WAYS, HARD.name: WAYS[:3], GO.name: WAYS[:1]}
+WAYS_OF = {
+    LASTCALL.name: WAYS,
+    HARD.name: WAYS[:3],
+    GO.name: WAYS[:1],
+    WRAPPED.name: (replace(WAYS[0], lead=8),),  # each pod works for six seconds more
+    BARE.name: WAYS[:1],
+}
 
 
 def run(cluster: Cluster, scope: Scope, done: Done) -> None:
     try:
-        for server in filter(scope.wants, (LASTCALL, HARD, GO)):
+        for server in filter(scope.wants, (LASTCALL, HARD, GO, WRAPPED, BARE)):
             with set_up(cluster, server, shape_of(server), start_redis) as standing:
                 for way in WAYS_OF[server.name]:
                     done([run_way(standing, scope, server, way)])
@@ -70,8 +79,9 @@ def run(cluster: Cluster, scope: Scope, done: Done) -> None:
 
 
 def shape_of(server: Server) -> Shape:
-    """The peer has the same two options, spelled as Go spells them."""
-    return SHAPE if server.is_lastcall else replace(SHAPE, flags=("-counter", URL))
+    if server.wraps:
+        return BEHIND
+    return SHAPE if server.is_lastcall else replace(SHAPE, flags=COUNTER_OF_GO)
 
 
 def start_redis(cluster: Cluster) -> None:
@@ -96,7 +106,7 @@ def redis(cluster: Cluster) -> list[dict]:
 
 def run_way(standing: StandingCase, scope: Scope, server: Server, way: Way) -> Row:
     # Judged by what is counted; of requests the control may lose few enough to lose none.
-    case = Case(server, SHAPE, must_lose=False if server is LASTCALL else None)
+    case = Case(server, shape_of(server), must_lose=False if server.drains else None)
     exits_meant = (3,) if way.redis == "away" else ()
     plan = Plan(
         "counter",
@@ -153,13 +163,13 @@ def ask_redis(standing: StandingCase, *command: str) -> str:
 
 def judge_count(standing: StandingCase, server: Server, run: Run) -> None:
     event, promised = run.event, run.tally.answered
-    patience = EXACT_SECONDS_MAX if server is LASTCALL else JOB_SECONDS
+    patience = EXACT_SECONDS_MAX if server.drains else JOB_SECONDS
     counted = wait_for_count(standing, promised, patience)
     event.counted = counted
     event.notes.append(f"{promised:,} answered, {counted:,} counted")
-    if server is LASTCALL and counted != promised:
+    if server.drains and counted != promised:
         event.broken.append(f"{promised:,} were promised and {counted:,} counted")
-    if server is HARD and counted >= promised:
+    if server in (HARD, BARE) and counted >= promised:
         event.broken.append("the control counted all that it had answered")
 
 

@@ -6,7 +6,7 @@ from cluster.case import Case
 from cluster.compact import compact
 from cluster.event import Event, Run
 from cluster.row import Row
-from cluster.servers import GO, HARD, LASTCALL, Server, Shape
+from cluster.servers import BARE, GO, HARD, LASTCALL, WRAPPED, Server, Shape
 from harness.outcome import Result, tally
 from harness.vegeta import ATTACKS, Attack
 
@@ -36,6 +36,12 @@ class Losses(unittest.TestCase):
         self.assertEqual(lines[0].count("|"), 5)
         expected = "| `scale` | **0 · 0 · 0 of 300** | 0 · 4 · 31 of 300 | 1 · 0 · 0 of 300 |"
         self.assertEqual(lines[2], expected)
+
+    def test_a_program_bare_and_behind_lastcall_has_a_table_of_its_own(self):
+        wrapped = rows(WRAPPED, False, 0, 0), rows(BARE, True, 7, 9)
+        text = compact([rows(LASTCALL, False, 0), *wrapped])
+        self.assertIn("| `scale` | **0 of 100** | | |", text)
+        self.assertIn("| `scale` | **0 · 0 of 200** | 7 · 9 of 200 |", text)
 
     def test_attacks_one_after_another_are_of_one_case(self):
         first, second = rows(LASTCALL, False, 0, 0)

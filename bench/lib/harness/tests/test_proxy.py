@@ -4,11 +4,12 @@ import unittest
 from pathlib import Path
 
 from harness import haproxy, vegeta
+from harness.replica import Slot
 
 
 class Proxy(unittest.TestCase):
     def test_hides_nothing(self):
-        text = haproxy.config(Path("/tmp/s"), 9000, {"old-1": 9001, "new-1": 9002})
+        text = haproxy.config(Path("/tmp/s"), 9000, {"old-1": Slot(9001), "new-1": Slot(9002)})
         for expected in (
             "retries 0",
             "no option redispatch",
@@ -18,6 +19,16 @@ class Proxy(unittest.TestCase):
             "server new-1 127.0.0.1:9002",
         ):
             self.assertIn(expected, text)
+
+    def test_asks_for_health_where_a_replica_has_it(self):
+        other_port = {"old-1": Slot(9001, health_port=9002, health_path="/health")}
+        text = haproxy.config(Path("/tmp/s"), 9000, other_port)
+        self.assertIn("server old-1 127.0.0.1:9001 port 9002", text)
+        self.assertIn("option httpchk GET /health", text)
+
+    def test_of_one_without_a_health_path_a_connection_is_enough(self):
+        text = haproxy.config(Path("/tmp/s"), 9000, {"old-1": Slot(9001, health_path="")})
+        self.assertNotIn("httpchk", text)
 
     def test_servers_that_are_up_are_found_in_its_statistics(self):
         stats = (

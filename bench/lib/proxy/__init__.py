@@ -1,0 +1,1 @@
+"""What bench/proxy is made of, upon lib/throughput; a noun a file. START HERE: proxies.py."""
