@@ -308,7 +308,7 @@ Task<> Forwarder::pass_tunnel(Exchange& exchange, const ClientResponse& head) {
   Stream upstream = exchange.call->switch_protocols();
   exchange.response.relay(head);
   ResponseBody body = co_await exchange.response.switch_protocols("websocket");
-  co_await pipe(exchange.request, body, upstream, false);
+  co_await pipe(exchange.request, body, upstream);
 }
 
 Task<> Forwarder::forward_bytes(Request& request, Response& response) {
@@ -321,7 +321,7 @@ Task<> Forwarder::forward_bytes(Request& request, Response& response) {
     failures_.note(kind, request, error.message());
     throw Incomplete{0};
   }
-  co_await pipe(request, body, upstream, true);
+  co_await pipe(request, body, upstream, &command_runs_);
 }
 
 }  // namespace lastcall

@@ -27,7 +27,8 @@ class Forwarder {
   [[nodiscard]] Handler of_connections();  // with --tcp
   // Does it answer? By a connection, or by 2xx at --upstream-ready-path.
   [[nodiscard]] Task<bool> looks_ready();
-  void open() { open_ = true; }  // it does: before, requests are answered 503
+  void open() { open_ = true; }                       // it does: before, requests are answered 503
+  void note_command_end() { command_runs_ = false; }  // nobody waits for what is sent to it
   void say_rest() { failures_.say_rest(); }
   [[nodiscard]] const Activity& activity() const { return activity_; }
 
@@ -54,6 +55,7 @@ class Forwarder {
   const std::unique_ptr<Client> client_;
   const std::unique_ptr<Client> prober_;  // for the ready path: keeps nothing
   std::atomic<bool> open_{false};
+  std::atomic<bool> command_runs_{true};
   Activity activity_;
   UpstreamFailures failures_;
 };

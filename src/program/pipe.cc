@@ -5,11 +5,14 @@
 #include <string>
 
 #include <lastcall/latch.h>
+#include <lastcall/sleep.h>
 
 namespace lastcall {
 namespace {
 
+using namespace std::chrono_literals;
 constexpr std::chrono::milliseconds for_ever = std::chrono::hours(24 * 365);
+constexpr auto look_again = 100ms;
 
 // The client's bytes, up to its FIN. What goes wrong ends the stream, and by that the way back.
 Task<> send_on(Request& request, Stream& upstream) {
@@ -41,7 +44,8 @@ struct Sending {
 
 }  // namespace
 
-Task<> pipe(Request& request, ResponseBody& body, Stream& upstream, bool half_open) {
+Task<> pipe(Request& request, ResponseBody& body, Stream& upstream,
+            const std::atomic<bool>* half_open) {
   Sending sending;
   sending.start(request, upstream);
   for (;;) {
@@ -50,9 +54,9 @@ Task<> pipe(Request& request, ResponseBody& body, Stream& upstream, bool half_op
     if (received.ended()) break;
     if (!co_await body.write(received.bytes)) throw Incomplete{0};
   }
-  if (!half_open) co_return;
+  if (half_open == nullptr) co_return;
   body.end();
-  co_await sending.over;
+  while (*half_open && !sending.over.is_set()) co_await sleep(look_again);
 }
 
 }  // namespace lastcall

@@ -139,6 +139,7 @@ void Wrapper::on_child() {
 }
 
 void Wrapper::on_command_end() {
+  forwarder_.note_command_end();
   if (told_to_stop_) return;
   daemonized_ = *command_.exit_code() == 0 && command_.has_left_any();
   if (daemonized_) {

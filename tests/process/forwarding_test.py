@@ -365,6 +365,25 @@ while True:
         self.assertEqual(audit["tunnels_cut"], 1)
         self.assertEqual(audit["connections_accepted"], 3)
 
+    def test_bytes_for_a_command_that_has_ended_are_waited_for_by_nobody(self):
+        command = [sys.executable, "-B", "-c", """
+import os, socket
+server = socket.create_server(("127.0.0.1", int(os.environ["PORT"])))
+clients = []
+while True:
+    clients.append(server.accept()[0])
+    if clients[-1].recv(1) == b"x":
+        os._exit(7)
+"""]
+        server = self.wrap("--tcp", "--shutdown-timeout", "20s", command=command)
+        with Client(server.port) as silent, Client(server.port) as last:
+            silent.send(b"a")
+            last.send(b"x")
+            silent.eof_at()  # and it stays open for sending
+            began = time.monotonic()
+            self.assert_ends(server, 7)
+            self.assertLess(time.monotonic() - began, patience(5))
+
     def test_a_synchronous_command_is_not_kept_by_a_slow_client(self):
         command = [sys.executable, "-B", "-c", """
 import http.server, os
