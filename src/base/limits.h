@@ -88,8 +88,9 @@ inline constexpr std::size_t kept_max = 1024;  // connections, of one worker to 
 inline constexpr Ms kept_idle_ms = 4000;       // a peer may close by then: Node does after 5 s
 // For a request that must not be sent twice: far below the time after which any server closes, so
 // that one whose loop is busy meanwhile closes none that is used again; for 20 connects a second at
-// most. (Measured within 5 ms of the moment at which a peer closes: 26 of 400 POSTs met its FIN, and
-// all of 100 where its loop was busy for 20 ms; none of 150 where that moment was beyond the bound.)
+// most. (Measured within 5 ms of the moment at which a peer closes: 26 of 400 POSTs met its FIN,
+// and all of 100 where its loop was busy for 20 ms; none of 150 where that moment was beyond the
+// bound.)
 inline constexpr Ms kept_once_ms = 50;
 inline constexpr std::size_t call_told_bytes = 100;  // of a target, in the text of an error
 

@@ -233,8 +233,11 @@ bool ResponseParser::is_well_framed(int status) {
   if (codings > 0 && http_1_0) return false;
   const bool says_content = codings > 0 || has_length;
   if (status < 200 && says_content) return false;
-  // A 204 that says that it has content may send some.
-  may_keep_ = !close && (keep_alive || !http_1_0) && !(status == 204 && says_content);
+  // What has no content (RFC 9112 section 6.3) may be followed by some all the same, which some
+  // send: it would be taken for the next answer. Only who says that there is none is believed.
+  const bool has_none = to_head_ || status == 304;
+  const bool may_follow = status == 204 ? says_content : has_none && (says_content || !length_);
+  may_keep_ = !close && (keep_alive || !http_1_0) && !may_follow;
   return true;
 }
 

@@ -175,11 +175,13 @@ void Router::Place::add(const Route& route) {
     of(Method::head) = of(Method::get);
 }
 
-void Router::set_fallback(Handler handler, bool all) {
+Route& Router::set_fallback(Handler handler, bool all) {
   DCHECK(!sealed_);
   if (fallback_ != nullptr) throw std::invalid_argument("there is a fallback already");
-  fallback_ = &add_pathless("fallback", std::move(handler));
+  Route& route = add_pathless("fallback", std::move(handler));
+  fallback_ = &route;
   fallback_takes_all_ = all;
+  return route;
 }
 
 void Router::set_raw(Handler handler) {
@@ -189,7 +191,7 @@ void Router::set_raw(Handler handler) {
   raw_ = &add_pathless("connection", std::move(handler));
 }
 
-const Route& Router::add_pathless(std::string_view name, Handler handler) {
+Route& Router::add_pathless(std::string_view name, Handler handler) {
   Route& route = routes_.emplace_back();
   route.path = name;
   route.handler = std::move(handler);

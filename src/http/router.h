@@ -75,7 +75,7 @@ class Router {
   Route& add(Route route, const RouteGroup* group = nullptr);
   // Whatever has no path here. Throws std::invalid_argument the second time.
   // `all`: other methods, too, be they unknown, and `*`. Likewise.
-  void set_fallback(Handler handler, bool all = false);
+  Route& set_fallback(Handler handler, bool all = false);
   // Whatever comes on a connection, which is not HTTP. Likewise.
   void set_raw(Handler handler);
   [[nodiscard]] const Route* raw() const { return raw_; }
@@ -139,7 +139,7 @@ class Router {
   };
 
   void check(const Route& route) const;
-  [[nodiscard]] const Route& add_pathless(std::string_view name, Handler handler);
+  [[nodiscard]] Route& add_pathless(std::string_view name, Handler handler);
   [[nodiscard]] Place& place_of(Route& route);
   void note_lengths();
   // Those of one length stand together, and are few.

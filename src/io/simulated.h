@@ -217,7 +217,10 @@ class SimIo final : public Io {
     const Outside outside;
     ++kernel_.events[eventfd];
   }
-  std::string peer(int socket) override { return "client " + std::to_string(socket); }
+  std::string peer(int socket) override {  // a reset one is known no more, as in Linux
+    return kernel_.sockets[socket].client_reset ? "a client that has gone"
+                                                : "192.0.2.1:" + std::to_string(socket);
+  }
 
   [[nodiscard]] Ms waits_until() const { return waits_until_; }
 

@@ -27,6 +27,7 @@ class Command {
   [[nodiscard]] std::optional<int> exit_code() const { return exit_code_; }
   // "by exit code 3", "by SIGSEGV"
   [[nodiscard]] std::string how_it_ended() const;
+  [[nodiscard]] const std::string& name() const { return arguments_.front(); }
   [[nodiscard]] std::string text() const;  // its arguments, as far as they are short
 
   void reap();  // whatever has ended: its own processes, and orphans that came to us

@@ -1,5 +1,7 @@
 #include "forwarder.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <chrono>
 #include <optional>
@@ -87,7 +89,9 @@ void Forwarder::add_to(Server& server) {
   if (options_.tcp) {
     server.on_connection(of_connections());
   } else {
-    server.every(of_requests());
+    const std::size_t body_max = options_.server.max_body_bytes;
+    RouteOptions route = server.every(of_requests());
+    if (body_max < Options::unbounded_body) route.max_body_bytes(body_max);
     server.gauge("upstream_waiting", "Requests that wait for the command.",
                  [this] { return activity_.waiting(); });
   }
@@ -107,22 +111,24 @@ Task<std::error_code> Forwarder::connect(Stream& stream) const {
   return stream.connect(address_.host, address_.port, options_.connect_timeout);
 }
 
-Task<bool> Forwarder::looks_ready() {
+Task<std::string> Forwarder::why_not_ready() {
   if (options_.ready_path.empty()) {
     Stream stream;
     const std::error_code error = co_await connect(stream);
-    co_return !error;
+    co_return error ? fmt::format("{}: {}", options_.upstream, error.message()) : std::string();
   }
-  bool ready = false;
+  std::string why;
   try {
     ClientRequest request("GET", options_.ready_path);
     request.time_limit(options_.connect_timeout);
     const ClientResponse response = co_await prober_->ask(std::move(request));
-    ready = response.status() >= 200 && response.status() < 300;
-  } catch (const CallFailed&) {
-    // It is asked again.
+    const int status = response.status();
+    if (status < 200 || status >= 300)
+      why = fmt::format("GET {} is answered {}", options_.ready_path, status);
+  } catch (const CallFailed& failed) {
+    why = failed.what();
   }
-  co_return ready;
+  co_return why;
 }
 
 // ---- requests
@@ -130,6 +136,11 @@ Task<bool> Forwarder::looks_ready() {
 Task<> Forwarder::forward(Request& request, Response& response) {
   if (!open_) {
     response.status(503).field("Retry-After", "1").body("The service is not ready");
+    co_return;
+  }
+  // Who has reset is nobody any more, and would be taken for whoever asks without an address.
+  if (options_.forwarded == "on" && request.peer_address().empty()) {
+    response.status(503).body("The client has gone");
     co_return;
   }
   Exchange exchange(request, response);

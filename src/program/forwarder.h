@@ -25,8 +25,8 @@ class Forwarder {
   void add_to(Server& server);
   [[nodiscard]] Handler of_requests();
   [[nodiscard]] Handler of_connections();  // with --tcp
-  // Does it answer? By a connection, or by 2xx at --upstream-ready-path.
-  [[nodiscard]] Task<bool> looks_ready();
+  // Empty where it answers: by a connection, or by 2xx at --upstream-ready-path. Or what it does.
+  [[nodiscard]] Task<std::string> why_not_ready();
   void open() { open_ = true; }                       // it does: before, requests are answered 503
   void note_command_end() { command_runs_ = false; }  // nobody waits for what is sent to it
   void say_rest() { failures_.say_rest(); }

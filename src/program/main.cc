@@ -75,6 +75,9 @@ int wrap(int argc, char** argv) {
   options.finish();
   std::signal(SIGCHLD, SIG_DFL);  // who ignores it is not told how a child has ended (wait(2))
   if (line.rest().empty()) line.refuse(exit_bad_option, "a command stands behind --");
+  if (line.rest().front().starts_with('-'))
+    line.refuse(exit_bad_option, "the command behind -- is " + line.rest().front() +
+                                     ": options of lastcall's own stand before --");
   if (const std::string wrong = options.invalid(); !wrong.empty())
     line.refuse(exit_bad_option, wrong);
   Server server(options.server);

@@ -26,7 +26,8 @@ constexpr Row rows[UpstreamFailures::kinds] = {
     {502, "http_response_header_size", "upstream_too_large",
      "Requests answered 502 since the head of the command's answer was too large."},
     {503, "connection_limit_reached", "upstream_queue_timeouts",
-     "Requests answered 503 that waited --queue-timeout for a connection to the command."},
+     "Requests answered 503 that waited --queue-timeout for a connection to the command, or for "
+     "which there was no descriptor."},
     {504, "connection_timeout", "upstream_connect_timeouts",
      "Requests answered 504 after --connect-timeout."},
     {504, "http_response_timeout", "upstream_first_byte_timeouts",
@@ -53,7 +54,12 @@ void UpstreamFailures::add_to(Server& server) const {
 }
 
 UpstreamFailures::Kind UpstreamFailures::kind_of(std::error_code error, Stage stage) {
-  if (error == std::errc::resource_unavailable_try_again) return Kind::queue_timeout;
+  for (const auto none_is_left :
+       {std::errc::resource_unavailable_try_again, std::errc::too_many_files_open,
+        std::errc::too_many_files_open_in_system, std::errc::no_buffer_space,
+        std::errc::not_enough_memory}) {
+    if (error == none_is_left) return Kind::queue_timeout;
+  }
   if (error == std::errc::bad_message) return Kind::malformed;
   if (error == std::errc::message_size) return Kind::too_large;
   if (error == std::errc::timed_out) {

@@ -184,9 +184,15 @@ std::string UpstreamAddress::parse(std::string_view text, UpstreamAddress& addre
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
   const auto read = std::from_chars(port.data(), port.data() + port.size(), address.port);
   const bool whole = read.ec == std::errc{} && read.ptr == port.data() + port.size();
-  if (host.empty() || !whole || address.port == 0)
-    return "a host and a port, such as 127.0.0.1:3000, or unix:PATH";
+  constexpr auto wanted = "a host and a port, such as 127.0.0.1:3000, or unix:PATH";
+  if (text.find("://") != std::string_view::npos) return fmt::format("{}; no URL", wanted);
+  if (host.empty() || !whole || address.port == 0) return wanted;
   address.host = host;
+  try {
+    const Client knows(address.host, address.port);
+  } catch (const std::invalid_argument&) {
+    return wanted;
+  }
   return {};
 }
 
@@ -200,10 +206,18 @@ WrapOptions::WrapOptions() {
   server.until_ready = "refuse";
   server.shutdown_timeout = std::chrono::seconds(10);
   server.health_paths = false;
+  server.max_body_bytes = Options::unbounded_body;
+  server.descriptors_each = 2;
 }
 
 void WrapOptions::take_port(const char* port) {
-  if (port != nullptr && *port != '\0') server.listen = std::string("[::]:") + port;
+  if (port == nullptr || *port == '\0') return;
+  server.listen = std::string("[::]:") + port;
+  inherited_ = server.listen;
+}
+
+std::string WrapOptions::listen_text() const {
+  return fmt::format("--listen {}{}", server.listen, listens_at_port() ? " (from PORT)" : "");
 }
 
 std::vector<int> WrapOptions::passed_signals() const {
@@ -232,15 +246,20 @@ std::string WrapOptions::invalid() const {
     return fmt::format("--upstream is '{}': {}", upstream, wrong);
   if (server.hard)
     return "--hard ends at once, and would leave the command behind: run that by itself";
-  if (std::string wrong = server.invalid(); !wrong.empty()) return wrong;
+  if (std::string wrong = server.invalid(); !wrong.empty()) {
+    return listens_at_port() && wrong.starts_with("--listen") ? wrong + " (from PORT)" : wrong;
+  }
   if (std::string wrong = invalid_option(wrap_option_rows(), *this); !wrong.empty()) return wrong;
   if (address.port != 0 && port_of(server.listen) == address.port)
     return fmt::format(
-        "--listen {} and --upstream {} have one port: the command listens on its own, such as {}",
-        server.listen, upstream, address.port == 65'535 ? address.port - 1 : address.port + 1);
+        "{} and --upstream {} have one port: the command listens on its own, such as {}",
+        listen_text(), upstream, address.port == 65'535 ? address.port - 1 : address.port + 1);
   if (address.port != 0 && port_of(server.admin_listen) == address.port)
     return fmt::format("--admin-listen {} and --upstream {} have one port: choose another for one",
                        server.admin_listen, upstream);
+  if (port_of(server.listen) != 0 && port_of(server.listen) == port_of(server.admin_listen))
+    return fmt::format("{} and --admin-listen {} have one port: choose another for one",
+                       listen_text(), server.admin_listen);
   if (!ready_path.empty() && !is_target(ready_path))
     return fmt::format("--upstream-ready-path is '{}': a path begins with '/', and is encoded",
                        ready_path);

@@ -55,6 +55,14 @@ struct WrapOptions {
   void finish();
   // Empty, or one line that says which value is wrong and what would be right.
   [[nodiscard]] std::string invalid() const;
+
+ private:
+  [[nodiscard]] bool listens_at_port() const {
+    return !inherited_.empty() && server.listen == inherited_;
+  }
+  [[nodiscard]] std::string listen_text() const;  // as the user may know it
+
+  std::string inherited_;  // --listen, as PORT has it
 };
 
 [[nodiscard]] std::span<const OptionRow<WrapOptions>> wrap_option_rows();

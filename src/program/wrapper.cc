@@ -23,7 +23,9 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto look_again = 10ms;
-constexpr int not_found = 127;  // as a shell has it
+constexpr auto first_look = 100ms;  // at most, before the command is started
+constexpr auto told_after = 3s;     // then after twice as long, and so on
+constexpr int not_found = 127;      // as a shell has it
 constexpr int not_executable = 126;
 
 std::string port_of(const UpstreamAddress& address) {
@@ -78,7 +80,7 @@ bool Wrapper::start_command() {
     log::info("started {} as process {}", command_.text(), command_.pid());
     return true;
   }
-  log::error("{} cannot be started: {}", command_.text(), std::strerror(error));
+  log::error("'{}' cannot be started: {}", command_.name(), std::strerror(error));
   server_.exit_with(error == ENOENT ? not_found : not_executable);
   server_.stop_at_once();
   return false;
@@ -98,28 +100,47 @@ bool Wrapper::is_given_up(Instant began) {
 }
 
 // A look that takes long is dropped when the wait has ended: nobody was served.
+struct Wrapper::Look {
+  Task<std::string> task;
+  std::string why = "it does not answer";  // what the last one found
+  bool over = false;
+
+  void begin(Forwarder& forwarder) {
+    over = false;
+    task = forwarder.why_not_ready();
+    if (!task) throw std::bad_alloc();
+    task.start([](void* self) noexcept { static_cast<Look*>(self)->over = true; }, this);
+  }
+  [[nodiscard]] bool has_found_it() {
+    if (over) why = task.result();
+    return over && why.empty();
+  }
+};
+
 Task<> Wrapper::wait_until_ready() {
-  struct Look {
-    Task<bool> task;
-    bool over = false;
-    void begin(Forwarder& forwarder) {
-      over = false;
-      task = forwarder.looks_ready();
-      if (!task) throw std::bad_alloc();
-      task.start([](void* self) noexcept { static_cast<Look*>(self)->over = true; }, this);
-    }
-  };
   const Instant began = now();
   const GivesUp gives_up(ready_, given_up_);
-  if (!start_command()) co_return;
   Look look;
   look.begin(forwarder_);
+  while (!look.over && now() - began < first_look) co_await sleep(look_again);
+  if (look.has_found_it())
+    log::warning(
+        "{} answers before the command is started: it is another process that serves there",
+        options_.upstream);
+  if (draining() || !start_command()) co_return;
+  look.begin(forwarder_);
+  Instant::duration told_next = told_after;
   while (!is_given_up(began)) {
-    if (look.over && look.task.result()) {
+    if (look.has_found_it()) {
       log::info("the command is ready after {}", format_duration((now() - began).count()));
       forwarder_.open();
       ready_ = true;
       co_return;
+    }
+    if (now() - began >= told_next) {
+      log::warning("waiting for the command, which is to serve at {}: {}", options_.upstream,
+                   look.why);
+      told_next *= 2;
     }
     if (look.over) look.begin(forwarder_);
     co_await sleep(look_again);
@@ -143,10 +164,11 @@ void Wrapper::on_command_end() {
   if (told_to_stop_) return;
   daemonized_ = *command_.exit_code() == 0 && command_.has_left_any();
   if (daemonized_) {
+    const std::string left = names_of(command_.left());
     log::error(
-        "the command has gone into the background, and left {}: start it in the foreground, so "
-        "that it can be waited for",
-        names_of(command_.left()));
+        "the command has gone into the background{}{}: start it in the foreground, so that it can "
+        "be waited for",
+        left.empty() ? "" : ", and left ", left);
   } else {
     log::error("the command ended {}: what is in flight is answered 502", command_.how_it_ended());
   }
@@ -158,10 +180,10 @@ void Wrapper::on_command_end() {
 void Wrapper::settle_exit_code() {
   if (command_.exit_code()) command_exit_ = *command_.exit_code();
   const int stopped_by = 128 + options_.stop_signal_number();
-  if (killed_) {
-    server_.exit_with(exit_cut.code);
-  } else if (start_failed_ || daemonized_) {
+  if (start_failed_ || (daemonized_ && !killed_)) {
     server_.exit_with(exit_failed.code);
+  } else if (killed_) {
+    server_.exit_with(exit_cut.code);
   } else if (command_.exit_code() && !(told_to_stop_ && command_.exit_code() == stopped_by)) {
     server_.exit_with(*command_.exit_code());
   }

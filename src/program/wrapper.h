@@ -27,6 +27,8 @@ class Wrapper {
   void end();
 
  private:
+  struct Look;
+
   [[nodiscard]] Task<> start();
   [[nodiscard]] Task<> wait_until_ready();
   [[nodiscard]] bool is_given_up(Instant began);

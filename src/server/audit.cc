@@ -206,7 +206,8 @@ constexpr AuditField fields[] = {
        return number(audit, process.sum("requests_answered") - process.sum("answers_unread"));
      }},
     {"requests_undelivered",
-     "the client had gone before its answer; not ours",
+     "the client had gone, or reset the connection, before its kernel had acknowledged the answer, "
+     "which it may have read; not ours",
      {},
      "requests_undelivered"},
     {"answers_broken_off",

@@ -146,7 +146,9 @@ std::string CommandLine::take_arguments(int count, const char* const* arguments)
     const auto equals = argument.find('=');
     Option* const option = find(argument.substr(0, equals));
     if (option == nullptr) {
-      note(fmt::format("there is no option {}", argument));
+      const bool is_option = argument.starts_with('-');
+      note(is_option ? fmt::format("there is no option {}", argument)
+                     : fmt::format("{} is no option: what is none stands behind --", argument));
       continue;
     }
     if (option->given) note(fmt::format("{} is given twice", option->name));

@@ -544,7 +544,7 @@ void Connection::name_cut() {
     worker_.cut_report().add(route());
     return;
   }
-  if (exchange_->tunnel) {
+  if (tunnel_is_known()) {
     name_cut_tunnel();
     return;
   }

@@ -69,6 +69,8 @@ class Connection {
 
   [[nodiscard]] bool in_use() const { return fd_ >= 0; }
   [[nodiscard]] bool is_tunnel() const { return exchange_ != nullptr && exchange_->tunnel; }
+  // To its client, too: the 101 has gone out, or there was none.
+  [[nodiscard]] bool tunnel_is_known() const;
   [[nodiscard]] Door& door() const { return *door_; }  // by which it came
   // Operations of its own that are outstanding.
   [[nodiscard]] std::size_t operations() const { return receiving() + send_in_flight_; }

@@ -317,8 +317,9 @@ void Connection::begin_cut() {
   if (state_ == State::handling || state_ == State::handled) {
     name_cut();
     if (is_tunnel()) spill_.clear();  // no requests
-    if (is_tunnel()) worker_.metrics().add("tunnels_cut");
-    worker_.metrics().add(is_tunnel() ? Metric("requests_answered") : Metric("requests_cut"));
+    const bool answered = tunnel_is_known();
+    if (answered) worker_.metrics().add("tunnels_cut");
+    worker_.metrics().add(answered ? Metric("requests_answered") : Metric("requests_cut"));
     worker_.metrics().subtract("requests_in_flight");
     if (is_told_to_be_last()) cut_ = Cut::discarding;
     drop_handled();

@@ -61,6 +61,13 @@ void Connection::enter_tunnel() {
   worker_.metrics().add("tunnels_begun");
 }
 
+bool Connection::tunnel_is_known() const {
+  if (!is_tunnel()) return false;
+  const OutgoingBody& out = exchange_->out;
+  const bool on_its_way = send_in_flight_ && out.written() == 0;
+  return !out.has_head() && (!on_its_way || exchange_->found.route() == routes().raw());
+}
+
 // As much as the handler has room for. Returns what is left.
 std::string_view Connection::feed_tunnel(std::string_view bytes) {
   IncomingBody& body = exchange_->in;

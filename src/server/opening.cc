@@ -15,13 +15,14 @@
 
 namespace lastcall {
 
-std::string why_not_listening(const std::string& address, int error) {
+std::string why_not_listening(std::string_view option, const std::string& address, int error) {
   const auto because = [&](std::string_view what) {
     return fmt::format("cannot listen on {}: {}", address, what);
   };
   switch (error) {
     case EADDRINUSE:
-      return because("another process listens there; stop it, or choose another port");
+      return because(fmt::format(
+          "another process listens there; stop it, or choose another port by {}", option));
     case EACCES: return because("not permitted; a port below 1024 needs CAP_NET_BIND_SERVICE");
     case EADDRNOTAVAIL: return because("this machine does not have that address");
     default: return because(std::strerror(error));

@@ -28,6 +28,7 @@ class Opening {
 };
 
 // A line that says what to do.
-[[nodiscard]] std::string why_not_listening(const std::string& address, int error);
+[[nodiscard]] std::string why_not_listening(std::string_view option, const std::string& address,
+                                            int error);
 
 }  // namespace lastcall

@@ -38,9 +38,9 @@ void Server::fallback(Handler handler) {
   impl_->router.set_fallback(std::move(handler));
 }
 
-void Server::every(Handler handler) {
+RouteOptions Server::every(Handler handler) {
   CHECK(!impl_->has_run && "the handler is set before `run`");
-  impl_->router.set_fallback(std::move(handler), true);
+  return RouteOptions(impl_->router.set_fallback(std::move(handler), true));
 }
 
 void Server::on_connection(Handler handler) {

@@ -45,7 +45,8 @@ void warn_of(const Options& options, const MemoryPlan& plan, unsigned workers) {
   }
   const std::size_t bodies = plan.each.bodies;
   const std::size_t answers = bodies - bodies / 4;
-  if (answers < options.max_body_bytes) {
+  const bool bounded = options.max_body_bytes < Options::unbounded_body;
+  if (bounded && answers < options.max_body_bytes) {
     log::warning(
         "--memory and --body-memory leave {} for the bodies of each of {} workers, {} of it for "
         "answers: less than --max-body-bytes {}, and what has no room gets 503 or 500; raise the "
@@ -200,7 +201,7 @@ std::string Server::Impl::bound_connections(unsigned workers) {
         "(ulimit -n), or lower --workers",
         have, workers, reserved + limits::descriptors_reserved + 1, open);
   }
-  const std::size_t most = have - reserved;
+  const std::size_t most = (have - reserved) / options.descriptors_each;
   const std::size_t connections_max = options.max_connections == 0 ? most : options.max_connections;
   if (connections_max > most) {
     return fmt::format(
@@ -374,7 +375,7 @@ bool Server::Impl::open_main_listeners(std::string& why) {
   Address address;
   const Descriptor first = opening().open(options.listen, address);
   if (first.error != 0) {
-    why = why_not_listening(options.listen, first.error);
+    why = why_not_listening("--listen", options.listen, first.error);
     return false;
   }
   process->slots[0].listener = first.fd;
@@ -384,7 +385,7 @@ bool Server::Impl::open_main_listeners(std::string& why) {
     if (slot.listener < 0) {
       const Descriptor next = open_listener(bound, listener_options());
       if (next.error != 0) {
-        why = why_not_listening(bound.text(), next.error);
+        why = why_not_listening("--listen", bound.text(), next.error);
         return false;
       }
       slot.listener = next.fd;
@@ -415,7 +416,7 @@ bool Server::Impl::open_admin_listener(std::string& why) {
   const Descriptor opened =
       Opening(how, [this] { return to_stop(); }).open(options.admin_listen, address);
   if (opened.error != 0) {
-    why = why_not_listening(options.admin_listen, opened.error);
+    why = why_not_listening("--admin-listen", options.admin_listen, opened.error);
     return false;
   }
   admin_fd = opened.fd;

@@ -282,7 +282,7 @@ void Worker::cut_tunnels() {
   if (config_.tunnel_timeout == never || now_ - since < config_.tunnel_timeout) return;
   if (metrics().get("tunnels_open") == 0) return;
   for (const auto& connection : connections_) {
-    if (used(connection) && connection->is_tunnel()) connection->cut();
+    if (used(connection) && connection->tunnel_is_known()) connection->cut();
   }
 }
 

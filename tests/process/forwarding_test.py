@@ -6,6 +6,7 @@ import pathlib
 import random
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -70,6 +71,54 @@ class WhoAsks(WrappedTestCase):
         self.assertEqual(told["X-Forwarded-For"], "127.0.0.1")
         self.assertEqual(told["X-Forwarded-Proto"], "https")
         self.assertNotIn("Forwarded", told)
+
+
+    def test_a_client_that_nobody_can_name_is_not_passed_on(self):
+        command = [sys.executable, "-B", "-c", """
+import http.server, os, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+    def do_POST(self):
+        with open(sys.argv[1], "a") as said:
+            print(self.headers["X-Forwarded-For"], file=said)
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+"""]
+        with tempfile.NamedTemporaryFile("r") as said:
+            server = self.wrap(command=[*command, said.name])
+            request = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
+            for _ in range(50):
+                with socket.create_connection(("127.0.0.1", server.port)) as client:
+                    client.sendall(request)
+                    gone = struct.pack("ii", 1, 0)  # a reset: who that was is not known any more
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, gone)
+            with Client(server.port) as client:
+                client.send(request)
+                self.assertEqual(client.answer().status, 200)
+            server.terminate()
+            self.assert_ends(server, 0)
+            self.assertEqual(set(said.read().split("\n")[:-1]), {"127.0.0.1"})
+
+
+class Bounds(WrappedTestCase):
+    def status(self, server, size, chunked=False):
+        head = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {size}"
+        content = b"x" * size
+        with Client(server.port) as client:
+            client.send(f"POST /count HTTP/1.1\r\nHost: a\r\n{head}\r\n\r\n".encode())
+            client.send(b"%x\r\n%b\r\n0\r\n\r\n" % (size, content) if chunked else content)
+            return client.answer().status
+
+    def test_a_content_has_none_unless_one_is_given(self):
+        size = 3 << 20
+        self.assertEqual(self.status(self.wrap(), size), 200)
+        bounded = self.wrap("--max-body-bytes", "128KiB")
+        for chunked in (False, True):
+            self.assertEqual(self.status(bounded, 100 << 10, chunked), 200)
+            self.assertEqual(self.status(bounded, 130 << 10, chunked), 413)
 
 
 class Hostile(WrappedTestCase):
@@ -275,6 +324,27 @@ asyncio.run(main())
         server.terminate()
         audit = self.assert_ends(server, 0)
         self.assertEqual(audit["tunnels_cut"], 0)
+
+    def test_one_that_begins_when_their_time_is_over_is_told_that_it_has(self):
+        command = [sys.executable, "-B", "-c", """
+import os, socket, time
+server = socket.create_server(("127.0.0.1", int(os.environ["PORT"])))
+while True:
+    client = server.accept()[0]
+    if client.recv(4096):
+        time.sleep(0.6)
+        client.sendall(b"HTTP/1.1 101 Switching\\r\\nUpgrade: websocket\\r\\n"
+                       b"Connection: Upgrade\\r\\n\\r\\n")
+        client.recv(1)
+"""]
+        server = self.wrap("--tunnel-timeout", "100ms", command=command, window="50ms")
+        with Client(server.port) as client:
+            client.ask("/", fields="Upgrade: websocket\r\nConnection: Upgrade\r\n")
+            self.wait_for_request(server)
+            server.terminate()
+            self.assertIn(b" 101 ", client.socket.recv(100))
+            audit = self.assert_ends(server, 0)
+        self.assertEqual((audit["requests_cut"], audit["tunnels_cut"]), (0, 1))
 
     def test_in_a_drain_they_go_on_until_their_time_is_over_and_are_no_loss(self):
         server = self.wrap_sockets("--tunnel-timeout", "1s", window="300ms")

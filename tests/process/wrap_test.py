@@ -142,6 +142,28 @@ class TheStart(WrappedTestCase):
         self.assert_ends(server, 1)
         self.assertEqual(len(server.find("not ready after --start-timeout 500ms")), 1)
 
+    def test_one_that_must_be_killed_for_it_is_no_loss(self):
+        server = self.wrap("--start-timeout", "300ms", "--stop-timeout", "300ms", serving=False,
+                           app=["--start-after", "60", "--on-term", "ignore"])
+        self.assert_ends(server, 1)
+
+    def test_what_it_waits_for_is_told(self):
+        command = [sys.executable, "-c", "import time; time.sleep(600)"]
+        server = self.wrap(command=command, serving=False)
+        said = server.wait_for("waiting for the command", seconds=6)["message"]
+        self.assertIn(f"{server.upstream}: Connection refused", said)
+        server = self.wrap("--upstream-ready-path", "/missing", serving=False)
+        said = server.wait_for("waiting for the command", seconds=6)["message"]
+        self.assertIn("GET /missing is answered 404", said)
+
+    def test_another_process_at_its_place_is_told(self):
+        with socket.create_server(("127.0.0.1", free_port()), backlog=5) as other:
+            command = [sys.executable, "-c", "import time; time.sleep(600)"]
+            server = self.wrap(command=command, serving=False,
+                               upstream="{}:{}".format(*other.getsockname()))
+            server.wait_for("answers before the command is started")
+            server.wait_for("as process")
+
     def test_a_look_that_hangs_is_dropped(self):
         path = ("--upstream-ready-path", "/slow?ms=60000")
         server = self.wrap(*path, "--start-timeout", "700ms", serving=False)
@@ -196,7 +218,14 @@ class TheStart(WrappedTestCase):
                 ([*upstream, "--"], 2, "a command stands behind --"),
                 ([*upstream], 2, "--upstream needs a command behind --"),
                 (["--upstream", "3000", "--", "true"], 2, "such as 127.0.0.1:3000"),
+                (["--upstream", "http://127.0.0.1:3000", "--", "true"], 2, "no URL"),
+                (["--upstream", "a b:3000", "--", "true"], 2, "such as 127.0.0.1:3000"),
+                (["--upstream", "127.0.0.1/x:3000", "--", "true"], 2, "such as 127.0.0.1:3000"),
+                (["--upstream", "[::1:3000", "--", "true"], 2, "such as 127.0.0.1:3000"),
                 (["--upstream", "unix:", "--", "true"], 2, "1 to 107 bytes"),
+                ([*upstream, "--listen", "[::]:9900", "--", "true"], 2, "have one port"),
+                ([*upstream, "--", "--listen=x", "true"], 2, "stand before --"),
+                ([*upstream, "gunicorn", "app"], 2, "gunicorn is no option"),
                 ([*upstream, "--listen", "0.0.0.0:3000", "--", "true"], 2, "have one port"),
                 ([*upstream, "--hard", "--", "true"], 2, "--hard"),
                 ([*upstream, "--stop-signal", "TREM", "--", "true"], 2, "a signal such as TERM"),
@@ -207,11 +236,24 @@ class TheStart(WrappedTestCase):
                 ([*upstream, "--tcp", "--upstream-max", "3", "--", "true"], 2, "--max-connections"),
                 ([*upstream, "--stop-timeout", "15s", "--", "true"], 2,
                  "--after-drain 0s + --stop-timeout 15s"),
-                ([*upstream, *quiet, "--", "/no/such"], 127, "/no/such cannot be started"),
+                ([*upstream, *quiet, "--", "/no/such"], 127, "'/no/such' cannot be started"),
                 ([*upstream, *quiet, "--", "/etc/hostname"], 126, "cannot be started")]:
             got, stderr = run(*arguments)
             self.assertEqual((got, len(re.findall(re.escape(text), stderr))), (code, 1),
                              f"{arguments}: {stderr}")
+
+    def test_a_connection_takes_two_descriptors(self):
+        def limited():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (400, 400))
+
+        arguments = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--upstream",
+                     "127.0.0.1:3000", "--max-connections", "200", "--", "true"]
+        ended = subprocess.run([BINARY, *arguments], preexec_fn=limited, text=True,
+                               capture_output=True, timeout=patience(10))
+        self.assertEqual(ended.returncode, 2, ended.stderr)
+        allowed = int(re.search(r"RLIMIT_NOFILE allows (\d+)", ended.stderr)[1])
+        self.assertLess(2 * allowed, 400)
+        self.assertGreater(allowed, 100)
 
     def test_an_inherited_port_is_where_it_listens(self):
         port, upstream = free_port(), free_port()
@@ -222,7 +264,7 @@ class TheStart(WrappedTestCase):
         code, stderr = run("--upstream", f"127.0.0.1:{upstream}", "--admin-listen", "127.0.0.1:0",
                            "--", "true", environment={"PORT": str(upstream)})
         self.assertEqual(code, 2)
-        self.assertIn("have one port", stderr)
+        self.assertIn("(from PORT) and --upstream", stderr)
         code, stderr = run("--upstream", f"127.0.0.1:{upstream}", "--admin-listen", "127.0.0.1:0",
                            "--", "sh", "-c", "exit 7", environment={"PORT": str(port)})
         self.assertEqual(code, 7)

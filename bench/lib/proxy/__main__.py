@@ -10,6 +10,7 @@ from harness.build import compile_go, compile_targets
 from harness.processes import Children
 from harness.program import Program
 from throughput import cpus, rounds
+from throughput.servers import find_nginx
 from throughput.wrk import LOADS, Wrk
 
 from . import latencies, options, proxies, table
@@ -55,6 +56,8 @@ def measure(chosen) -> table.Result:
         cpu = (pair.server, pair.load)
         upstream, started = proxies.start_all(children, folder, chosen.build_dir, *cpu)
         say(f"{pair.describe()}; {', '.join(server.name for server in started)}")
+        if find_nginx() is None:
+            say("nginx is not installed: no row for it, and one goal is not judged")
         rows = [
             rounds.measure(wrk, started, load, chosen.rounds, chosen.seconds, say)
             for load in CHOSEN

@@ -33,6 +33,8 @@ PICTURED = "node"  # of all programs, in the picture that README.md shows
 def main() -> int:
     chosen = options.parse()
     block = Block("bench/wrap") if chosen.write else None
+    for each in chosen.programs:
+        each.check()
     say("building")
     servers = [server_of(each, way) for each in chosen.programs for way in chosen.ways]
     binaries = build(chosen.build_dir, chosen.setup, servers)

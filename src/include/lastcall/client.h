@@ -24,11 +24,12 @@
 //
 // Connections are kept and used again, by the worker that made them, until they have been idle for
 // `keep_for`, or half of what the peer says in Keep-Alive. One on which anything has come
-// meanwhile, an end too, is dropped. A request of a method that may be repeated (RFC 9110
-// section 9.2.2), whose content is known, is sent once more, on a new connection, where a kept one
-// ends before the first byte of an answer: the peer had closed it. Nothing else is ever sent twice;
-// what must not be goes out on a connection that was idle for a moment at most (50 ms), or a new
-// one. Redirects are answers.
+// meanwhile, an end too, is dropped; nor is one kept behind an answer to HEAD, or a 304, unless
+// that says that its content is empty: some send content there. A request of a method that may be
+// repeated (RFC 9110 section 9.2.2), whose content is known, is sent once more, on a new
+// connection, where a kept one ends before the first byte of an answer: the peer had closed it.
+// Nothing else is ever sent twice; what must not be goes out on a connection that was idle for a
+// moment at most (50 ms), or a new one. Redirects are answers.
 //
 // A proxy takes the request that its handler got (`ClientRequest::relay`), hands the answer out
 // (`Response::relay`), and asks for more of what HTTP has: informational answers (`next_head`),

@@ -39,6 +39,8 @@ struct Options {
   bool hard = false;
 
   std::size_t max_connections = 0;  // at most; 0: as many as descriptors and memory allow
+  // What a connection takes of them: 2 where each is passed on by one of its own.
+  std::size_t descriptors_each = 1;
   Duration header_timeout{10'000};
   Duration body_timeout{30'000};
   Duration idle_timeout{620'000};
@@ -49,6 +51,7 @@ struct Options {
   std::size_t max_jobs = 65'536;
   std::size_t blocking_threads = 16;
   std::size_t max_header_bytes = 16 * 1024;
+  static constexpr std::size_t unbounded_body = std::size_t{1} << 40;
   std::size_t max_body_bytes = 1024 * 1024;
   std::size_t memory = 0;                       // 0: half of what there is
   std::size_t body_memory = 256 * 1024 * 1024;  // of it

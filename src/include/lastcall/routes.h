@@ -41,6 +41,7 @@ class RouteOptions {
 
  private:
   friend class Routes;
+  friend class Server;
   explicit RouteOptions(Route& route) : route_(&route) {}
   Route* route_;
 };

@@ -62,7 +62,7 @@ class Server : public Routes {
 
   // The same for each request that no route answers, whatever its method, be it unknown, TRACE, or
   // `OPTIONS *`; but CONNECT. For proxies, in the place of a fallback.
-  void every(Handler handler);
+  RouteOptions every(Handler handler);
   // Each connection is the handler's, from its first byte on, and nothing is HTTP: a tunnel without
   // a 101 (`Response::switch_protocols`). It takes `Request::read`, and what `Response::begin`
   // gives; there is nothing else in either. To the counts a connection is one request. Throws

@@ -65,6 +65,14 @@ TEST_CASE("a connection whose answer is complete serves the next call") {
   CHECK(stage.metrics.get("calls_on_kept") == 1);
 }
 
+TEST_CASE("nor does who says that there is no content send any") {
+  Asking stage;
+  ClientRequest request("HEAD", "/");
+  stage.ask(std::move(request));
+  stage.says(0, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  CHECK(stage.get_answered(0, hello).body == "hello");
+}
+
 TEST_CASE("a connection that may not be good any more serves no other call") {
   Asking stage;
   bool closed = true;
@@ -75,6 +83,16 @@ TEST_CASE("a connection that may not be good any more serves no other call") {
     stage.get_answered(0, "HTTP/1.1 200 OK\r\n\r\nhello");
     stage.ends(0);
     CHECK(stage.outcomes.back()->body == "hello");
+  }
+  SUBCASE("content may follow that a HEAD has not: gunicorn sends what the application returns") {
+    ClientRequest request("HEAD", "/");
+    stage.ask(std::move(request));
+    SUBCASE("of a length") { stage.says(0, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"); }
+    SUBCASE("in chunks") { stage.says(0, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"); }
+    SUBCASE("as it likes") { stage.says(0, "HTTP/1.1 200 OK\r\n\r\n"); }
+  }
+  SUBCASE("nor a 304") {
+    stage.get_answered(0, "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n");
   }
   SUBCASE("more has come than the answer") { stage.get_answered(0, hello + "more"); }
   SUBCASE("more has come behind the answer") {

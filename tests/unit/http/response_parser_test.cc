@@ -87,12 +87,16 @@ TEST_CASE("an answer ends by its length, its last chunk or a FIN, and by nothing
 
 TEST_CASE("an answer to HEAD, 204 and 304 have no content, whatever they say of it") {
   CHECK(taken_in_any_pieces("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", true) ==
-        "200 Content-Length=9|.");
+        "200 Content-Length=9|x");
   CHECK(taken_in_any_pieces("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", true) ==
-        "200 Transfer-Encoding=chunked|.");
+        "200 Transfer-Encoding=chunked|x");
+  CHECK(taken_in_any_pieces("HTTP/1.1 200 OK\r\n\r\n", true) == "200|x");
+  CHECK(taken_in_any_pieces("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", true) ==
+        "200 Content-Length=0|.");
   CHECK(taken_in_any_pieces("HTTP/1.1 204 No Content\r\n\r\n") == "204|.");
   CHECK(taken_in_any_pieces("HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n") ==
-        "304 Content-Length=9|.");
+        "304 Content-Length=9|x");
+  CHECK(taken_in_any_pieces("HTTP/1.1 304 Not Modified\r\n\r\n") == "304|x");
 }
 
 TEST_CASE("a connection is kept if both say so") {

@@ -70,7 +70,7 @@ TEST_CASE("who the client is, is ours to say; of what a stranger says of it noth
   CHECK_FALSE(has(got, "6.6.6.6"));
   CHECK_FALSE(has(got, "evil"));
   CHECK(has(got, "\r\nX-Real: 1\r\n"));
-  CHECK(has(got, "\r\nX-Forwarded-For: "));
+  CHECK(has(got, "\r\nX-Forwarded-For: 192.0.2.1\r\n"));
   CHECK(has(got, "\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: a\r\n"));
 }
 
@@ -134,12 +134,12 @@ TEST_CASE("HEAD, 204 and 304 have no content, and HEAD the length that GET would
                                           "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n");
   CHECK(has(head, "\r\nContent-Length: 99\r\n"));
   CHECK(content(head).empty());
-  const std::string none = front.exchange(get(), "HTTP/1.1 204 No\r\nX: y\r\n\r\n");
+  const std::string none = front.exchange(get(), "HTTP/1.1 204 No\r\nX: y\r\n\r\n", 1);
   CHECK(none.starts_with("HTTP/1.1 204 No Content\r\n"));
   CHECK_FALSE(has(none, "Content-Length"));
-  CHECK(status(front.exchange(get(), "HTTP/1.1 304 Same\r\nETag: x\r\n\r\n")) == 304);
-  CHECK(status(front.exchange(get(), ok("x"))) == 200);
-  CHECK(front.sockets.size() == 1);
+  CHECK(status(front.exchange(get(), "HTTP/1.1 304 Same\r\nETag: x\r\n\r\n", 1)) == 304);
+  CHECK(status(front.exchange(get(), ok("x"), 2)) == 200);
+  CHECK(front.sockets.size() == 3);  // what may follow a HEAD or a 304 is nobody's answer
 }
 
 TEST_CASE("informational answers are passed on; a 100 that nobody asked for is not") {

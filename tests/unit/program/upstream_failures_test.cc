@@ -187,3 +187,14 @@ TEST_CASE("the time for the first byte begins when the command has the content")
   front.wire.pass(900);
   CHECK(has(front.takes(), "error=http_response_timeout"));
 }
+
+TEST_CASE("where no descriptor is left it is we who are full, and no refusal") {
+  using Failures = UpstreamFailures;
+  for (const auto error : {std::errc::too_many_files_open, std::errc::too_many_files_open_in_system,
+                           std::errc::no_buffer_space}) {
+    const auto kind = Failures::kind_of(std::make_error_code(error), Failures::Stage::connecting);
+    CHECK(kind == Failures::Kind::queue_timeout);
+  }
+  const auto refused = std::make_error_code(std::errc::connection_refused);
+  CHECK(Failures::kind_of(refused, Failures::Stage::connecting) == Failures::Kind::refused);
+}
