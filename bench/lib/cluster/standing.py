@@ -90,9 +90,11 @@ class StandingCase:
     def wait_until_answered(self) -> None:
         """kube-proxy hears of a new Service a moment later."""
         for _ in polls(ANSWER_SECONDS_MAX, POLL_SECONDS):
-            if (pod := who_answers(self.url)) is not None:
-                self.accounts.seen[pod] += self.server.wraps  # to which it was a request
-                return
+            if (pod := who_answers(self.url)) is None:
+                continue
+            if self.server.wraps:  # to which it was a request
+                self.accounts.seen[pod] += 1
+            return
         raise HarnessError(f"{self.url} does not answer within {ANSWER_SECONDS_MAX} s")
 
     def pods(self) -> list[dict]:
