@@ -9,17 +9,15 @@ import contextlib
 import copy
 from collections.abc import Callable, Iterator
 
-from harness.build import ROOT
 from harness.processes import HarnessError, uninterrupted
 
 from .clusters import Cluster
-from .deployment import namespace, option, own_flags, wrapped_command
+from .deployment import MANIFESTS, namespace, option, own_flags, wrapped_command
 from .images import WRAPS, Images
 from .kubectl import DEPLOYMENT, NAMESPACE, Kubectl, find
 from .standing import clear
 
-FOLDER = ROOT / "k8s"
-PROFILE = FOLDER / "seccomp"  # an installer, and what the overlay `restricted` has with it
+PROFILE = MANIFESTS / "seccomp"  # an installer, and what the overlay `restricted` has with it
 INSTALLER = "daemonset/seccomp-installer"
 START_SECONDS_MAX = 60
 VOLUME = "data"
@@ -29,7 +27,7 @@ DEFAULT = "default"  # where kubectl puts what names no namespace
 def check(cluster: Cluster, say) -> None:
     names = ["base", *(f"overlays/{path.name}" for path in overlays())]
     kubectl = everywhere(cluster)
-    made = {name: kubectl.kustomize(FOLDER / name) for name in names}
+    made = {name: kubectl.kustomize(MANIFESTS / name) for name in names}
     for name, objects in made.items():
         if forgotten := options(made["base"]) - options(objects):
             raise HarnessError(f"k8s/{name} has lost {', '.join(sorted(forgotten))} of the base")
@@ -41,7 +39,7 @@ def check(cluster: Cluster, say) -> None:
 
 
 def overlays() -> list:
-    return sorted(path for path in (FOLDER / "overlays").iterdir() if path.is_dir())
+    return sorted(path for path in (MANIFESTS / "overlays").iterdir() if path.is_dir())
 
 
 def options(objects: list[dict]) -> set[str]:

@@ -2,10 +2,8 @@
 
 import argparse
 
-from harness import options, values
-
-ROUNDS, SECONDS = 7, 2
-QUICK_ROUNDS, QUICK_SECONDS = 1, 1
+from harness import options
+from throughput.options import add_turns, with_turns
 
 DESCRIPTION = """\
 What a request costs that is passed on: CPU time of `lastcall --upstream` beside nginx and HAProxy
@@ -21,15 +19,10 @@ ratios within each round counts. Tables go to stdout, progress to stderr.
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser = options.Parser("proxy", DESCRIPTION)
-    add = parser.add_argument
-    add("--quick", action="store_true", help="one short round of each; judges nothing")
-    add("--rounds", type=values.whole(1, 1000), metavar="N", help=f"of each load ({ROUNDS})")
-    add("--seconds", type=values.whole(1, 3600), metavar="N", help=f"of a turn ({SECONDS})")
+    add_turns(parser)
     parser.add_json()
     parser.add_write()
     parser.add_build_dir(", which should be a release build")
     chosen = parser.parse_args(argv)
     parser.check_write(chosen)
-    chosen.rounds = chosen.rounds or (QUICK_ROUNDS if chosen.quick else ROUNDS)
-    chosen.seconds = chosen.seconds or (QUICK_SECONDS if chosen.quick else SECONDS)
-    return chosen
+    return with_turns(chosen)

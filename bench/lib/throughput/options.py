@@ -23,10 +23,7 @@ tables go to stdout, progress to stderr.
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser = options.Parser("throughput", DESCRIPTION)
-    add = parser.add_argument
-    add("--quick", action="store_true", help="one short round of each load; judges nothing")
-    add("--rounds", type=values.whole(1, 1000), metavar="N", help=f"of each load ({ROUNDS})")
-    add("--seconds", type=values.whole(1, 3600), metavar="N", help=f"of a turn ({SECONDS})")
+    add_turns(parser)
     parser.add_io("only lastcall by this, and its floor (both)")
     parser.add_json()
     parser.add_write()
@@ -35,6 +32,18 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.check_write(chosen)
     if chosen.write and chosen.io:
         parser.error("what is written down has both: --write goes without --io")
+    return with_turns(chosen)
+
+
+def add_turns(parser: options.Parser) -> None:
+    """How many turns each server has, and how long: `with_turns` says what is not given."""
+    add = parser.add_argument
+    add("--quick", action="store_true", help="one short round of each load; judges nothing")
+    add("--rounds", type=values.whole(1, 1000), metavar="N", help=f"of each load ({ROUNDS})")
+    add("--seconds", type=values.whole(1, 3600), metavar="N", help=f"of a turn ({SECONDS})")
+
+
+def with_turns(chosen: argparse.Namespace) -> argparse.Namespace:
     chosen.rounds = chosen.rounds or (QUICK_ROUNDS if chosen.quick else ROUNDS)
     chosen.seconds = chosen.seconds or (QUICK_SECONDS if chosen.quick else SECONDS)
     return chosen

@@ -33,11 +33,11 @@ PICTURED = "node"  # of all programs, in the picture that README.md shows
 def main() -> int:
     chosen = options.parse()
     block = Block("bench/wrap") if chosen.write else None
-    for each in chosen.programs:
-        each.check()
     say("building")
     servers = [server_of(each, way) for each in chosen.programs for way in chosen.ways]
     binaries = build(chosen.build_dir, chosen.setup, servers)
+    for each in chosen.programs:  # what is missing is told before minutes of load
+        each.argv(binaries, 0, "")
     program.raise_file_limit(FILES_MAX)
     with many_ephemeral_ports(say):
         groups = restart_all(chosen, binaries)

@@ -35,12 +35,6 @@ class Program:
     health_path: str = ""  # none: whoever takes a connection is ready
     answer_seconds: float = 0.0  # what an answer takes
     work_seconds: float = 0.0  # what goes on after it: a counter in Redis tells
-    needs: Callable[[], object] | None = None
-
-    def check(self) -> None:
-        """Before minutes of load: is there what it needs?"""
-        if self.needs:
-            self.needs()
 
     @property
     def counts(self) -> bool:
@@ -71,14 +65,10 @@ def gunicorn(_binaries: Binaries, port: int, _redis: str) -> list[str]:
 
 def node(_binaries: Binaries, _port: int, _redis: str) -> list[str]:
     """PORT tells it."""
-    return [find_node(), str(PEER / "server.mjs")]
-
-
-def find_node() -> str:
     binary = shutil.which("node")
     if binary is None:
         raise HarnessError("node is not installed: apt-get install nodejs, or --program without it")
-    return binary
+    return [binary, str(PEER / "server.mjs")]
 
 
 def python(name: str) -> str:
@@ -92,7 +82,7 @@ PROGRAMS = {
     for program in (
         Program("go-exit", "Go, exits at once", peer("exit"), health_path="/readyz"),
         Program("go-shutdown", "Go, Shutdown only", peer("shutdown"), health_path="/readyz"),
-        Program("node", "Node, http", node, needs=find_node),
+        Program("node", "Node, http", node),
         Program("flask", "Flask, its own server", flask, FLASK_RATE, answer_seconds=FLASK_SECONDS),
         Program(
             "gunicorn", "Flask, gunicorn", gunicorn, FLASK_RATE, answer_seconds=FLASK_SECONDS
