@@ -54,7 +54,7 @@ inline constexpr MetricRow metric_rows[] = {
      "Those of them that a client never read to the end: undelivered, or cut, as well."},
     {"answers_broken_off", counter,
      "Answers whose handlers failed after they had begun: cut, so that the client could tell."},
-    {"requests_undelivered", counter, "Answers whose client had gone."},
+    {"requests_undelivered", counter, "Requests whose client had gone."},
     {"requests_cut", counter, "Complete requests cut, by the deadline or for want of memory."},
     {"requests_rejected", counter, "Requests refused as malformed or beyond a bound."},
     {"partial_cut", counter, "Incomplete requests cut by the deadline."},

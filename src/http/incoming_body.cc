@@ -21,7 +21,7 @@ void IncomingBody::begin_tunnel() {
   exchange_.forget_content();
   exchange_.let_body_be_read();
   state_ = State::receiving;
-  collecting_ = ended_ = false;
+  collecting_ = given_ = ended_ = false;
 }
 
 void IncomingBody::complete() {
@@ -42,7 +42,7 @@ void IncomingBody::clear() {
   state_ = State::whole;
   status_ = 0;
   gathers_ = 0;
-  wanted_ = collecting_ = ended_ = false;
+  wanted_ = collecting_ = given_ = ended_ = false;
   reading_.clear();
 }
 
@@ -63,6 +63,7 @@ Task<std::optional<std::string_view>> IncomingBody::read() {
     }
     if (!exchange_.body.bytes().empty()) {
       exchange_.give_content(reading_);
+      given_ = true;
       want();  // there is room again
       co_return reading_.bytes();
     }

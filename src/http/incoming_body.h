@@ -41,6 +41,10 @@ class IncomingBody {
   [[nodiscard]] State state() const { return state_; }
   // Somebody reads: a client that waits for `100 Continue` is to have it.
   [[nodiscard]] bool is_wanted() const { return wanted_; }
+  // Its handler waits for it, and has been given nothing of it.
+  [[nodiscard]] bool is_waited_for() const {
+    return state_ == State::receiving && !given_ && bell_.is_awaited();
+  }
   [[nodiscard]] bool is_used() const { return state_ != State::whole || collecting_ || ended_; }
   void clear();
 
@@ -62,6 +66,7 @@ class IncomingBody {
   std::size_t gathers_ = 0;  // so much is held at least, before anybody reads
   bool wanted_ = false;
   bool collecting_ = false;  // for `read_all`
+  bool given_ = false;       // some of it, by `read`
   bool ended_ = false;       // `read` has given the last of it
 };
 

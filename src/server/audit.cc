@@ -207,7 +207,9 @@ constexpr AuditField fields[] = {
      }},
     {"requests_undelivered",
      "the client had gone, or reset the connection, before its kernel had acknowledged the answer, "
-     "which it may have read; not ours",
+     "which it may have read; or its handler still waited for the first piece of its content at "
+     "the "
+     "deadline (`partial_cut`); not ours",
      {},
      "requests_undelivered"},
     {"answers_broken_off",
@@ -235,7 +237,7 @@ constexpr AuditField fields[] = {
      {},
      "tunnels_cut"},
     {"partial_cut",
-     "clients that had sent half a request when the time was over",
+     "clients that had sent half a request when the time was over, and nobody had begun with it",
      {},
      "partial_cut"},
     {"queue_lost", "**lost**: connected, and never accepted",

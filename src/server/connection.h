@@ -229,6 +229,7 @@ class Connection {
   void close_join();
   void start_cut(Cut how);
   void begin_cut();
+  void count_cut();
   void cut_bytes(std::string_view bytes);
   void cut_unread();
   void count_unseen();  // one request at least, for which there was no memory

@@ -315,12 +315,8 @@ void Connection::begin_cut() {
     worker_.metrics().add("closes_unheard");
   start_cut(discards ? Cut::discarding : Cut::counting);
   if (state_ == State::handling || state_ == State::handled) {
-    name_cut();
     if (is_tunnel()) spill_.clear();  // no requests
-    const bool answered = tunnel_is_known();
-    if (answered) worker_.metrics().add("tunnels_cut");
-    worker_.metrics().add(answered ? Metric("requests_answered") : Metric("requests_cut"));
-    worker_.metrics().subtract("requests_in_flight");
+    count_cut();
     if (is_told_to_be_last()) cut_ = Cut::discarding;
     drop_handled();
   }
@@ -328,6 +324,24 @@ void Connection::begin_cut() {
   cut_bytes(spill_.bytes());
   spill_.clear();
   close();
+}
+
+// The request that a handler has. One that has not come in full is no loss of ours, as long as its
+// handler was given nothing of it and has answered nothing.
+void Connection::count_cut() {
+  Metrics& metrics = worker_.metrics();
+  metrics.subtract("requests_in_flight");
+  if (tunnel_is_known()) {
+    name_cut();
+    metrics.add("tunnels_cut");
+    metrics.add("requests_answered");
+  } else if (exchange_->in.is_waited_for() && !exchange_->out.begun()) {
+    metrics.add("partial_cut");
+    metrics.add("requests_undelivered");
+  } else {
+    name_cut();
+    metrics.add("requests_cut");
+  }
 }
 
 // Of the request that a handler has: has its client, or the head of its answer, said close?

@@ -357,6 +357,18 @@ class TheEnd(WrappedTestCase):
             self.assert_ends(server, 4 if moment == "request" else 3)
             self.assertLess(server.ended_at - began, patience(5), moment)
 
+    def test_half_an_upload_is_a_loss_once_the_command_has_been_asked(self):
+        for size, code, cut in ((1000, 0, (0, 1)), (1 << 20, 3, (1, 0))):
+            server = self.wrap("--shutdown-timeout", "1s")
+            with Client(server.port) as client:
+                client.send(b"POST / HTTP/1.1\r\nHost: a\r\n"
+                            b"Content-Length: %d\r\n\r\nhalf" % size)
+                wait_until(lambda: server.metrics(server.admin_port)["requests_in_flight"] > 0, 10,
+                           "it has come")
+                server.terminate()
+                audit = self.assert_ends(server, code)
+            self.assertEqual((audit["requests_cut"], audit["partial_cut"]), cut)
+
     def test_a_command_that_is_stopped_is_killed_in_time(self):
         server = self.wrap("--stop-timeout", "500ms", "--shutdown-timeout", "1s")
         pid = int(re.search(r"as process (\d+)", server.wait_for("as process")["message"])[1])

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "captured.h"
+#include "server/audit.h"
 #include "wire.h"
 
 using namespace lastcall;
@@ -320,6 +321,41 @@ TEST_CASE("at the deadline a request half received is cut and named; what comes 
   CHECK(wire.count("requests_cut") == 1);
   CHECK(wire.count("requests_received") == 1);
   CHECK(log.count("cut: POST /in from ") == 1);
+}
+
+TEST_CASE("at the deadline half a request that its handler was given nothing of is no loss") {
+  const auto gathers = [](Request& request, Response&) -> Task<> {
+    (void)co_await request.gather(1000);
+  };
+  const auto reads_all = [](Request& request, Response&) -> Task<> {
+    (void)co_await request.read_all();
+  };
+  for (const Handler& handler : {Handler(gathers), Handler(reads_all)}) {
+    Wire wire({}, {.window = 0, .timeout = 500});
+    (void)take(wire, handler);
+    const int socket = wire.connect();
+    wire.send(socket, with_length(500) + "abc");
+    wire.signal(SIGTERM);
+    wire.pass(1000);
+    CHECK(wire.count("requests_cut") == 0);
+    CHECK(wire.count("partial_cut") == 1);
+    CHECK(wire.count("requests_undelivered") == 1);
+    CHECK(exit_code(wire.process) == 0);
+  }
+}
+
+TEST_CASE("at the deadline half a request is a loss once an answer to it has begun") {
+  Wire wire({}, {.window = 0, .timeout = 500});
+  (void)take(wire, [](Request& request, Response& response) -> Task<> {
+    [[maybe_unused]] const ResponseBody body = co_await response.begin();
+    (void)co_await request.read_all();
+  });
+  const int socket = wire.connect();
+  wire.send(socket, with_length(500) + "abc");
+  wire.signal(SIGTERM);
+  wire.pass(1000);
+  CHECK(wire.count("requests_cut") == 1);
+  CHECK(wire.count("partial_cut") == 0);
 }
 
 TEST_CASE("an upload that is under way when the signal comes is finished") {
