@@ -104,17 +104,6 @@ def sample(result: Result) -> str:
 def as_object(result: Result) -> dict:
     return {
         "cpus": vars(result.pair),
-        "rows": [
-            {
-                "load": row.load.name,
-                "proxy": name,
-                "cpu_us_per_request": row.cpu_us(name),
-                "requests_per_second": row.per_second(name),
-                "user_share": row.user_share(name),
-                "turns": [vars(turn) for turn in turns],
-            }
-            for row in result.rows
-            for name, turns in row.turns.items()
-        ],
+        "rows": [row.as_object(name) for row in result.rows for name in row.turns],
         "latency_ms": result.latencies.ms,
     }

@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from subprocess import PIPE
 
@@ -15,7 +16,7 @@ from harness.program import Program
 
 from . import cpus, rounds, servers
 from .options import parse
-from .table import RATIO_MAX, Result, as_object, compact, judged_of, report, sample
+from .table import RATIO_MAX, Result, as_object, compact, judged_ratios, report, sample
 from .wrk import LOADS, Wrk
 
 PROGRAM = Program("throughput")
@@ -61,12 +62,15 @@ def measure_all(chosen: argparse.Namespace) -> Result:
         def measure(load, count: int) -> rounds.Row:
             return rounds.measure(wrk, started, load, count, chosen.seconds, say)
 
-        rows = [measure(load, chosen.rounds) for load in LOADS]
-        retried = not chosen.quick and bool(too_much(rows[0]))
-        if retried:
-            say(f"{', '.join(too_much(rows[0]))}: once more, twice the rounds")
-            rows[0] = measure(LOADS[0], 2 * chosen.rounds)
-        return Result(pair, rows, costs, retried)
+        loads = [load for load in LOADS if not chosen.row or load.name in chosen.row]
+        result = Result(pair, [measure(load, chosen.rounds) for load in loads], costs, False)
+        failed = [] if chosen.quick else too_much(result)
+        if failed:
+            say(f"{', '.join(failed)}: once more, twice the rounds")
+            again = measure(result.judged.load, 2 * chosen.rounds)
+            rows = [again if row is result.judged else row for row in result.rows]
+            result = replace(result, rows=rows, retried=True)
+        return result
 
 
 def request_costs(children: Children, build_dir: Path, quick: bool) -> list[dict]:
@@ -79,25 +83,24 @@ def request_costs(children: Children, build_dir: Path, quick: bool) -> list[dict
 
 
 def verdict(result: Result, quick: bool) -> int:
-    failures = [] if quick else too_much(result.judged)
+    failures = [] if quick else too_much(result)
     failures += [
         f"{cost['load']}: {cost['allocations']:,} heap allocations, not 0"
         for cost in result.costs
         if cost["allocations"]
     ]
-    judged = (
-        f"{name} {result.judged.ratio(name):.3f} of its floor, at most {RATIO_MAX}"
-        for name in judged_of(result.judged)
+    judged = [] if quick else judged_ratios(result).items()
+    told = "; ".join(
+        f"{name} {ratio:.3f} of its floor, at most {RATIO_MAX}" for name, ratio in judged
     )
-    told = "nothing judged" if quick else "; ".join(judged)
-    return program.verdict(failures, f"no heap allocation; {told}")
+    return program.verdict(failures, f"no heap allocation; {told or 'nothing judged'}")
 
 
-def too_much(row: rounds.Row) -> list[str]:
+def too_much(result: Result) -> list[str]:
     return [
-        f"{row.load.title}: {name} takes {row.ratio(name):.3f} of its floor, over {RATIO_MAX}"
-        for name in judged_of(row)
-        if row.ratio(name) > RATIO_MAX
+        f"{result.judged.load.title}: {name} takes {ratio:.3f} of its floor, over {RATIO_MAX}"
+        for name, ratio in judged_ratios(result).items()
+        if ratio > RATIO_MAX
     ]
 
 

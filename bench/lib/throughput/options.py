@@ -4,6 +4,8 @@ import argparse
 
 from harness import options, values
 
+from .wrk import LOADS
+
 ROUNDS, SECONDS = 7, 2
 QUICK_ROUNDS, QUICK_SECONDS = 1, 1
 
@@ -11,10 +13,13 @@ DESCRIPTION = """\
 What a request costs: CPU time of lastcall against the floor, which is what the kernel costs; by
 io_uring and by epoll, each against a floor of its own.
 
-    bench/throughput            all loads: about five minutes
-    bench/throughput --quick    one short round of each: within a minute, and nothing is judged
+    bench/throughput                all loads: about eight minutes
+    bench/throughput --row many     one of them, by its name: several may be given
+    bench/throughput --quick        one short round of each: within two minutes, and nothing is
+                                    judged
 
-The floor (bench/floor.cc) answers every request with the same bytes and understands none of them.
+The floor (bench/floor.cc) answers every request with the same bytes and understands none of them;
+the floor with llhttp lets that find where they end, and discards what it finds besides.
 The server has one CPU and wrk another; the servers take turns, and the median of the ratios within
 each round counts. After that, user time per request without a kernel (bench/request_cost.cc). The
 tables go to stdout, progress to stderr.
@@ -24,14 +29,18 @@ tables go to stdout, progress to stderr.
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser = options.Parser("throughput", DESCRIPTION)
     add_turns(parser)
+    names = [load.name for load in LOADS]
+    parser.add_argument(
+        "--row", action="append", choices=names, help=f"only this: {', '.join(names)} (all)"
+    )
     parser.add_io("only lastcall by this, and its floor (both)")
     parser.add_json()
     parser.add_write()
     parser.add_build_dir(", which should be a release build")
     chosen = parser.parse_args(argv)
     parser.check_write(chosen)
-    if chosen.write and chosen.io:
-        parser.error("what is written down has both: --write goes without --io")
+    if chosen.write and (chosen.io or chosen.row):
+        parser.error("what is written down has all: --write goes without --io and --row")
     return with_turns(chosen)
 
 

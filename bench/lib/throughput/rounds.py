@@ -59,6 +59,16 @@ class Row:
     def ratio(self, server: str, to: str = "") -> float:
         return statistics.median(self.ratios(server, to))
 
+    def as_object(self, server: str) -> dict:
+        return {
+            "load": self.load.name,
+            "server": server,
+            "cpu_us_per_request": self.cpu_us(server),
+            "user_share": self.user_share(server),
+            "requests_per_second": self.per_second(server),
+            "turns": [vars(turn) for turn in self.turns[server]],
+        }
+
 
 def measure(
     wrk: Wrk,

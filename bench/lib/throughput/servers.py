@@ -10,7 +10,7 @@ from harness.network import LOOPBACK, free_ports
 from harness.polls import polls
 from harness.processes import Child, Children, HarnessError
 
-FLOOR, LASTCALL, NGINX = "floor", "lastcall", "nginx"
+FLOOR, PARSING_FLOOR, LASTCALL, NGINX = "floor", "floor + llhttp", "lastcall", "nginx"
 EPOLL_FLOOR, EPOLL = "epoll floor", "lastcall by epoll"
 FLOORS = {EPOLL: EPOLL_FLOOR}  # of who has one of its own
 SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"  # not on the PATH of an ordinary user
@@ -85,18 +85,19 @@ def start_all(
     """The floors, and lastcall by either engine or by this one; then the peers that there are."""
     nginx = find_nginx()
     floor = str(build_dir / "floor")
-    ports = free_ports(5)
+    names = (FLOOR, PARSING_FLOOR, LASTCALL, EPOLL_FLOOR, EPOLL, NGINX)
+    port_of = dict(zip(names, free_ports(len(names)), strict=True))
     commands = {}
     if engine != "epoll":
-        commands[FLOOR] = [floor, str(ports[0])]
-        commands[LASTCALL] = _lastcall(build_dir, ports[1], "io_uring")
+        commands[FLOOR] = [floor, str(port_of[FLOOR])]
+        commands[PARSING_FLOOR] = [floor, "--parse", str(port_of[PARSING_FLOOR])]
+        commands[LASTCALL] = _lastcall(build_dir, port_of[LASTCALL], "io_uring")
     if engine != "io_uring":
-        commands[EPOLL_FLOOR] = [floor, "--epoll", str(ports[2])]
-        commands[EPOLL] = _lastcall(build_dir, ports[3], "epoll")
+        commands[EPOLL_FLOOR] = [floor, "--epoll", str(port_of[EPOLL_FLOOR])]
+        commands[EPOLL] = _lastcall(build_dir, port_of[EPOLL], "epoll")
     if nginx and engine != "epoll":  # whose floor is the first
-        hello = NGINX_HELLO.format(address=LOOPBACK, port=ports[4])
+        hello = NGINX_HELLO.format(address=LOOPBACK, port=port_of[NGINX])
         commands[NGINX] = nginx_command(nginx, folder, hello)
-    port_of = dict(zip((FLOOR, LASTCALL, EPOLL_FLOOR, EPOLL, NGINX), ports, strict=True))
     servers = [
         start(children, name, port_of[name], cpu, argv) for name, argv in commands.items()
     ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from harness.table import align, bold, markdown
 
 from . import cpus, rounds
-from .servers import EPOLL, EPOLL_FLOOR, FLOOR, LASTCALL
+from .servers import EPOLL, EPOLL_FLOOR, FLOOR, LASTCALL, PARSING_FLOOR
 from .wrk import LOADS
 
 RATIO_MAX = 1.15  # of its floor
@@ -22,8 +22,9 @@ class Result:
     retried: bool
 
     @property
-    def judged(self) -> rounds.Row:
-        return next(row for row in self.rows if row.load.name == JUDGED)
+    def judged(self) -> rounds.Row | None:
+        """None where it was not asked for."""
+        return next((row for row in self.rows if row.load.name == JUDGED), None)
 
 
 def judged_of(row: rounds.Row) -> list[str]:
@@ -31,16 +32,22 @@ def judged_of(row: rounds.Row) -> list[str]:
     return [name for name in (LASTCALL, EPOLL) if name in row.turns]
 
 
+def judged_ratios(result: Result) -> dict[str, float]:
+    row = result.judged
+    return {name: row.ratio(name) for name in judged_of(row)} if row else {}
+
+
 def report(result: Result) -> None:
     print(align([HEAD, *(cells(row, name) for row in result.rows for name in row.turns)]))
-    row = result.judged
-    print(f"Request: GET / with a Host field, {row.request_bytes} bytes; {result.pair.describe()}.")
-    for name in judged_of(row):
-        spread = row.ratios(name)
-        print(
-            f"{row.load.title}: {name} takes {row.ratio(name):.3f} of its floor's CPU time"
-            f" (median of {len(spread)} rounds, {min(spread):.3f} to {max(spread):.3f})."
-        )
+    sizes = ", ".join(f"{row.request_bytes} ({row.load.title})" for row in result.rows)
+    print(f"Request: GET /, bytes: {sizes}; {result.pair.describe()}.")
+    for row in result.rows:
+        for name in judged_of(row):
+            spread = row.ratios(name)
+            print(
+                f"{row.load.title}: {name} takes {row.ratio(name):.3f} of its floor's CPU time"
+                f" (median of {len(spread)} rounds, {min(spread):.3f} to {max(spread):.3f})."
+            )
     print("\nUser time of a request over an Io in memory, 64 clients:\n")
     print(align([COST_HEAD, *map(cost_cells, result.costs)]))
 
@@ -65,10 +72,14 @@ def cost_cells(cost: dict) -> list[str]:
 def compact(result: Result) -> str:
     """Markdown: CPU time beside the floor's, then user time beside the first request's."""
     servers = [name for name in result.judged.turns if name not in (FLOOR, EPOLL_FLOOR)]
-    lines = [["CPU per request, of its floor's", *servers, "by epoll, of by io_uring"]]
+    beside = {
+        "lastcall, of floor + llhttp": (LASTCALL, PARSING_FLOOR),
+        "by epoll, of by io_uring": (EPOLL, LASTCALL),
+    }
+    lines = [["CPU per request, of its floor's", *servers, *beside]]
     for row in result.rows:
-        cells = [*(spread(row, name) for name in servers), spread(row, EPOLL, LASTCALL)]
-        lines.append([row.load.title, *cells])
+        cells = [spread(row, name) for name in servers]
+        lines.append([row.load.title, *cells, *(spread(row, *pair) for pair in beside.values())])
     first = result.costs[0]["ns_per_request"]
     costs = [["user time per request", "of the first", "heap allocations"]]
     for cost in result.costs:
@@ -86,11 +97,11 @@ def spread(row: rounds.Row, server: str, to: str = "") -> str:
 
 
 def sample(result: Result) -> str:
-    row = result.judged
-    turns = next(iter(row.turns.values()))
+    turns = next(iter(result.rows[0].turns.values()))
+    sizes = sorted({row.request_bytes for row in result.rows})
     return (
         f"Medians of {len(turns)} rounds of {turns[0].seconds} s, in brackets the least and the"
-        f" most; `GET /`, {row.request_bytes} bytes; {result.pair.describe()}."
+        f" most; `GET /`, {' or '.join(map(str, sizes))} bytes; {result.pair.describe()}."
     )
 
 
@@ -98,25 +109,20 @@ def as_object(result: Result) -> dict:
     return {
         "cpus": vars(result.pair),
         "retried": result.retried,
-        "judged": {name: result.judged.ratio(name) for name in judged_of(result.judged)},
+        "judged": judged_ratios(result),
         "ratio_max": RATIO_MAX,
         "rows": [
             {
-                "load": row.load.name,
+                **row.as_object(name),
                 "title": row.load.title,
                 "request_bytes": row.request_bytes,
                 "connections": row.load.connections,
                 "pipelined": row.load.pipelined,
-                "server": name,
-                "cpu_us_per_request": row.cpu_us(name),
                 "ratio_to_floor": row.ratio(name),
                 "ratios": row.ratios(name),
-                "user_share": row.user_share(name),
-                "requests_per_second": row.per_second(name),
-                "turns": [vars(turn) for turn in turns],
             }
             for row in result.rows
-            for name, turns in row.turns.items()
+            for name in row.turns
         ],
         "request_cost": result.costs,
     }
