@@ -21,7 +21,7 @@ void IncomingBody::begin_tunnel() {
   exchange_.forget_content();
   exchange_.let_body_be_read();
   state_ = State::receiving;
-  collecting_ = given_ = ended_ = false;
+  collecting_ = ended_ = false;
 }
 
 void IncomingBody::complete() {
@@ -42,7 +42,7 @@ void IncomingBody::clear() {
   state_ = State::whole;
   status_ = 0;
   gathers_ = 0;
-  wanted_ = collecting_ = given_ = ended_ = false;
+  wanted_ = collecting_ = gathering_ = ended_ = false;
   reading_.clear();
 }
 
@@ -63,7 +63,6 @@ Task<std::optional<std::string_view>> IncomingBody::read() {
     }
     if (!exchange_.body.bytes().empty()) {
       exchange_.give_content(reading_);
-      given_ = true;
       want();  // there is room again
       co_return reading_.bytes();
     }
@@ -102,7 +101,9 @@ Task<bool> IncomingBody::gather(std::size_t bytes) {
     if (state_ != State::receiving) co_return true;
     if (exchange_.body.bytes().size() > bytes) co_return false;
     want();
+    gathering_ = true;
     co_await bell_.wait();
+    gathering_ = false;
   }
 }
 

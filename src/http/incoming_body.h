@@ -41,10 +41,8 @@ class IncomingBody {
   [[nodiscard]] State state() const { return state_; }
   // Somebody reads: a client that waits for `100 Continue` is to have it.
   [[nodiscard]] bool is_wanted() const { return wanted_; }
-  // Its handler waits for it, and has been given nothing of it.
-  [[nodiscard]] bool is_waited_for() const {
-    return state_ == State::receiving && !given_ && bell_.is_awaited();
-  }
+  // It has not all come, and its handler does nothing with it before (`Request::gather`).
+  [[nodiscard]] bool is_gathered() const { return state_ == State::receiving && gathering_; }
   [[nodiscard]] bool is_used() const { return state_ != State::whole || collecting_ || ended_; }
   void clear();
 
@@ -66,8 +64,8 @@ class IncomingBody {
   std::size_t gathers_ = 0;  // so much is held at least, before anybody reads
   bool wanted_ = false;
   bool collecting_ = false;  // for `read_all`
-  bool given_ = false;       // some of it, by `read`
-  bool ended_ = false;       // `read` has given the last of it
+  bool gathering_ = false;
+  bool ended_ = false;  // `read` has given the last of it
 };
 
 }  // namespace lastcall

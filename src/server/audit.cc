@@ -201,15 +201,13 @@ constexpr AuditField fields[] = {
      last_arrival},
     {"requests_received", "complete requests", {}, "requests_received"},
     {"probes_received", "of these: from probes and scrapers", {}, "probes_received"},
-    {"requests_answered", "sent in full. Less than received, nothing cut: clients hung up",
+    {"requests_answered", "sent in full. Less than received, nothing cut: `requests_undelivered`",
      [](const Process& process, Audit& audit) {
        return number(audit, process.sum("requests_answered") - process.sum("answers_unread"));
      }},
     {"requests_undelivered",
      "the client had gone, or reset the connection, before its kernel had acknowledged the answer, "
-     "which it may have read; or its handler still waited for the first piece of its content at "
-     "the "
-     "deadline (`partial_cut`); not ours",
+     "which it may have read; or it had sent only half (`partial_cut`); not ours",
      {},
      "requests_undelivered"},
     {"answers_broken_off",
@@ -237,7 +235,7 @@ constexpr AuditField fields[] = {
      {},
      "tunnels_cut"},
     {"partial_cut",
-     "clients that had sent half a request when the time was over, and nobody had begun with it",
+     "clients that had sent half a request when the time was over, and nothing was begun with it",
      {},
      "partial_cut"},
     {"queue_lost", "**lost**: connected, and never accepted",

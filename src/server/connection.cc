@@ -523,6 +523,7 @@ void Connection::check_invariants() const {
   DCHECK(receive_ != Receive::paused || state_ == State::closing ||
          spill_.size() >= limits::spill_bytes_tight / 2);
   DCHECK((cut_ == Cut::no) || state_ == State::closing);
+  DCHECK(!half_ || (cut_ == Cut::counting && exchange_ != nullptr));
   DCHECK(!eof_ || state_ != State::open || send_in_flight_);
   DCHECK(state_ == State::closing || deadline() == never || timer_.armed());
   switch (state_) {
@@ -555,8 +556,8 @@ void Connection::name_cut() {
                  request.method_name(), target, worker_.io().peer(fd_), age,
                  exchange_->out.written());
   } else {
-    log::warning("cut: {} {} from {}, {} ms after it began", request.method_name(), target,
-                 worker_.io().peer(fd_), age);
+    log::warning("cut: {} {} from {}, {} ms after it began{}", request.method_name(), target,
+                 worker_.io().peer(fd_), age, half_ ? ", half received" : "");
   }
 }
 

@@ -229,7 +229,7 @@ class Connection {
   void close_join();
   void start_cut(Cut how);
   void begin_cut();
-  void count_cut();
+  void count_half(bool has_come);
   void cut_bytes(std::string_view bytes);
   void cut_unread();
   void count_unseen();  // one request at least, for which there was no memory
@@ -299,6 +299,7 @@ class Connection {
   std::uint64_t acked_ = 0;     // at the last look at a slow reader
   std::uint32_t cut_requests_ = 0;  // of those behind the one that was handled
   bool cut_unnamed_ = false;        // some of what was cut has no line in the log
+  bool half_ = false;               // what its handler had was cut while it was gathered
   std::size_t rest_from_ = 0;       // of its content: what had come when it was answered
   Ms held_back_at_ = 0;             // since when its handler has not read; 0: it has
   float close_draw_ = 0;            // where in the ramp this connection is told to close

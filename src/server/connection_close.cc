@@ -294,6 +294,7 @@ void Connection::cut() {
   if (worker_.io().gone(fd_)) {
     on_gone();
   } else {
+    half_ = state_ == State::handling && exchange_->in.is_gathered();
     begin_cut();
   }
   proceed();
@@ -315,10 +316,17 @@ void Connection::begin_cut() {
     worker_.metrics().add("closes_unheard");
   start_cut(discards ? Cut::discarding : Cut::counting);
   if (state_ == State::handling || state_ == State::handled) {
+    name_cut();
     if (is_tunnel()) spill_.clear();  // no requests
-    count_cut();
-    if (is_told_to_be_last()) cut_ = Cut::discarding;
+    if (!half_) {
+      const bool answered = tunnel_is_known();
+      if (answered) worker_.metrics().add("tunnels_cut");
+      worker_.metrics().add(answered ? Metric("requests_answered") : Metric("requests_cut"));
+      worker_.metrics().subtract("requests_in_flight");
+      if (is_told_to_be_last()) cut_ = Cut::discarding;
+    }
     drop_handled();
+    if (half_ && exchange_ == nullptr) count_half(true);  // nobody looks for the rest
   }
   parser_.discard_content();
   cut_bytes(spill_.bytes());
@@ -326,22 +334,12 @@ void Connection::begin_cut() {
   close();
 }
 
-// The request that a handler has. One that has not come in full is no loss of ours, as long as its
-// handler was given nothing of it and has answered nothing.
-void Connection::count_cut() {
-  Metrics& metrics = worker_.metrics();
-  metrics.subtract("requests_in_flight");
-  if (tunnel_is_known()) {
-    name_cut();
-    metrics.add("tunnels_cut");
-    metrics.add("requests_answered");
-  } else if (exchange_->in.is_waited_for() && !exchange_->out.begun()) {
-    metrics.add("partial_cut");
-    metrics.add("requests_undelivered");
-  } else {
-    name_cut();
-    metrics.add("requests_cut");
-  }
+// Of a request that nothing was begun with, and of which all has come after all, or has not.
+void Connection::count_half(bool has_come) {
+  half_ = false;
+  worker_.metrics().subtract("requests_in_flight");
+  if (!has_come) worker_.metrics().add("partial_cut");
+  worker_.metrics().add(has_come ? Metric("requests_cut") : Metric("requests_undelivered"));
 }
 
 // Of the request that a handler has: has its client, or the head of its answer, said close?
@@ -394,6 +392,10 @@ void Connection::cut_bytes(std::string_view bytes) {
       case Parser::Result::complete: break;
     }
     if (exchange_->answered) {
+      if (half_) {
+        count_half(true);
+        if (!parser_.keep_alive()) cut_ = Cut::discarding;
+      }
       release_exchange();
       continue;
     }
@@ -429,6 +431,7 @@ void Connection::cut_received() {
 
 void Connection::end_cut() {
   DCHECK(operations() == 0 && cut_ != Cut::no);
+  if (half_) count_half(false);
   if (exchange_ != nullptr && !exchange_->answered) worker_.metrics().add("partial_cut");
   release_exchange();
   if (door_->admin) return;

@@ -358,12 +358,13 @@ class TheEnd(WrappedTestCase):
             self.assertLess(server.ended_at - began, patience(5), moment)
 
     def test_half_an_upload_is_a_loss_once_the_command_has_been_asked(self):
-        for size, code, cut in ((1000, 0, (0, 1)), (1 << 20, 3, (1, 0))):
+        for size, sent, code, cut in ((1000, b"half", 0, (0, 1)), (1 << 20, b"half", 3, (1, 0)),
+                                      (1 << 20, b"", 3, (1, 0))):
             server = self.wrap("--shutdown-timeout", "1s")
             with Client(server.port) as client:
                 client.send(b"POST / HTTP/1.1\r\nHost: a\r\n"
-                            b"Content-Length: %d\r\n\r\nhalf" % size)
-                wait_until(lambda: server.metrics(server.admin_port)["requests_in_flight"] > 0, 10,
+                            b"Content-Length: %d\r\n\r\n%s" % (size, sent))
+                wait_until(lambda: server.metrics(server.admin_port)["handlers_waiting"] > 0, 10,
                            "it has come")
                 server.terminate()
                 audit = self.assert_ends(server, code)

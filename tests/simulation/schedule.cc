@@ -104,6 +104,7 @@ Handler gather(Streaming& seen) {
 
 Handler collect(Streaming& seen) {
   return [&seen](Request& request, Response& response) -> Task<> {
+    (void)co_await request.gather(50'000);
     co_await rest(request);
     const std::string_view all = co_await request.read_all();
     seen.cut_taken_for_whole |= !is_whole(all);

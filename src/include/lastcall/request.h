@@ -91,11 +91,11 @@ class Request {
   // last, which is told only of a content that was complete. Waits for the client, who waits for
   // whoever reads slowly: a bounded amount is held here. A client that waits for `100
   // Continue` gets it with the first call. Throws `Incomplete` where the rest never comes, and
-  // `Canceled` once the drain's deadline has passed; a loss (exit code 3) only if a piece had been
-  // given before, or an answer begun. In a coroutine only.
+  // `Canceled` once the drain's deadline has passed. In a coroutine only.
   [[nodiscard]] Task<std::optional<std::string_view>> read();
   // Has all of it come? Waits for that, or until more than `bytes` are here that nobody has read;
-  // `read` gives them. Throws as `read`.
+  // `read` gives them. Throws as `read`. For a handler that has done nothing before: the half of a
+  // request that is cut here at the drain's deadline is no loss, and changes no exit code.
   [[nodiscard]] Task<bool> gather(std::size_t bytes);
   // All that has not been read yet, at once, at most the limit of the route (`max_body_bytes`):
   // beyond that `Incomplete` is thrown, for a 413; otherwise likewise.

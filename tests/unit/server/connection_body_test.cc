@@ -323,39 +323,75 @@ TEST_CASE("at the deadline a request half received is cut and named; what comes 
   CHECK(log.count("cut: POST /in from ") == 1);
 }
 
-TEST_CASE("at the deadline half a request that its handler was given nothing of is no loss") {
-  const auto gathers = [](Request& request, Response&) -> Task<> {
-    (void)co_await request.gather(1000);
-  };
-  const auto reads_all = [](Request& request, Response&) -> Task<> {
+namespace {
+
+// A handler that gathers, and 500 bytes of content asked for, of which three have come.
+struct Gathering {
+  explicit Gathering(std::string_view fields = "") : wire({}, {.window = 0, .timeout = 500}) {
+    (void)take(wire, [](Request& request, Response& response) -> Task<> {
+      (void)co_await request.gather(1000);
+      response.body("all");
+    });
+    socket = wire.connect();
+    wire.send(socket, with_length(500, fields) + "abc");
+    wire.signal(SIGTERM);
+    wire.pass(400);
+    CHECK_FALSE(wire.worker.stopped());
+  }
+
+  Captured log;
+  Wire wire;
+  int socket = -1;
+};
+
+}  // namespace
+
+TEST_CASE("at the deadline half a request that is only gathered is named, and no loss") {
+  Gathering half;
+  half.wire.pass(600);
+  CHECK(half.wire.worker.stopped());
+  CHECK(half.wire.count("requests_cut") == 0);
+  CHECK(half.wire.count("partial_cut") == 1);
+  CHECK(half.wire.count("requests_undelivered") == 1);
+  CHECK(exit_code(half.wire.process) == 0);
+  CHECK(half.log.count("cut: POST /in from ") == 1);
+  CHECK(half.log.count(" ms after it began, half received") == 1);
+}
+
+TEST_CASE("it is a loss when the rest of it, and what is behind, was there at the cut") {
+  for (const std::string_view fields : {"", "Connection: close\r\n"}) {
+    Gathering half(fields);
+    half.wire.kernel.now += 200;
+    half.wire.kernel.faults.no_buffers = 1;
+    half.wire.send(half.socket, std::string(497, 'd') + std::string(hello));
+    half.wire.pass(600);
+    CHECK(half.wire.worker.stopped());
+    CHECK(half.wire.count("requests_cut") == (fields.empty() ? 2 : 1));
+    CHECK(half.wire.count("partial_cut") == 0);
+    CHECK(exit_code(half.wire.process) == 3);
+  }
+}
+
+TEST_CASE(
+    "at the deadline a content that its handler reads is a loss before its first piece, too") {
+  const auto reads = [](Request& request, Response&) -> Task<> {
     (void)co_await request.read_all();
   };
-  for (const Handler& handler : {Handler(gathers), Handler(reads_all)}) {
+  const auto gathers_then_reads = [](Request& request, Response&) -> Task<> {
+    (void)co_await request.gather(2);
+    while (co_await request.read()) {
+    }
+  };
+  for (const Handler& handler : {Handler(reads), Handler(gathers_then_reads)}) {
     Wire wire({}, {.window = 0, .timeout = 500});
     (void)take(wire, handler);
     const int socket = wire.connect();
     wire.send(socket, with_length(500) + "abc");
     wire.signal(SIGTERM);
     wire.pass(1000);
-    CHECK(wire.count("requests_cut") == 0);
-    CHECK(wire.count("partial_cut") == 1);
-    CHECK(wire.count("requests_undelivered") == 1);
-    CHECK(exit_code(wire.process) == 0);
+    CHECK(wire.count("requests_cut") == 1);
+    CHECK(wire.count("partial_cut") == 0);
   }
-}
-
-TEST_CASE("at the deadline half a request is a loss once an answer to it has begun") {
-  Wire wire({}, {.window = 0, .timeout = 500});
-  (void)take(wire, [](Request& request, Response& response) -> Task<> {
-    [[maybe_unused]] const ResponseBody body = co_await response.begin();
-    (void)co_await request.read_all();
-  });
-  const int socket = wire.connect();
-  wire.send(socket, with_length(500) + "abc");
-  wire.signal(SIGTERM);
-  wire.pass(1000);
-  CHECK(wire.count("requests_cut") == 1);
-  CHECK(wire.count("partial_cut") == 0);
 }
 
 TEST_CASE("an upload that is under way when the signal comes is finished") {
