@@ -100,6 +100,7 @@ def compile_into(folder: Path, flags: list[str]) -> list[Path]:
 def cross_file(sysroot: Path) -> str:
     usr = sysroot / "usr"
     return f"""[binaries]
+c = '{TRIPLET}-gcc'
 cpp = '{TRIPLET}-g++'
 ar = '{TRIPLET}-ar'
 strip = '{TRIPLET}-strip'

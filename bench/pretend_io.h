@@ -1,0 +1,204 @@
+// A kernel that nobody has to call, under lastcall's `Io`: for bench/request_cost.cc, which
+// measures over it, and bench/train.cc, whose counts the compiler uses.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/check.h"
+#include "base/limits.h"
+#include "io/io.h"
+
+namespace lastcall {
+
+inline std::int64_t nanoseconds(clockid_t clock) {
+  std::timespec time{};
+  clock_gettime(clock, &time);
+  return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
+// Each client's batch comes in as many buffers as it needs, all in one harvest; the next batch
+// comes when everything sent has made up the answers to this one. Buffers go round in a ring, as
+// the kernel's do: the cache sees all of them.
+class PretendIo final : public Io {
+ public:
+  enum class Clock : std::uint8_t {
+    real,
+    stepped,  // the same in every run: time goes by with each harvest
+  };
+  static constexpr int first_fd = 1000;  // none is behind it: nobody may use it in a system call
+
+  PretendIo(std::string_view batch, std::size_t clients, Clock clock = Clock::real)
+      : batch_(batch), clients_(clients), clock_(clock) {
+    for (std::size_t i = 0; i < limits::receive_buffers; ++i) free_[i] = std::uint16_t(i);
+    completions_.reserve(8 * limits::receive_buffers);
+    // Buffer i always carries piece i modulo the number of pieces.
+    for (std::size_t i = 0; i < limits::receive_buffers; ++i) {
+      const std::string_view bytes = piece(i % pieces());
+      std::memcpy(&memory_[i * limits::receive_buffer_bytes], bytes.data(), bytes.size());
+    }
+    CHECK(limits::receive_buffers % pieces() == 0);
+    CHECK(clients * pieces() <= limits::receive_buffers);
+  }
+
+  // Of the answers to one batch; before it is told, each client sends one batch only.
+  void answer_bytes(std::size_t bytes) {
+    for (Client& client : clients_) client.unanswered = 0;
+    batch_answer_bytes_ = bytes;
+  }
+  [[nodiscard]] std::uint64_t batches() const { return batches_; }
+  [[nodiscard]] std::uint64_t bytes_sent() const { return bytes_sent_; }
+  [[nodiscard]] std::uint64_t sends() const { return sends_; }
+  [[nodiscard]] std::string_view last_sent() const { return last_sent_; }
+
+  void reserve(std::size_t) override {}
+  void submit_accept(int, Ticket ticket, bool) override { accept_ = ticket, accepting_ = true; }
+  void submit_recv(int socket, Ticket ticket, bool) override {
+    client_of(socket).recv = ticket;
+    client_of(socket).receiving = true;
+  }
+  void submit_send(int socket, std::string_view bytes, Ticket ticket) override {
+    Client& client = client_of(socket);
+    client.send = ticket;
+    client.sending = bytes.size();
+    last_sent_ = bytes;
+    ++sends_;
+    bytes_sent_ += bytes.size();
+  }
+  void submit_send_file(int, FilePiece&, Ticket) override { std::abort(); }
+  void submit_read(int, std::span<std::byte>, Ticket) override {}
+  void submit_connect(int, const sockaddr*, socklen_t, Ticket) override {}
+  void submit_poll(int, unsigned, Ticket) override {}
+  void submit_write(int, std::string_view, std::uint64_t, Ticket) override {}
+  void submit_sync(int, Ticket) override {}
+  void submit_cancel(int, Ticket) override {}
+
+  std::span<const Completion> harvest(Ms) override {
+    completions_.clear();
+    ++harvests_;
+    if (accepting_ && accepted_ < clients_.size()) accept_all();
+    for (Client& client : clients_) {
+      if (client.sending > 0) complete_send(client);
+      if (client.receiving && client.unanswered == 0) complete_recv(client);
+    }
+    return completions_;
+  }
+  [[nodiscard]] std::size_t operations() const override { return 0; }
+  [[nodiscard]] std::size_t cancels() const override { return 0; }
+
+  [[nodiscard]] std::string_view lent(std::uint16_t buffer, std::size_t bytes) const override {
+    return {&memory_[buffer * limits::receive_buffer_bytes], bytes};
+  }
+  void give_back(std::uint16_t buffer) override { free_[given_back_++ % free_.size()] = buffer; }
+  [[nodiscard]] std::size_t buffers_lent() const override {
+    return lent_ - (given_back_ - free_.size());
+  }
+
+  // The real ones, whose cost is lastcall's.
+  Ms now() override {
+    if (clock_ == Clock::stepped) return 1'000'000 + static_cast<Ms>(harvests_ / harvests_per_ms);
+    return nanoseconds(CLOCK_MONOTONIC) / 1'000'000;
+  }
+  std::int64_t wall_seconds() override {
+    if (clock_ == Clock::stepped) return 1'000'000'000 + now() / 1000;
+    return nanoseconds(CLOCK_REALTIME_COARSE) / 1'000'000'000;
+  }
+
+  int accept_now(int) override { return -EAGAIN; }
+  int open_socket(int) override { return -EMFILE; }
+  void shut_send(int) override {}
+  void shut_both(int) override {}
+  void reset(int) override {}
+  void set_close_resets(int, bool) override {}
+  void close(int) override {}
+  std::size_t bytes_waiting(int) override { return 0; }
+  [[nodiscard]] bool may_have_received(Ticket) const override { return false; }
+  std::size_t receive_now(int, std::span<char>) override { return 0; }
+  std::size_t bytes_unacked(int) override { return 0; }
+  std::uint64_t bytes_acked(int) override { return 0; }
+  bool gone(int) override { return false; }
+  bool quiet(int) override { return true; }
+  void set_receive_room(int, std::size_t) override {}
+  int listen(int) override { return 0; }
+  bool met_itself(int) override { return false; }
+  int unlisten(int) override { return 0; }
+  unsigned accept_queue_length(int) override { return 0; }
+  int handshakes_half_way(std::uint16_t) override { return 0; }
+  TcpCounts tcp_counts() override { return {}; }
+  void wake(int) override {}
+  std::string peer(int) override { return "a pretend client"; }
+
+ private:
+  static constexpr std::uint64_t harvests_per_ms = 16;
+
+  struct Client {
+    Ticket recv;
+    Ticket send;
+    bool receiving = false;
+    std::size_t sending = 0;
+    std::size_t unanswered = 0;  // bytes of answers that the client still waits for
+  };
+
+  Client& client_of(int socket) { return clients_[static_cast<std::size_t>(socket - first_fd)]; }
+  [[nodiscard]] std::size_t pieces() const {
+    return (batch_.size() + limits::receive_buffer_bytes - 1) / limits::receive_buffer_bytes;
+  }
+  [[nodiscard]] std::string_view piece(std::size_t number) const {
+    return batch_.substr(number * limits::receive_buffer_bytes, limits::receive_buffer_bytes);
+  }
+
+  void accept_all() {
+    for (; accepted_ < clients_.size(); ++accepted_) {
+      completions_.push_back(
+          {.ticket = accept_, .result = first_fd + static_cast<int>(accepted_), .more = true});
+    }
+  }
+  void complete_send(Client& client) {
+    completions_.push_back({.ticket = client.send, .result = static_cast<int>(client.sending)});
+    CHECK(client.unanswered >= client.sending);
+    client.unanswered -= client.sending;
+    client.sending = 0;
+  }
+  void complete_recv(Client& client) {
+    for (std::size_t i = 0; i < pieces(); ++i) {
+      const std::uint16_t buffer = free_[lent_++ % free_.size()];
+      CHECK(buffer % pieces() == i);
+      completions_.push_back({.ticket = client.recv,
+                              .result = static_cast<int>(piece(i).size()),
+                              .more = true,
+                              .has_buffer = true,
+                              .buffer = buffer});
+    }
+    client.unanswered = batch_answer_bytes_;
+    ++batches_;
+  }
+
+  const std::string_view batch_;
+  std::vector<Client> clients_;
+  const Clock clock_;
+  std::size_t accepted_ = 0;
+  bool accepting_ = false;
+  Ticket accept_;
+  std::size_t batch_answer_bytes_ = SIZE_MAX;  // not known yet
+  std::uint64_t harvests_ = 0;
+  std::uint64_t batches_ = 0;
+  std::uint64_t sends_ = 0;
+  std::uint64_t bytes_sent_ = 0;
+  std::string_view last_sent_;
+  std::array<std::uint16_t, limits::receive_buffers> free_{};
+  std::uint64_t lent_ = 0;
+  std::uint64_t given_back_ = limits::receive_buffers;
+  std::array<char, limits::receive_buffers * limits::receive_buffer_bytes> memory_{};
+  std::vector<Completion> completions_;
+};
+
+}  // namespace lastcall
