@@ -7,6 +7,7 @@
 // Their bytes lie in the receive buffers from the start: no copy is measured, as the kernel would
 // make it. Time that the pretend Io itself takes is measured by a consumer that answers without
 // looking, in the same round, and subtracted. Heap allocations in the steady state are counted.
+// Behind these come the kinds of traffic that a release build is trained by (bench/traffic.h).
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -22,7 +23,7 @@
 
 #include <lastcall/log.h>
 
-#include "pretend_server.h"
+#include "traffic.h"
 
 namespace {
 std::atomic<std::uint64_t> allocations{0};
@@ -35,8 +36,9 @@ void* operator new(std::size_t bytes) {
   if (void* memory = std::malloc(bytes)) return memory;
   throw std::bad_alloc();
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+// Not inline: GCC 12 takes what it sees of a pair for one that does not match.
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace {
 
@@ -56,11 +58,10 @@ std::unique_ptr<PretendServer> serve(std::string_view batch) {
 // Answers without looking: what remains is the pretend Io's own time.
 class Nobody {
  public:
-  Nobody(std::string_view batch, std::size_t requests) : io(batch, clients), requests_(requests) {
+  Nobody(std::string_view batch, std::size_t count, std::string answers)
+      : io(batch, count), answers_(std::move(answers)) {
+    io.answer_bytes(answers_.size());
     io.submit_accept(PretendServer::listener_fd, {Kind::accept, 0, 0}, false);
-  }
-  void answer(std::string_view one) {
-    for (std::size_t i = 0; i < requests_; ++i) answers_ += one;
   }
   void turn() {
     for (const Completion& completion : io.harvest(0)) {
@@ -80,8 +81,7 @@ class Nobody {
   PretendIo io;
 
  private:
-  const std::size_t requests_;
-  std::string answers_;
+  const std::string answers_;
 };
 
 // ---- the measurement
@@ -128,18 +128,17 @@ std::string one_answer() {
   return std::string(server->io.last_sent());
 }
 
-void measure(const Load& load, std::size_t rounds, const std::string& answer) {
-  std::string batch;
-  for (std::size_t i = 0; i < load.pipelined; ++i) batch += load.request;
-  const std::uint64_t batches = 200'000 / load.pipelined;
-  const auto owned = serve(batch);
-  PretendServer& server = *owned;
-  Nobody nobody(batch, load.pipelined);
-  server.io.answer_bytes(answer.size() * load.pipelined);
-  nobody.io.answer_bytes(answer.size() * load.pipelined);
-  nobody.answer(answer);
-  time_requests(server, load.pipelined, batches);  // every pool and vector has grown
-  time_requests(nobody, load.pipelined, batches);
+// What is measured, and how: of a batch, how many requests there are in it.
+struct Measured {
+  const char* name;
+  std::size_t batch_bytes;
+  std::size_t requests;
+  std::uint64_t batches;
+};
+
+void measure(const Measured& what, std::size_t rounds, PretendServer& server, Nobody& nobody) {
+  time_requests(server, what.requests, what.batches);  // every pool and vector has grown
+  time_requests(nobody, what.requests, what.batches);
   std::vector<double> costs;
   std::vector<double> overheads;
   costs.reserve(rounds);
@@ -147,18 +146,37 @@ void measure(const Load& load, std::size_t rounds, const std::string& answer) {
   const std::uint64_t allocated = allocations;
   const std::uint64_t before = server.io.batches();
   for (std::size_t round = 0; round < rounds; ++round) {
-    overheads.push_back(time_requests(nobody, load.pipelined, batches));
-    costs.push_back(time_requests(server, load.pipelined, batches) - overheads.back());
+    overheads.push_back(time_requests(nobody, what.requests, what.batches));
+    costs.push_back(time_requests(server, what.requests, what.batches) - overheads.back());
   }
-  const std::uint64_t requests = (server.io.batches() - before) * load.pipelined;
+  const std::uint64_t requests = (server.io.batches() - before) * what.requests;
   fmt::print(R"({{"load":"{}","request_bytes":{},"pipelined":{},"requests":{},"rounds":{},)"
              R"("ns_per_request":{:.1f},"ns_min":{:.1f},"ns_max":{:.1f},"io_ns":{:.1f},)"
              R"("allocations":{}}})"
              "\n",
-             load.name, load.request.size(), load.pipelined, requests, rounds, median(costs),
-             *std::min_element(costs.begin(), costs.end()),
+             what.name, what.batch_bytes / what.requests, what.requests, requests, rounds,
+             median(costs), *std::min_element(costs.begin(), costs.end()),
              *std::max_element(costs.begin(), costs.end()), median(overheads),
              allocations - allocated);
+}
+
+void measure(const Load& load, std::size_t rounds, const std::string& answer) {
+  std::string batch;
+  std::string answers;
+  for (std::size_t i = 0; i < load.pipelined; ++i) batch += load.request, answers += answer;
+  const auto server = serve(batch);
+  Nobody nobody(batch, clients, answers);
+  server->io.answer_bytes(answers.size());
+  measure({load.name, batch.size(), load.pipelined, 200'000 / load.pipelined}, rounds, *server,
+          nobody);
+}
+
+void measure(const traffic::Load& load, std::size_t rounds) {
+  const std::size_t count = traffic::clients_of(load);
+  PretendServer server(load.batch, count, PretendIo::Clock::stepped);
+  const std::size_t answer_bytes = traffic::start(server, count);
+  Nobody nobody(load.batch, count, std::string(answer_bytes, 'a'));
+  measure({load.name, load.batch.size(), load.requests, load.batches}, rounds, server, nobody);
 }
 
 }  // namespace
@@ -171,6 +189,10 @@ int main(int argc, char** argv) {
   }
   log::configure(log::Format::text, log::Level::off);
   const std::string answer = one_answer();
-  for (const Load& load : loads) measure(load, static_cast<std::size_t>(rounds), answer);
+  const auto count = static_cast<std::size_t>(rounds);
+  for (const Load& load : loads) measure(load, count, answer);
+  for (const traffic::Load& load : traffic::loads()) {
+    if (!load.waits) measure(load, count);
+  }
   return 0;
 }
