@@ -13,7 +13,7 @@ DESCRIPTION = """\
 What a request costs: CPU time of lastcall against the floor, which is what the kernel costs; by
 io_uring and by epoll, each against a floor of its own.
 
-    bench/throughput                all loads: about eight minutes
+    bench/throughput                all loads: about seven minutes
     bench/throughput --row many     one of them, by its name: several may be given
     bench/throughput --quick        one short round of each: within two minutes, and nothing is
                                     judged
