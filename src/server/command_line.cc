@@ -237,7 +237,7 @@ void CommandLine::refuse(const ExitCode& exit, std::string_view why) const {
   be_any_program();
   std::string line(why);
   std::replace_if(
-      line.begin(), line.end(), [](char c) { return (c >= 0 && c < ' ') || c == 0x7f; }, ' ');
+      line.begin(), line.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; }, ' ');
   if (log_.format == "json" && log::enabled(log::Level::error)) {
     log::error("{}", line);
   } else {

@@ -116,6 +116,7 @@ pkg_config_libdir = ['{usr}/lib/{TRIPLET}/pkgconfig', '{usr}/share/pkgconfig']
 [built-in options]
 cpp_args = ['-isystem', '{usr}/include', '-isystem', '{usr}/lib/linux/uapi/arm64',
             '-B{usr}/lib/{TRIPLET}']  # where meson looks for archives
+c_link_args = ['-static']
 cpp_link_args = ['-static', '-L{usr}/lib/{TRIPLET}']
 
 [host_machine]
