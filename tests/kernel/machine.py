@@ -101,7 +101,6 @@ def compile_into(folder: Path, flags: list[str]) -> list[Path]:
 def cross_file(sysroot: Path) -> str:
     usr = sysroot / "usr"
     return f"""[binaries]
-c = '{TRIPLET}-gcc'
 cpp = '{TRIPLET}-g++'
 ar = '{TRIPLET}-ar'
 strip = '{TRIPLET}-strip'
@@ -116,7 +115,6 @@ pkg_config_libdir = ['{usr}/lib/{TRIPLET}/pkgconfig', '{usr}/share/pkgconfig']
 [built-in options]
 cpp_args = ['-isystem', '{usr}/include', '-isystem', '{usr}/lib/linux/uapi/arm64',
             '-B{usr}/lib/{TRIPLET}']  # where meson looks for archives
-c_link_args = ['-static']
 cpp_link_args = ['-static', '-L{usr}/lib/{TRIPLET}']
 
 [host_machine]
