@@ -74,6 +74,10 @@ class PretendIo final : public Io {
     ++sends_;
     bytes_sent_ += bytes.size();
   }
+  void submit_send_two(int socket, TwoPieces& pieces, Ticket ticket) override {
+    joined_.assign(pieces.first).append(pieces.second);
+    submit_send(socket, joined_, ticket);
+  }
   void submit_send_file(int, FilePiece&, Ticket) override { std::abort(); }
   void submit_read(int, std::span<std::byte>, Ticket) override {}
   void submit_connect(int, const sockaddr*, socklen_t, Ticket) override {}
@@ -194,6 +198,7 @@ class PretendIo final : public Io {
   std::uint64_t sends_ = 0;
   std::uint64_t bytes_sent_ = 0;
   std::string_view last_sent_;
+  std::string joined_;
   std::array<std::uint16_t, limits::receive_buffers> free_{};
   std::uint64_t lent_ = 0;
   std::uint64_t given_back_ = limits::receive_buffers;

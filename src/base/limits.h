@@ -55,11 +55,20 @@ inline constexpr std::size_t widened_body_bytes = 16 * 1024;  // have come by th
 inline constexpr std::size_t unsent_bytes_max = 64 * 1024;
 inline constexpr std::size_t held_bytes_min = 128;
 inline constexpr std::size_t exchanges_kept = 256;
+// A content is received into the memory that it stands in, where so much of it is to come at least:
+// at first so much, then three times what has come, and no more at once than that.
+inline constexpr std::size_t direct_bytes_min = 8 * 1024;
+inline constexpr std::size_t direct_bytes_first = 64 * 1024;
+inline constexpr std::size_t direct_bytes_max = 256 * 1024;
+// Whose last request had a content of that size is expected to send another such.
+inline constexpr std::size_t bulky_bytes = 16 * 1024;
 inline constexpr std::size_t stream_bytes = 64 * 1024;  // written or read ahead, of a streamed body
 inline constexpr std::size_t stream_bytes_tight = 4096;  // the same where memory is short
 // Of a content that nobody reads: then the connection closes.
 inline constexpr std::size_t discarded_body_bytes_max = 256 * 1024;
-inline constexpr std::size_t exchange_kept_bytes = 16 * 1024;  // of the answer's body
+// Of an answer's content: copied behind its head, into memory that is kept; more of it is sent from
+// where it is.
+inline constexpr std::size_t exchange_kept_bytes = 16 * 1024;
 inline constexpr std::size_t trimmed_bytes_min = 8 << 20;  // left by a burst: goes to the system
 inline constexpr Ms trim_interval_ms = 10'000;             // of what no account knows
 inline constexpr std::size_t slots_kept = 64;

@@ -1,5 +1,6 @@
 #include "http/buffers.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
@@ -47,7 +48,18 @@ void SlabPool::trim() {
   kept_ = 0;
 }
 
+void LargeContent::take(std::string& own) noexcept {
+  own_.swap(own);
+  memory_.charge_body(charged_ = own_.capacity());
+}
+
+void LargeContent::take(std::shared_ptr<const std::string>& shared) noexcept {
+  shared_.swap(shared);
+  if (shared_.use_count() == 1) memory_.charge_body(charged_ = shared_->capacity());
+}
+
 void OutBuffer::clear() {
+  content_.reset();
   if (slab_ != nullptr) pool_.give(slab_);
   slab_ = nullptr;
   slab_size_ = 0;
@@ -67,6 +79,23 @@ void OutBuffer::take(HeldBytes& bytes) {
   DCHECK(empty());
   clear();
   heap_.swap(bytes);
+}
+
+void OutBuffer::send(Io& io, int socket, std::size_t from, std::size_t bytes, Ticket ticket) {
+  const std::string_view first = batch().substr(std::min(from, batch().size()), bytes);
+  if (first.size() == bytes) {
+    io.submit_send(socket, first, ticket);
+    return;
+  }
+  const std::size_t begin = from + first.size() - batch().size();
+  const std::string_view second = content_->bytes().substr(begin, bytes - first.size());
+  if (first.empty()) {
+    io.submit_send(socket, second, ticket);
+    return;
+  }
+  content_->sending_.first = first;
+  content_->sending_.second = second;
+  io.submit_send_two(socket, content_->sending_, ticket);
 }
 
 char* OutBuffer::grow(std::size_t bytes) {

@@ -16,6 +16,12 @@ bool BodyBuffer::append(std::string_view bytes) {
   return memory_.has_room_for_body(held_.growth(bytes.size())) && held_.append(bytes);
 }
 
+bool BodyBuffer::take_in_place(std::string_view bytes) {
+  if (!held_.has_at_end(bytes)) return false;
+  held_.commit(bytes.size());
+  return true;
+}
+
 bool BodyBuffer::charge_answer(std::size_t bytes) {
   DCHECK(!is_answers_);
   clear();

@@ -17,6 +17,7 @@
 #include <lastcall/response.h>
 #include <lastcall/task.h>
 
+#include "http/buffers.h"
 #include "http/file_content.h"
 #include "http/held_bytes.h"
 #include "http/incoming_body.h"
@@ -36,6 +37,11 @@ class BodyBuffer {
   ~BodyBuffer() { clear(); }
 
   [[nodiscard]] bool append(std::string_view bytes);  // false: there is no room, or no memory
+  // Bytes that have been put where the next ones go (HeldBytes::end): they count from here on.
+  // False: they stand elsewhere.
+  [[nodiscard]] bool take_in_place(std::string_view bytes);
+  [[nodiscard]] bool has_in_place(std::string_view bytes) const { return held_.has_at_end(bytes); }
+  void give_room_back() { held_.give_room_back(); }
   // Frees the body, and charges `bytes` for an answer that has to wait. False: there is no room.
   [[nodiscard]] bool charge_answer(std::size_t bytes);
   // Is there room for an answer that need not wait, or has that waited?
@@ -102,9 +108,24 @@ struct Exchange {
     body.swap(to);
     request.body_ = {};
   }
+  void take_content_back(HeldBytes& from) {
+    body.swap(from);
+    request.body_ = body.bytes();
+  }
   void drop_content() {
     request.body_ = {};
     body.clear();
+  }
+  // Of the content of its answer: what is held for it alone.
+  [[nodiscard]] bool holds_answer() const {
+    return response.shared_ == nullptr || response.shared_.use_count() == 1;
+  }
+  void give_answer(LargeContent& to) noexcept {  // the content of it
+    if (response.shared_ != nullptr) {
+      to.take(response.shared_);
+    } else {
+      to.take(response.body_);
+    }
   }
   void end_handler();  // its answer is written, and more of its content comes, which nobody wants
   void forget_content() { request.body_ = {}; }

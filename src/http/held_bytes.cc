@@ -34,11 +34,30 @@ bool HeldBytes::reserve(std::size_t bytes) {
   return true;
 }
 
+void HeldBytes::give_room_back() {
+  if (size_ == 0) return clear();
+  if (begin_ > 0) std::memmove(data_, data_ + begin_, size_);
+  begin_ = 0;
+  auto* const smaller = static_cast<char*>(std::realloc(data_, size_));
+  if (smaller == nullptr) return;
+  data_ = smaller;
+  release(capacity_ - size_);
+  capacity_ = size_;
+}
+
 void HeldBytes::charge(std::size_t bytes) {
   switch (part_) {
     case Part::head: memory_.charge_head(bytes); return;
     case Part::body: memory_.charge_body(bytes); return;
     case Part::rest: memory_.charge(bytes); return;
+  }
+}
+
+void HeldBytes::release(std::size_t bytes) {
+  switch (part_) {
+    case Part::head: memory_.release_head(bytes); return;
+    case Part::body: memory_.release_body(bytes); return;
+    case Part::rest: memory_.release(bytes); return;
   }
 }
 
@@ -67,11 +86,7 @@ void HeldBytes::swap(HeldBytes& other) noexcept {
 
 void HeldBytes::give_back() {
   std::free(data_);
-  switch (part_) {
-    case Part::head: memory_.release_head(capacity_); break;
-    case Part::body: memory_.release_body(capacity_); break;
-    case Part::rest: memory_.release(capacity_); break;
-  }
+  release(capacity_);
   data_ = nullptr;
   begin_ = size_ = capacity_ = 0;
 }

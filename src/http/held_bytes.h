@@ -25,6 +25,7 @@ class HeldBytes {
   // What `reserve` would charge.
   [[nodiscard]] std::size_t growth(std::size_t bytes) const;
   void drop_front(std::size_t bytes);    // the memory of the rest stays where it is
+  void give_room_back();                 // what `reserve` has added; moves what is held
   void swap(HeldBytes& other) noexcept;  // of the same part of the same account
   void clear() {                         // gives the memory back
     if (data_ != nullptr) give_back();
@@ -33,6 +34,10 @@ class HeldBytes {
   // Where the next bytes go, once there is room; `commit` makes them count.
   [[nodiscard]] char* end() { return data() + size_; }
   void commit(std::size_t bytes) { size_ += bytes; }
+  // Do these stand there, and were not counted yet?
+  [[nodiscard]] bool has_at_end(std::string_view bytes) const {
+    return begin_ + size_ + bytes.size() <= capacity_ && bytes.data() == data_ + begin_ + size_;
+  }
 
   [[nodiscard]] char* data() { return data_ + begin_; }
   [[nodiscard]] std::string_view bytes() const { return {data_ + begin_, size_}; }
@@ -43,6 +48,7 @@ class HeldBytes {
  private:
   void give_back();
   void charge(std::size_t bytes);
+  void release(std::size_t bytes);
 
   Memory& memory_;
   char* data_ = nullptr;

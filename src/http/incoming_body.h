@@ -43,6 +43,8 @@ class IncomingBody {
   [[nodiscard]] bool is_wanted() const { return wanted_; }
   // It has not all come, and its handler does nothing with it before (`Request::gather`).
   [[nodiscard]] bool is_gathered() const { return state_ == State::receiving && gathering_; }
+  // Is what has come left there until there is more of it?
+  [[nodiscard]] bool is_kept() const { return collecting_ || gathering_; }
   [[nodiscard]] bool is_used() const { return state_ != State::whole || collecting_ || ended_; }
   void clear();
 

@@ -416,7 +416,9 @@ int Parser::on_body(std::string_view piece) {
   std::string_view& body = exchange_->request.body_;
   const bool joins =
       !body.empty() && exchange_->body.bytes().empty() && body.data() + body.size() == piece.data();
-  if (body.empty()) {
+  if (exchange_->body.take_in_place(piece)) {
+    body = exchange_->body.bytes();
+  } else if (body.empty()) {
     body = piece;
   } else if (joins) {
     body = {body.data(), body.size() + piece.size()};

@@ -94,6 +94,12 @@ class Parser {
   [[nodiscard]] bool has_content() const {
     return chunked_ || body_bytes_ > 0 || llhttp_.content_length > 0;
   }
+  // Of its content, all that is known of: what has come, and what is announced.
+  [[nodiscard]] std::uint64_t content_bytes() const {
+    return body_bytes_ + content_left().value_or(0);
+  }
+  // Nobody has the content that is still to come.
+  [[nodiscard]] bool discards_content() const { return discards_content_; }
   // How much of the content is to come; nothing where it is chunked, and nobody knows.
   [[nodiscard]] std::optional<std::uint64_t> content_left() const {
     return chunked_ ? std::nullopt : std::optional<std::uint64_t>(llhttp_.content_length);

@@ -108,12 +108,31 @@ Response& Response::content_type(std::string_view type) {
 
 Response& Response::body(std::string_view content) {
   if (has_file_) drop_file();
-  body_.assign(content);
+  body_.assign(content);  // which may be what is shared
+  shared_.reset();
+  return *this;
+}
+
+Response& Response::body(std::string&& content) {
+  // Little is copied: the memory that it goes to is kept.
+  if (content.size() <= limits::exchange_kept_bytes) return body(std::string_view(content));
+  if (has_file_) drop_file();
+  shared_.reset();
+  body_ = std::move(content);
+  return *this;
+}
+
+Response& Response::body(std::shared_ptr<const std::string> content) {
+  if (content == nullptr) throw std::invalid_argument("there is no content: pass an empty one");
+  if (has_file_) drop_file();
+  body_.clear();
+  shared_ = std::move(content);
   return *this;
 }
 
 Response& Response::append(std::string_view content) {
   if (has_file_) drop_file();
+  if (const auto shared = std::move(shared_)) body_.assign(*shared);
   body_.append(content);
   return *this;
 }
@@ -186,6 +205,7 @@ bool Response::begun() const { return exchange_ != nullptr && exchange_->out.beg
 
 void Response::clear() {
   if (has_file_) drop_file();
+  if (shared_) shared_.reset();
   status_ = 200;
   closes_ = has_date_ = false;
   // One large answer does not bloat a pool for ever: nothing but a swap frees a string's memory.

@@ -56,6 +56,7 @@ class Epoll final : public SocketIo {
   void submit_accept(int listener, Ticket, bool once) override;
   void submit_recv(int socket, Ticket, bool once) override;
   void submit_send(int socket, std::string_view bytes, Ticket) override;
+  void submit_send_two(int socket, TwoPieces& pieces, Ticket) override;
   void submit_send_file(int socket, FilePiece& piece, Ticket) override;
   void submit_read(int fd, std::span<std::byte> into, Ticket) override;
   void submit_connect(int socket, const sockaddr* address, socklen_t size, Ticket) override;
@@ -65,7 +66,7 @@ class Epoll final : public SocketIo {
   void submit_cancel(int fd, Ticket target) override;
 
   std::span<const Completion> harvest(Ms until) override;
-  [[nodiscard]] bool may_have_received(Ticket recv) const override { return lends(taken_, recv); }
+  [[nodiscard]] bool may_have_received(Ticket recv) const override { return received_some(taken_, recv); }
   [[nodiscard]] std::size_t operations() const override { return operations_in_flight_; }
   [[nodiscard]] std::size_t cancels() const override { return cancels_; }
 
@@ -257,6 +258,13 @@ void Epoll::submit_send(int socket, std::string_view bytes, Ticket ticket) {
                   .does = Does::send});
 }
 
+void Epoll::submit_send_two(int socket, TwoPieces& pieces, Ticket ticket) {
+  submit(socket, {.ticket = ticket.pack(),
+                  .memory = &pieces,
+                  .size = static_cast<std::uint32_t>(pieces.size()),
+                  .does = Does::send_two});
+}
+
 void Epoll::submit_send_file(int socket, FilePiece& piece, Ticket ticket) {
   DCHECK(piece.bytes > 0);
   piece.sent = 0;
@@ -307,7 +315,8 @@ int Epoll::cancel(int fd, Ticket target) {
          link = &operations_[*link].next) {
       const Operation& operation = operations_[*link];
       if (operation.ticket != target.pack()) continue;
-      const bool sent_some = operation.does == Does::send && operation.done > 0;
+      const bool sends = operation.does == Does::send || operation.does == Does::send_two;
+      const bool sent_some = sends && operation.done > 0;
       end(operation, sent_some ? static_cast<int>(operation.done) : -ECANCELED);
       unlink(*link);
       if (watch->operations == Watch::none) let_go(*watch);
@@ -435,7 +444,8 @@ Epoll::Outcome Epoll::attempt(Watch& watch, Operation& operation) {
     case Does::receive:
     case Does::receive_once: return receive(watch, operation);
     case Does::read: return read(watch, operation);
-    case Does::send: return send(watch, operation);
+    case Does::send:
+    case Does::send_two: return send(watch, operation);
     case Does::send_file: return send_file(watch, operation);
     case Does::connect: return connect(watch, operation);
     case Does::poll: return poll(watch, operation);
@@ -522,12 +532,20 @@ Epoll::Outcome Epoll::read(Watch& watch, const Operation& operation) {
   return end(operation, bytes < 0 ? -errno : static_cast<int>(bytes));
 }
 
+ssize_t send_rest(int socket, const Operation& operation) {
+  constexpr int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+  if (operation.does == Does::send_two) {
+    auto& pieces = *static_cast<TwoPieces*>(operation.memory);
+    return ::sendmsg(socket, &pieces.rest(operation.done), flags);
+  }
+  const auto* const rest = static_cast<const char*>(operation.memory) + operation.done;
+  return ::send(socket, rest, operation.size - operation.done, flags);
+}
+
 // All of it, or what went before the connection failed.
 Epoll::Outcome Epoll::send(Watch& watch, Operation& operation) {
   if (!watch.writable) return Outcome::waits;
-  const auto* const rest = static_cast<const char*>(operation.memory) + operation.done;
-  const ssize_t bytes =
-      ::send(watch.fd, rest, operation.size - operation.done, MSG_DONTWAIT | MSG_NOSIGNAL);
+  const ssize_t bytes = send_rest(watch.fd, operation);
   if (bytes < 0 && errno == EINTR) return Outcome::again;
   if (bytes < 0 && errno != EAGAIN)
     return end(operation, operation.done > 0 ? static_cast<int>(operation.done) : -errno);

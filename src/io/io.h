@@ -21,8 +21,10 @@
 #pragma once
 
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -77,10 +79,10 @@ struct Completion {
   std::uint16_t buffer = 0;
 };
 
-// Does one of these lend a buffer that `recv` has filled?
-inline bool lends(std::span<const Completion> completions, Ticket recv) {
+// Has `recv` received something, by one of these?
+inline bool received_some(std::span<const Completion> completions, Ticket recv) {
   return std::any_of(completions.begin(), completions.end(), [&](const Completion& c) {
-    return c.has_buffer && c.ticket.pack() == recv.pack();
+    return c.result > 0 && c.ticket.pack() == recv.pack();
   });
 }
 
@@ -103,6 +105,31 @@ struct FilePiece {
   if (last == 0) return -ENODATA;
   return last < 0 && piece.sent == 0 ? last : static_cast<int>(piece.sent);
 }
+
+// Bytes that stand in two places, none of them empty, to be sent one behind the other. They stay
+// where they are, and so does this, until the completion.
+struct TwoPieces {
+  std::string_view first;
+  std::string_view second;
+
+  // The implementation's own.
+  std::array<iovec, 2> parts{};
+  msghdr message{};
+
+  [[nodiscard]] std::size_t size() const { return first.size() + second.size(); }
+  // What is left when so many have been sent, as sendmsg(2) takes it.
+  msghdr& rest(std::size_t sent) {
+    const auto part = [](std::string_view bytes) {
+      return iovec{const_cast<char*>(bytes.data()), bytes.size()};  // which is only read
+    };
+    parts = {part(first.substr(std::min(sent, first.size()))),
+             part(second.substr(sent - std::min(sent, first.size())))};
+    message = {};
+    message.msg_iov = parts.data();
+    message.msg_iovlen = parts.size();
+    return message;
+  }
+};
 
 // What TCP has counted so far in this network namespace (proc(5), net/netstat); -1: cannot be
 // known.
@@ -129,10 +156,11 @@ class Io {
   virtual void submit_recv(int socket, Ticket, bool once) = 0;
   // Sends all of `bytes` unless the connection fails: a short result means that it did.
   virtual void submit_send(int socket, std::string_view bytes, Ticket) = 0;
+  virtual void submit_send_two(int socket, TwoPieces& pieces, Ticket) = 0;  // likewise
   // As `submit_send`, of a file's content; without a copy of ours where that is possible. -ENODATA:
   // the file ends before. What is not in the page cache is read by the worker's own thread.
   virtual void submit_send_file(int socket, FilePiece& piece, Ticket) = 0;
-  virtual void submit_read(int fd, std::span<std::byte> into, Ticket) = 0;
+  virtual void submit_read(int fd, std::span<std::byte> into, Ticket) = 0;  // once; some of it
   virtual void submit_connect(int socket, const sockaddr* address, socklen_t size, Ticket) = 0;
   virtual void submit_poll(int fd, unsigned events, Ticket) = 0;  // once; poll(2)'s bits
   virtual void submit_write(int fd, std::string_view bytes, std::uint64_t offset, Ticket) = 0;
@@ -142,7 +170,7 @@ class Io {
   // Hands over what was submitted, waits for a completion or the instant `until`, and returns what
   // has completed; valid until the next call. Interrupted waits return an empty span.
   virtual std::span<const Completion> harvest(Ms until) = 0;
-  // May a completion of `recv` that lends a buffer be queued but unharvested?
+  // May a completion of `recv` that has received something be queued but unharvested?
   [[nodiscard]] virtual bool may_have_received(Ticket recv) const = 0;
   [[nodiscard]] virtual std::size_t operations() const = 0;
   [[nodiscard]] virtual std::size_t cancels() const = 0;  // those of them that cancel another

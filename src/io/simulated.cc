@@ -123,19 +123,31 @@ void SimIo::submit_recv(int socket, Ticket ticket, bool once) {
   add({.does = Does::recv, .ticket = ticket, .fd = socket, .once = once, .bytes = {}, .into = {}});
 }
 
-void SimIo::submit_send(int socket, std::string_view bytes, Ticket ticket) {
-  CHECK(!bytes.empty());
+void SimIo::note_send(int socket, std::size_t bytes) {
+  CHECK(bytes > 0);
   Socket& to = kernel_.sockets[socket];
   const std::size_t before = to.sends.empty() ? 0 : to.sends.back().first;
-  to.sends.emplace_back(before + bytes.size(), to.received);
+  to.sends.emplace_back(before + bytes, to.received);
+}
+
+void SimIo::submit_send(int socket, std::string_view bytes, Ticket ticket) {
+  note_send(socket, bytes.size());
   add({.does = Does::send, .ticket = ticket, .fd = socket, .bytes = bytes, .into = {}});
 }
 
+void SimIo::submit_send_two(int socket, TwoPieces& pieces, Ticket ticket) {
+  CHECK(!pieces.first.empty() && !pieces.second.empty());
+  note_send(socket, pieces.size());
+  add({.does = Does::send_two,
+       .ticket = ticket,
+       .fd = socket,
+       .bytes = {},
+       .into = {},
+       .pieces = &pieces});
+}
+
 void SimIo::submit_send_file(int socket, FilePiece& piece, Ticket ticket) {
-  CHECK(piece.bytes > 0);
-  Socket& to = kernel_.sockets[socket];
-  const std::size_t before = to.sends.empty() ? 0 : to.sends.back().first;
-  to.sends.emplace_back(before + piece.bytes, to.received);
+  note_send(socket, piece.bytes);
   add({.does = Does::send_file,
        .ticket = ticket,
        .fd = socket,
@@ -145,7 +157,13 @@ void SimIo::submit_send_file(int socket, FilePiece& piece, Ticket ticket) {
 }
 
 void SimIo::submit_read(int fd, std::span<std::byte> into, Ticket ticket) {
-  add({.does = Does::read, .ticket = ticket, .fd = fd, .bytes = {}, .into = into});
+  const bool client = ticket.kind == Kind::recv;
+  add({.does = client ? Does::recv : Does::read,
+       .ticket = ticket,
+       .fd = fd,
+       .once = client,
+       .bytes = {},
+       .into = into});
 }
 
 void SimIo::submit_connect(int socket, const sockaddr*, socklen_t, Ticket ticket) {
@@ -209,6 +227,7 @@ bool SimIo::step(Operation& operation) {
     case Does::accept: return step_accept(operation);
     case Does::recv: return step_recv(operation);
     case Does::send: return step_send(operation);
+    case Does::send_two: return step_send_two(operation);
     case Does::send_file: return step_send_file(operation);
     case Does::read:
       return operation.ticket.kind == Kind::awaited ? step_stream_read(operation)
@@ -230,7 +249,8 @@ bool SimIo::plants(Canary canary) {
 
 bool SimIo::complete(const Operation& operation, int result, bool more) {
   if (operation.does == Does::recv && plants(Canary::lost_completion)) return true;
-  if (operation.does == Does::send || operation.does == Does::send_file) {
+  if (operation.does == Does::send || operation.does == Does::send_two ||
+      operation.does == Does::send_file) {
     if (plants(Canary::doubled_completion))
       completions_.push_back({.ticket = operation.ticket, .result = result});
     if (plants(Canary::overstated_send)) ++result;
@@ -281,6 +301,14 @@ bool SimIo::step_recv(Operation& operation) {
     if (socket.client_fin || socket.server_shut) return complete(operation, 0);
     return false;
   }
+  if (!operation.into.empty()) {
+    std::size_t size = std::min(socket.to_server.size(), operation.into.size());
+    if (random.chance(kernel_.faults.partial)) size = 1 + random.below(size);
+    std::memcpy(operation.into.data(), socket.to_server.data(), size);
+    socket.to_server.erase(0, size);
+    socket.received += size;
+    return complete(operation, static_cast<int>(size));
+  }
   if (random.chance(kernel_.faults.no_buffers)) return complete(operation, -ENOBUFS);
   // Several buffers at once, as the kernel fills them; some may be left for another turn.
   do {
@@ -327,6 +355,15 @@ bool SimIo::step_send(Operation& operation) {
     if (ends && plants(Canary::answers_twice)) socket.to_client.append(operation.bytes);
   }
   return ends && complete(operation, static_cast<int>(operation.sent));
+}
+
+bool SimIo::step_send_two(Operation& operation) {
+  const std::string joined =
+      std::string(operation.pieces->first).append(operation.pieces->second);
+  operation.bytes = joined;
+  const bool ended = step_send(operation);
+  operation.bytes = {};
+  return ended;
 }
 
 // The file is one of the machine's.

@@ -172,6 +172,7 @@ class SimIo final : public Io {
   void submit_accept(int listener, Ticket ticket, bool once) override;
   void submit_recv(int socket, Ticket ticket, bool once) override;
   void submit_send(int socket, std::string_view bytes, Ticket ticket) override;
+  void submit_send_two(int socket, TwoPieces& pieces, Ticket ticket) override;
   void submit_send_file(int socket, FilePiece& piece, Ticket ticket) override;
   void submit_read(int fd, std::span<std::byte> into, Ticket ticket) override;
   void submit_connect(int socket, const sockaddr* address, socklen_t size, Ticket ticket) override;
@@ -229,6 +230,7 @@ class SimIo final : public Io {
     accept,
     recv,
     send,
+    send_two,
     send_file,
     read,
     connect,
@@ -249,13 +251,16 @@ class SimIo final : public Io {
     std::uint64_t offset = 0;
     std::span<std::byte> into;
     FilePiece* piece = nullptr;
+    const TwoPieces* pieces = nullptr;
   };
   void add(const Operation& operation);
+  void note_send(int socket, std::size_t bytes);
   // Each returns true when the operation has ended.
   bool step(Operation& operation);
   bool step_accept(Operation& operation);
   bool step_recv(Operation& operation);
   bool step_send(Operation& operation);
+  bool step_send_two(Operation& operation);
   bool step_send_file(Operation& operation);
   bool step_read(Operation& operation);
   bool step_stream_read(Operation& operation);

@@ -113,6 +113,7 @@ class Uring final : public SocketIo {
   void submit_accept(int listener, Ticket, bool once) override;
   void submit_recv(int socket, Ticket, bool once) override;
   void submit_send(int socket, std::string_view bytes, Ticket) override;
+  void submit_send_two(int socket, TwoPieces& pieces, Ticket) override;
   void submit_send_file(int socket, FilePiece& piece, Ticket) override;
   void submit_read(int fd, std::span<std::byte> into, Ticket) override;
   void submit_connect(int socket, const sockaddr* address, socklen_t size, Ticket) override;
@@ -286,9 +287,9 @@ bool Uring::may_have_received(Ticket recv) const {
   unsigned head = 0;
   io_uring_cqe* cqe = nullptr;
   io_uring_for_each_cqe(&ring_, head, cqe) {
-    if (cqe->user_data == wanted && (cqe->flags & IORING_CQE_F_BUFFER) != 0) return true;
+    if (cqe->user_data == wanted && cqe->res > 0) return true;
   }
-  return lends(taken_, recv);
+  return received_some(taken_, recv);
 }
 
 void Uring::take_completions() {
@@ -406,6 +407,12 @@ void Uring::submit_send(int socket, std::string_view bytes, Ticket ticket) {
   DCHECK(!bytes.empty());
   io_uring_sqe* sqe = next_sqe();
   io_uring_prep_send(sqe, socket, bytes.data(), bytes.size(), MSG_WAITALL | MSG_NOSIGNAL);
+  io_uring_sqe_set_data64(sqe, ticket.pack());
+}
+
+void Uring::submit_send_two(int socket, TwoPieces& pieces, Ticket ticket) {
+  io_uring_sqe* sqe = next_sqe();
+  io_uring_prep_sendmsg(sqe, socket, &pieces.rest(0), MSG_WAITALL | MSG_NOSIGNAL);
   io_uring_sqe_set_data64(sqe, ticket.pack());
 }
 

@@ -37,6 +37,7 @@ enum class Does : std::uint8_t {
   receive_once,
   read,
   send,
+  send_two,
   send_file,
   connect,
   poll

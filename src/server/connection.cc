@@ -22,6 +22,7 @@ Connection::Connection(Worker& worker, std::uint32_t index)
       index_(index),
       out_(worker.slabs()),
       spill_(worker.memory(), HeldBytes::Part::rest),
+      content_(worker.memory(), HeldBytes::Part::body),
       timer_([](void* self) noexcept { static_cast<Connection*>(self)->on_timer(); }, this),
       parser_(worker.config().parser) {}
 
@@ -35,7 +36,7 @@ void Connection::open(int fd, Door& door) {
   said_ = Said::nothing;
   late_ = Late::excused;
   cut_ = Cut::no;
-  eof_ = by_close_ = false;
+  eof_ = by_close_ = bulky_ = false;
   received_ = close_at_ = acked_ = 0;
   reading_at_ = 0;
   sent_.clear();
@@ -51,8 +52,15 @@ void Connection::open(int fd, Door& door) {
 
 void Connection::arm_recv() {
   DCHECK(receive_ == Receive::off && !eof_);
+  if (waits_for_reader()) {
+    if (held_back_at_ == 0) held_back_at_ = worker_.now();
+    receive_ = Receive::paused;
+    return;
+  }
   receive_ = Receive::armed;
-  worker_.io().submit_recv(fd_, ticket(Kind::recv), worker_.tight());
+  direct_ = receive_content();
+  goes_on_ = !direct_ && !bulky_ && !worker_.tight();
+  if (!direct_) worker_.io().submit_recv(fd_, ticket(Kind::recv), !goes_on_);
 }
 
 // A receive that goes on may bring all that there are buffers for, before it can be stopped.
@@ -87,7 +95,9 @@ void Connection::end_recv() {
 void Connection::on_recv(const Completion& completion) noexcept {
   DCHECK(in_use() && receiving());
   if (!completion.more) end_recv();
-  if (completion.has_buffer) {
+  if (std::exchange(direct_, false)) {
+    on_content(completion.result);
+  } else if (completion.has_buffer) {
     if (completion.result > 0) {
       on_bytes(worker_.io().lent(completion.buffer, static_cast<std::size_t>(completion.result)));
     }
@@ -242,6 +252,7 @@ bool Connection::take_exchange() {
 void Connection::on_incomplete(Parser::Stage before) {
   if (parser_.stage() == Parser::Stage::body && before != Parser::Stage::body) {
     body_started_at_ = worker_.now();
+    bulky_ = parser_.content_left().value_or(0) >= limits::bulky_bytes;
     if (route() == nullptr) parser_.discard_content();
     if (route() != nullptr && route()->handler.begins_with_head()) {
       handle(0);
@@ -305,21 +316,38 @@ bool Connection::write_answer(bool close) {
   const Framing framing{.head = request.method() == Method::head,
                         .close = close,
                         .http_1_0 = request.minor_version() == 0};
-  if (exchange_->file_answer.content != nullptr) return write_file_head(framing);
-  return write_response(out_, exchange_->response, framing, worker_.date());
+  const Response& response = exchange_->response;
+  if (exchange_->file_answer.content != nullptr) return write_file(framing);
+  if (content(response, framing.head).size() > limits::exchange_kept_bytes)
+    return write_large(framing);
+  return write_response(out_, response, framing, worker_.date());
 }
 
-// Its content is sent from where it is, behind the batch.
-bool Connection::write_file_head(const Framing& framing) {
+// Its content is sent from where it is, behind the batch; so is that of `write_large`.
+bool Connection::write_file(const Framing& framing) {
+  FileAnswer& answer = exchange_->file_answer;
+  if (!write_head_alone(framing, answer.content->bytes())) return false;
+  if (!framing.head && may_have_content(exchange_->response.status()))
+    file_ = std::move(answer.content);
+  return true;
+}
+
+bool Connection::write_large(const Framing& framing) {
+  std::unique_ptr<LargeContent> large(new (std::nothrow) LargeContent(worker_.memory()));
+  if (large == nullptr || !write_head_alone(framing, exchange_->response.body().size()))
+    return false;
+  exchange_->give_answer(*large);
+  out_.end_with(std::move(large));
+  return true;
+}
+
+bool Connection::write_head_alone(const Framing& framing, std::uint64_t length) {
   const Response& response = exchange_->response;
   char* const begin = out_.reserve(head_bytes_max(response));
   if (begin == nullptr) return false;
-  const char* const end = end_head(
-      write_head(begin, response, framing, exchange_->file_answer.content->bytes(), worker_.date()),
-      framing);
+  const char* const end =
+      end_head(write_head(begin, response, framing, length, worker_.date()), framing);
   out_.commit(static_cast<std::size_t>(end - begin));
-  if (!framing.head && may_have_content(response.status()))
-    file_ = std::move(exchange_->file_answer.content);
   return true;
 }
 
@@ -404,7 +432,8 @@ void Connection::send_next() {
   if (out_sent_ < out_.size()) {
     send_asked_ = std::min(out_.size() - static_cast<std::size_t>(out_sent_),
                            worker_.config().send_bytes_max);
-    worker_.io().submit_send(fd_, out_.bytes().substr(out_sent_, send_asked_), ticket(Kind::send));
+    out_.send(worker_.io(), fd_, static_cast<std::size_t>(out_sent_), send_asked_,
+              ticket(Kind::send));
   } else {
     FilePiece& piece = file_->piece(out_sent_ - out_.size());
     send_asked_ = piece.bytes;
@@ -499,6 +528,7 @@ void Connection::proceed() {
     if (state_ == State::closing) {
       close_join();
     } else {
+      if (receive_ == Receive::armed && goes_on_ && bulky_) cancel_recv();
       if (receive_ == Receive::off && !eof_) arm_recv();
       arm_timer();
     }
@@ -508,7 +538,7 @@ void Connection::proceed() {
 
 void Connection::check_invariants() const {
   if (!in_use()) {
-    DCHECK(!receiving() && receive_ != Receive::parked && !send_in_flight_);
+    DCHECK(!receiving() && receive_ != Receive::parked && !send_in_flight_ && !direct_);
     DCHECK(exchange_ == nullptr && out_.empty() && file_ == nullptr && answers_ == 0 &&
            spill_.empty());
     DCHECK(!timer_.armed());
@@ -520,8 +550,9 @@ void Connection::check_invariants() const {
   DCHECK(!send_in_flight_ || !out_.empty());
   DCHECK(answers_ == 0 || answer_ends_[answers_ - 1] <= output_bytes());
   DCHECK(receive_ != Receive::off || eof_ || state_ == State::closing);
-  DCHECK(receive_ != Receive::paused || state_ == State::closing ||
+  DCHECK(receive_ != Receive::paused || state_ == State::closing || exchange_ != nullptr ||
          spill_.size() >= limits::spill_bytes_tight / 2);
+  DCHECK(direct_ ? receiving() : content_.capacity() == 0);
   DCHECK((cut_ == Cut::no) || state_ == State::closing);
   DCHECK(!half_ || (cut_ == Cut::counting && exchange_ != nullptr));
   DCHECK(!eof_ || state_ != State::open || send_in_flight_);

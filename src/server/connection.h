@@ -91,7 +91,7 @@ class Connection {
     off,        // none is outstanding; `proceed` arms one unless the client's FIN has come
     armed,      // outstanding
     canceling,  // outstanding, and its cancel too: the spill was full
-    paused,     // none, until the spill is half empty
+    paused,     // none, until the spill is half empty, or the handler has read
     parked,     // none, until a buffer is free: it waits in the worker's queue
   };
   // How much the client has sent so far. The drain gives one that has sent nothing a little longer.
@@ -117,6 +117,7 @@ class Connection {
   void arm_recv();
   void end_recv();
   void pause_recv();
+  void on_content(int received);
   void on_bytes(std::string_view bytes);
   void on_eof();
   void on_broken();
@@ -172,6 +173,10 @@ class Connection {
     const Parser::Stage stage = parser_.stage();
     return exchange_ != nullptr && (stage == Parser::Stage::body || stage == Parser::Stage::failed);
   }
+  [[nodiscard]] bool keeps_content() const;
+  [[nodiscard]] bool waits_for_reader() const;
+  [[nodiscard]] std::size_t direct_bytes() const;
+  [[nodiscard]] bool receive_content();
   [[nodiscard]] bool takes_body() const;
   [[nodiscard]] bool awaits_body() const;
   void take_body(std::string_view bytes);
@@ -195,7 +200,9 @@ class Connection {
   void reject(int status);
   void respond(std::size_t buffered);
   [[nodiscard]] bool write_answer(bool close);
-  [[nodiscard]] bool write_file_head(const Framing& framing);
+  [[nodiscard]] bool write_file(const Framing& framing);
+  [[nodiscard]] bool write_large(const Framing& framing);
+  [[nodiscard]] bool write_head_alone(const Framing& framing, std::uint64_t length);
   void lose_answer();
   [[nodiscard]] bool says_close(std::size_t buffered);
   [[nodiscard]] bool is_the_last_here(std::size_t buffered) const;
@@ -262,6 +269,9 @@ class Connection {
   Late late_ = Late::excused;
   Cut cut_ = Cut::no;
   bool send_in_flight_ = false;
+  bool goes_on_ = false;     // the receive: into one lent buffer after the other
+  bool direct_ = false;      // the receive: into `content_`
+  bool bulky_ = false;       // its last request has a large content
   bool cancel_old_ = false;  // the receive's was sent before the last look
   bool wide_ = false;        // it has room in the kernel for a large body
   bool by_close_ = false;    // nothing but a FIN tells the end of the answer that is being sent
@@ -280,6 +290,7 @@ class Connection {
   std::size_t send_asked_ = 0;         // of the send that is under way
   std::size_t answers_ = 0;            // in `out_`
   HeldBytes spill_;
+  HeldBytes content_;  // of `exchange_`, while a receive writes to it
   Timer timer_;
   Parser parser_;
   SentAnswers sent_;

@@ -1,6 +1,9 @@
 // A request's content that its handler reads as it comes: take_body -> feed_body, and, when the
 // handler has read, on_moved -> resume_body. Of what it has not read: leave_rest ->
 // on_rest_of_body.
+#include <algorithm>
+#include <cstddef>
+#include <span>
 #include <utility>
 
 #include "base/check.h"
@@ -8,6 +11,65 @@
 #include "server/worker.h"
 
 namespace lastcall {
+
+// ---- received where it stands: receive_content -> on_content
+
+// Does what comes next belong to a content that somebody wants?
+bool Connection::keeps_content() const {
+  return (state_ == State::open || state_ == State::handling) && exchange_ != nullptr &&
+         parser_.stage() == Parser::Stage::body && !exchange_->answered &&
+         !parser_.discards_content();
+}
+
+// It stands where more would be received, until its handler has read it: what comes meanwhile waits
+// in the kernel.
+bool Connection::waits_for_reader() const {
+  return bulky_ && state_ == State::handling && keeps_content() &&
+         exchange_->in.state() == IncomingBody::State::receiving && !exchange_->in.is_kept() &&
+         !exchange_->content().empty();
+}
+
+// So much of the content is received at once into the memory of the content. 0: it comes in lent
+// buffers, as little does, or what has to be looked at first; where memory is short none is asked
+// for before something has come.
+std::size_t Connection::direct_bytes() const {
+  if (!bulky_ || !keeps_content() || worker_.tight() || parser_.expects_continue()) return 0;
+  if (!spill_.empty() || (state_ == State::open ? send_in_flight_ : !takes_body())) return 0;
+  const std::size_t come = exchange_->content().size();
+  const auto left = static_cast<std::size_t>(parser_.content_left().value_or(0));
+  if (left < limits::direct_bytes_min && left > exchange_->body.capacity() - come) return 0;
+  const bool read_as_it_comes = state_ == State::handling && !exchange_->in.is_kept();
+  if (read_as_it_comes) return std::min(left, limits::stream_bytes);
+  return std::min(left,
+                  std::clamp(3 * come, limits::direct_bytes_first, limits::direct_bytes_max));
+}
+
+// While the kernel may write to it, it is the connection's: a handler may end, and its exchange go.
+bool Connection::receive_content() {
+  const std::size_t bytes = direct_bytes();
+  if (bytes == 0) return false;
+  exchange_->give_content(content_);
+  const bool room = worker_.memory().has_room_for_body(content_.growth(bytes));
+  if (!room || !content_.reserve(bytes)) {
+    exchange_->take_content_back(content_);
+    return false;
+  }
+  worker_.io().submit_read(fd_, std::as_writable_bytes(std::span(content_.end(), bytes)),
+                           ticket(Kind::recv));
+  return true;
+}
+
+void Connection::on_content(int received) {
+  const std::string_view bytes(content_.end(), static_cast<std::size_t>(std::max(received, 0)));
+  if (keeps_content()) {
+    exchange_->take_content_back(content_);
+    if (bytes.empty() && worker_.tight()) exchange_->body.give_room_back();
+  }
+  if (!bytes.empty()) on_bytes(bytes);
+  content_.clear();
+}
+
+// ---- read as it comes
 
 // Does it wait for the client? Not while a handler does not read, or has not asked for what the
 // client waits to be asked for.
@@ -33,7 +95,8 @@ std::string_view Connection::feed_body(std::string_view bytes) {
   if (exchange_->tunnel) return feed_tunnel(bytes);
   IncomingBody& body = exchange_->in;
   while (!bytes.empty() && takes_body()) {
-    std::string_view piece = bytes.substr(0, limits::receive_buffer_bytes);
+    const bool in_place = exchange_->body.has_in_place(bytes);
+    std::string_view piece = in_place ? bytes : bytes.substr(0, limits::receive_buffer_bytes);
     const std::size_t size = piece.size();
     switch (parser_.feed(piece)) {
       case Parser::Result::incomplete: body.arrived(); break;
@@ -62,7 +125,7 @@ void Connection::resume_body() {
       exchange_->in.fail(503);
     }
   }
-  if (held_back_at_ != 0 && takes_body()) {  // the time was not the client's
+  if (held_back_at_ != 0 && takes_body() && !waits_for_reader()) {  // the time was not the client's
     body_started_at_ += worker_.now() - std::exchange(held_back_at_, 0);
     last_activity_at_ = worker_.now();
   }

@@ -19,6 +19,7 @@ void Connection::handle(std::size_t buffered) {
   const Route* const route = this->route();
   const bool probe = door_->admin || (route != nullptr && route->probe);
   if (probe) worker_.metrics().add("probes_received");
+  if (bulky_) bulky_ = parser_.content_bytes() >= limits::bulky_bytes;
   if (said_ != Said::request) {
     said_ = Said::request;
     if (!probe) worker_.saw_arrival(accepted_at_);
@@ -77,7 +78,8 @@ std::size_t Connection::answer_bytes() const {
   DCHECK(exchange_ != nullptr);
   const Response& response = exchange_->response;
   const bool head = exchange_->request.method() == Method::head;
-  return response.fields().size() + content(response, head).size();
+  const std::size_t held = exchange_->holds_answer() ? content(response, head).size() : 0;
+  return response.fields().size() + held;
 }
 
 // Empty: a hook has answered, or there was no memory. Throws what a hook does, or a function that

@@ -136,7 +136,7 @@ void Worker::dispatch_all(std::span<const Completion> completions) {
 }
 
 bool Worker::may_have_received(Ticket recv) const {
-  return lends(undispatched_, recv) || io_.may_have_received(recv);
+  return received_some(undispatched_, recv) || io_.may_have_received(recv);
 }
 
 void Worker::dispatch(const Completion& completion) noexcept {

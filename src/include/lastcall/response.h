@@ -1,12 +1,13 @@
 // An answer as a handler makes it (RFC 9110, RFC 9112).
 //
-// Everything a handler passes is copied; nothing of it has to live on. What HTTP itself decides
+// Everything a handler passes is copied, or taken over; nothing of it has to live on. What HTTP itself decides
 // (Date, Content-Length, Connection, no body to HEAD, nor with 204, 205 and 304) is not the
 // handler's business.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -54,6 +55,13 @@ class Response {
   Response& redirect(std::string_view location, int code = 302);
   Response& content_type(std::string_view type);  // "text/plain" unless set; empty: not sent
   Response& body(std::string_view content);       // replaces
+  Response& body(const char* content) { return body(std::string_view(content)); }
+  // The same of a string that nobody needs any more: what is large is sent from where it is, without
+  // a copy.
+  Response& body(std::string&& content);
+  // The same of what the program keeps, and may send to many at once; it stays unchanged. Throws
+  // std::invalid_argument for null.
+  Response& body(std::shared_ptr<const std::string> content);
   Response& append(std::string_view content);
   // A regular file below `directory`, which nothing in `path` leaves (RESOLVE_BENEATH of
   // openat2(2), Linux 5.6); any method may be answered so. Sets ETag and Last-Modified, from its
@@ -98,7 +106,7 @@ class Response {
   [[nodiscard]] int status() const { return status_; }
   [[nodiscard]] std::string_view fields() const { return fields_; }  // as lines, CRLF each
   [[nodiscard]] std::string_view content_type() const { return content_type_; }
-  [[nodiscard]] std::string_view body() const { return body_; }
+  [[nodiscard]] std::string_view body() const { return shared_ ? *shared_ : body_; }
   [[nodiscard]] bool closes() const { return closes_; }
   [[nodiscard]] bool has_date() const { return has_date_; }  // among the fields
   [[nodiscard]] bool begun() const;  // by `begin`: what is set here is not sent any more
@@ -117,6 +125,7 @@ class Response {
   std::string content_type_ = "text/plain";
   std::string fields_;
   std::string body_;
+  std::shared_ptr<const std::string> shared_;  // in the place of `body_`
   Exchange* exchange_ = nullptr;  // in which it stands
 };
 

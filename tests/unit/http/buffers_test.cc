@@ -16,7 +16,7 @@ TEST_CASE("an out buffer grows from a slab to the heap and keeps its bytes") {
       CHECK(out.append("0123456789"));
       expected += "0123456789";
     }
-    CHECK(out.bytes() == expected);
+    CHECK(out.batch() == expected);
     CHECK(pool.lent() == 0);  // it has left its slab
     out.clear();
     CHECK(out.append("x"));

@@ -18,7 +18,7 @@ std::string written(const Response& response, Framing framing) {
   DateCache date;
   date.update(784111777);
   (void)write_response(out, response, framing, date);
-  return std::string(out.bytes());
+  return std::string(out.batch());
 }
 
 }  // namespace
