@@ -69,6 +69,8 @@ inline constexpr std::size_t discarded_body_bytes_max = 256 * 1024;
 // Of an answer's content: copied behind its head, into memory that is kept; more of it is sent from
 // where it is.
 inline constexpr std::size_t exchange_kept_bytes = 16 * 1024;
+inline constexpr int heap_block_bytes_max = 32 << 20;           // the most that glibc takes
+inline constexpr std::size_t freed_bytes_kept = 256 << 20;       // by malloc(3), of each heap
 inline constexpr std::size_t trimmed_bytes_min = 8 << 20;  // left by a burst: goes to the system
 inline constexpr Ms trim_interval_ms = 10'000;             // of what no account knows
 inline constexpr std::size_t slots_kept = 64;

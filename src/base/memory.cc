@@ -1,6 +1,7 @@
 #include "base/memory.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include <array>
@@ -39,6 +40,13 @@ std::size_t usable_memory() {
   const std::size_t machine = machine_memory("/proc/meminfo");
   const std::size_t limit = memory_limit("/sys/fs/cgroup", "/proc/self/cgroup");
   return limit == 0 ? machine : std::min(machine, limit);
+}
+
+void keep_freed_memory([[maybe_unused]] std::size_t most) {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, limits::heap_block_bytes_max);
+  mallopt(M_TRIM_THRESHOLD, static_cast<int>(std::min(most, limits::freed_bytes_kept)));
+#endif
 }
 
 // Two numbers of pages: of the whole address space, and of what is resident. Without streams: it is

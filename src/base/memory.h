@@ -102,6 +102,11 @@ class Memory {
 // What of the process is in memory (proc(5) statm); 0: not known.
 [[nodiscard]] std::size_t resident_bytes();
 
+// From here on malloc(3) keeps up to `most` bytes of what is freed at the end of each of its heaps,
+// and takes blocks of any size from there: else each page of a large content is one that the kernel
+// has to fill with zeros first. Only glibc's; malloc_trim(3) gives all of it back.
+void keep_freed_memory(std::size_t most);
+
 // The machine's part alone, of a file as proc(5) has /proc/meminfo; limits::memory_unknown where it
 // does not say.
 [[nodiscard]] std::size_t machine_memory(const char* meminfo);

@@ -210,6 +210,7 @@ std::string Server::Impl::bound_connections(unsigned workers) {
         connections_max, most);
   }
   plan = MemoryPlan::of(options, workers, usable_memory(), connections_max);
+  keep_freed_memory(plan.each.bodies);
   if (plan.each.all < limits::memory_each_min) {
     return fmt::format(
         "--memory leaves {} for each of {} workers: at least {}; raise it, or lower --workers",
