@@ -92,12 +92,9 @@ Validators validators_of(const OpenedFile& opened) {
 
 }  // namespace
 
-FilePiece& FileContent::piece(std::uint64_t sent) {
-  DCHECK(sent < bytes_);
-  piece_ = {.file = file_.get(),
-            .offset = first_ + sent,
-            .bytes = static_cast<std::size_t>(
-                std::min<std::uint64_t>(bytes_ - sent, limits::file_piece_bytes))};
+FilePiece& FileContent::piece(std::uint64_t sent, std::size_t bytes) {
+  DCHECK(bytes > 0 && sent + bytes <= bytes_);
+  piece_ = {.file = file_.get(), .offset = first_ + sent, .bytes = bytes};
   return piece_;
 }
 

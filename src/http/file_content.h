@@ -23,8 +23,8 @@ class FileContent {
   FileContent& operator=(const FileContent&) = delete;
 
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
-  // The next piece, where `sent` bytes have been; stays where it is until it has been sent.
-  [[nodiscard]] FilePiece& piece(std::uint64_t sent);
+  // The next piece of `bytes`, where `sent` have been; stays where it is until it has been sent.
+  [[nodiscard]] FilePiece& piece(std::uint64_t sent, std::size_t bytes);
 
  private:
   const OwnedDescriptor file_;

@@ -66,7 +66,9 @@ class Epoll final : public SocketIo {
   void submit_cancel(int fd, Ticket target) override;
 
   std::span<const Completion> harvest(Ms until) override;
-  [[nodiscard]] bool may_have_received(Ticket recv) const override { return received_some(taken_, recv); }
+  [[nodiscard]] bool may_have_received(Ticket recv) const override {
+    return received_some(taken_, recv);
+  }
   [[nodiscard]] std::size_t operations() const override { return operations_in_flight_; }
   [[nodiscard]] std::size_t cancels() const override { return cancels_; }
 

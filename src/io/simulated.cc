@@ -358,8 +358,7 @@ bool SimIo::step_send(Operation& operation) {
 }
 
 bool SimIo::step_send_two(Operation& operation) {
-  const std::string joined =
-      std::string(operation.pieces->first).append(operation.pieces->second);
+  const std::string joined = std::string(operation.pieces->first).append(operation.pieces->second);
   operation.bytes = joined;
   const bool ended = step_send(operation);
   operation.bytes = {};

@@ -57,8 +57,14 @@ void Connection::arm_recv() {
     receive_ = Receive::paused;
     return;
   }
+  const std::size_t direct = direct_bytes();
+  if (direct > 0 && !worker_.share().take(direct)) {
+    receive_ = Receive::parked;
+    wait_for_share();
+    return;
+  }
   receive_ = Receive::armed;
-  direct_ = receive_content();
+  direct_ = receive_content(direct);
   goes_on_ = !direct_ && !bulky_ && !worker_.tight();
   if (!direct_) worker_.io().submit_recv(fd_, ticket(Kind::recv), !goes_on_);
 }
@@ -429,20 +435,41 @@ void Connection::flush() {
 void Connection::send_next() {
   send_in_flight_ = true;
   write_deadline_ = worker_.now() + worker_.config().write_timeout;
+  const std::uint64_t whole = out_sent_ < out_.size() ? out_.size() : output_bytes();
+  send_asked_ = static_cast<std::size_t>(
+      std::min<std::uint64_t>(whole - out_sent_, worker_.config().send_bytes_max));
+  if (send_asked_ > limits::exchange_kept_bytes) {
+    send_asked_ = std::min(send_asked_, limits::sent_piece_bytes);
+    send_waits_ = !worker_.share().take(send_asked_);
+  }
+  send_waits_ ? wait_for_share() : submit_send();
+}
+
+void Connection::submit_send() {
   if (out_sent_ < out_.size()) {
-    send_asked_ = std::min(out_.size() - static_cast<std::size_t>(out_sent_),
-                           worker_.config().send_bytes_max);
     out_.send(worker_.io(), fd_, static_cast<std::size_t>(out_sent_), send_asked_,
               ticket(Kind::send));
   } else {
-    FilePiece& piece = file_->piece(out_sent_ - out_.size());
-    send_asked_ = piece.bytes;
-    worker_.io().submit_send_file(fd_, piece, ticket(Kind::send));
+    worker_.io().submit_send_file(fd_, file_->piece(out_sent_ - out_.size(), send_asked_),
+                                  ticket(Kind::send));
   }
 }
 
+void Connection::wait_for_share() {
+  if (std::exchange(waits_for_share_, true)) return;
+  worker_.share().wait(index_);
+}
+
+void Connection::on_share() {
+  waits_for_share_ = false;
+  if (!in_use()) return;  // the slot may have got another client since: no harm
+  if (std::exchange(send_waits_, false)) send_next();
+  (void)resume_receive();
+  proceed();
+}
+
 void Connection::on_send(const Completion& completion) noexcept {
-  DCHECK(in_use() && send_in_flight_);
+  DCHECK(in_use() && send_in_flight_ && !send_waits_);
   const auto sent = static_cast<std::size_t>(std::max(completion.result, 0));
   DCHECK(sent <= send_asked_);
   send_in_flight_ = false;
@@ -548,6 +575,7 @@ void Connection::check_invariants() const {
   DCHECK(send_in_flight_ || (out_.empty() && file_ == nullptr && answers_ == 0));
   DCHECK(send_in_flight_ || out_sent_ == 0);
   DCHECK(!send_in_flight_ || !out_.empty());
+  DCHECK(!send_waits_ || (send_in_flight_ && waits_for_share_));
   DCHECK(answers_ == 0 || answer_ends_[answers_ - 1] <= output_bytes());
   DCHECK(receive_ != Receive::off || eof_ || state_ == State::closing);
   DCHECK(receive_ != Receive::paused || state_ == State::closing || exchange_ != nullptr ||
@@ -564,31 +592,6 @@ void Connection::check_invariants() const {
     case State::finishing: DCHECK(exchange_ == nullptr && send_in_flight_); break;
     case State::lingering: DCHECK(!send_in_flight_ && spill_.empty() && timer_.armed()); break;
     case State::closing: DCHECK(operations() > 0 || cut_ != Cut::no); break;
-  }
-}
-
-void Connection::name_cut() {
-  DCHECK(exchange_ != nullptr);
-  constexpr std::size_t shown = 200;
-  const Request& request = exchange_->request;
-  if (cut_requests_ > limits::cut_named || !worker_.cut_report().take_line()) {
-    cut_unnamed_ = true;
-    worker_.cut_report().add(route());
-    return;
-  }
-  if (tunnel_is_known()) {
-    name_cut_tunnel();
-    return;
-  }
-  const Ms age = worker_.now() - request_started_at_;
-  const std::string_view target = request.target().substr(0, shown);
-  if (exchange_->out.begun()) {
-    log::warning("cut: {} {} from {}, {} ms after it began, {} bytes into its answer",
-                 request.method_name(), target, worker_.io().peer(fd_), age,
-                 exchange_->out.written());
-  } else {
-    log::warning("cut: {} {} from {}, {} ms after it began{}", request.method_name(), target,
-                 worker_.io().peer(fd_), age, half_ ? ", half received" : "");
   }
 }
 

@@ -6,8 +6,9 @@
 // receive: that is the whole of back-pressure.
 //
 // Invariants, checked after each event in debug, sanitizer and simulation builds
-//  1. `receive_` and `send_in_flight_` tell exactly which operations are outstanding; the slot is
-//     released only when none is.
+//  1. `receive_`, `send_in_flight_` and `send_waits_` tell exactly which operations are
+//  outstanding;
+//     the slot is released only when none is.
 //  2. `out_` is not appended to while `send_in_flight_`.
 //  3. Every request received in full ends in exactly one of: answered, undelivered (the client had
 //     gone), cut (the deadline), broken off (by its handler). (The worker checks the sums.)
@@ -56,6 +57,7 @@ class Connection {
   // second in a drain: not all is told by completions.
   void verify();
   void recall_receive();  // memory is tight: armed again for one buffer at a time
+  void on_share();        // a large content may move on: share.h
 
   // ---- the drain's
   [[nodiscard]] bool lingering() const { return in_use() && state_ == State::lingering; }
@@ -73,7 +75,9 @@ class Connection {
   [[nodiscard]] bool tunnel_is_known() const;
   [[nodiscard]] Door& door() const { return *door_; }  // by which it came
   // Operations of its own that are outstanding.
-  [[nodiscard]] std::size_t operations() const { return receiving() + send_in_flight_; }
+  [[nodiscard]] std::size_t operations() const {
+    return receiving() + (send_in_flight_ && !send_waits_);
+  }
   void check_invariants() const;
   [[nodiscard]] std::uint32_t index() const { return index_; }
   [[nodiscard]] std::uint32_t generation() const { return generation_; }
@@ -92,7 +96,7 @@ class Connection {
     armed,      // outstanding
     canceling,  // outstanding, and its cancel too: the spill was full
     paused,     // none, until the spill is half empty, or the handler has read
-    parked,     // none, until a buffer is free: it waits in the worker's queue
+    parked,     // none, until a buffer is free, or a share: it waits in the worker's queue
   };
   // How much the client has sent so far. The drain gives one that has sent nothing a little longer.
   enum class Said : std::uint8_t { nothing, something, request };
@@ -176,7 +180,7 @@ class Connection {
   [[nodiscard]] bool keeps_content() const;
   [[nodiscard]] bool waits_for_reader() const;
   [[nodiscard]] std::size_t direct_bytes() const;
-  [[nodiscard]] bool receive_content();
+  [[nodiscard]] bool receive_content(std::size_t bytes);
   [[nodiscard]] bool takes_body() const;
   [[nodiscard]] bool awaits_body() const;
   void take_body(std::string_view bytes);
@@ -215,6 +219,8 @@ class Connection {
     return out_.size() + (file_ != nullptr ? file_->bytes() : 0);
   }
   void send_next();
+  void wait_for_share();
+  void submit_send();
   void note_broken_off();
   void count_answers(std::uint64_t bytes_sent);
   // close
@@ -269,14 +275,16 @@ class Connection {
   Late late_ = Late::excused;
   Cut cut_ = Cut::no;
   bool send_in_flight_ = false;
-  bool goes_on_ = false;     // the receive: into one lent buffer after the other
-  bool direct_ = false;      // the receive: into `content_`
-  bool bulky_ = false;       // its last request has a large content
-  bool cancel_old_ = false;  // the receive's was sent before the last look
-  bool wide_ = false;        // it has room in the kernel for a large body
-  bool by_close_ = false;    // nothing but a FIN tells the end of the answer that is being sent
-  bool moved_ = false;       // the worker will call `on_moved`
-  bool eof_ = false;         // their FIN has come, or the connection is broken
+  bool send_waits_ = false;       // for a share, before it is submitted
+  bool waits_for_share_ = false;  // in the worker's queue
+  bool goes_on_ = false;          // the receive: into one lent buffer after the other
+  bool direct_ = false;           // the receive: into `content_`
+  bool bulky_ = false;            // its last request has a large content
+  bool cancel_old_ = false;       // the receive's was sent before the last look
+  bool wide_ = false;             // it has room in the kernel for a large body
+  bool by_close_ = false;  // nothing but a FIN tells the end of the answer that is being sent
+  bool moved_ = false;     // the worker will call `on_moved`
+  bool eof_ = false;       // their FIN has come, or the connection is broken
   Door* door_ = nullptr;
   Exchange* exchange_ = nullptr;  // of the request being received or handled
   Ms last_activity_at_ = 0;

@@ -250,7 +250,8 @@ void Connection::close() {
   worker_.timers().disarm(timer_);
   if (by_close_) reset();
   // What is outstanding ends by itself once the socket is shut, and a FIN asks for a last ACK.
-  if (cut_ != Cut::no || operations() > 0) worker_.io().shut_both(fd_);
+  if (cut_ != Cut::no || operations() > 0 || send_waits_) worker_.io().shut_both(fd_);
+  if (std::exchange(send_waits_, false)) submit_send();  // which ends by that as well
 }
 
 // In the place of a FIN, which would say that all of the answer has come. What the client has not
@@ -364,6 +365,31 @@ void Connection::drop_handled() {
   } else {
     spill_.clear();
     parser_.reset();
+  }
+}
+
+void Connection::name_cut() {
+  DCHECK(exchange_ != nullptr);
+  constexpr std::size_t shown = 200;
+  const Request& request = exchange_->request;
+  if (cut_requests_ > limits::cut_named || !worker_.cut_report().take_line()) {
+    cut_unnamed_ = true;
+    worker_.cut_report().add(route());
+    return;
+  }
+  if (tunnel_is_known()) {
+    name_cut_tunnel();
+    return;
+  }
+  const Ms age = worker_.now() - request_started_at_;
+  const std::string_view target = request.target().substr(0, shown);
+  if (exchange_->out.begun()) {
+    log::warning("cut: {} {} from {}, {} ms after it began, {} bytes into its answer",
+                 request.method_name(), target, worker_.io().peer(fd_), age,
+                 exchange_->out.written());
+  } else {
+    log::warning("cut: {} {} from {}, {} ms after it began{}", request.method_name(), target,
+                 worker_.io().peer(fd_), age, half_ ? ", half received" : "");
   }
 }
 

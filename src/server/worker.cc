@@ -79,6 +79,7 @@ void Worker::turn() {
   context_.now = now_;
   if (waiting_ + jobs_.running() + memory_.frames() > 0) count_frames();
   note_batches();
+  share_.begin_turn();
   date_.update(io_.wall_seconds());
   process_.note_turn(slot_.heartbeat.load(std::memory_order_relaxed), now_);
   slot_.heartbeat.store(now_, std::memory_order_relaxed);
@@ -96,6 +97,7 @@ void Worker::turn() {
   if (start_work_.has_ended()) end_start_task();
   if (last_work_.has_ended()) end_last_work();
   resume_parked();
+  share_.resume([this](std::uint32_t slot) { connections_[slot]->on_share(); });
   tend_listeners();
   if (stopped()) stop();
 #ifndef NDEBUG
@@ -160,7 +162,7 @@ void Worker::dispatch(const Completion& completion) noexcept {
 
 Ms Worker::next_instant() const {
   if (!finished_.empty() || !ready_.empty() || !parked_.empty() || !moved_.empty() ||
-      jobs_.waits_for_turn() || inbox_.has_some() || woken_)
+      share_.is_waited_for() || jobs_.waits_for_turn() || inbox_.has_some() || woken_)
     return now_;
   return std::min({timers_.next(), drain_.next(process_.deadlines(), now_),
                    main_.listener.retry_at(), admin_.listener.retry_at()});
@@ -280,6 +282,7 @@ Connection* Worker::free_slot() {
       reserve_for(free_slots_, slot + 1);
       reserve_for(parked_, slot + 1);
       reserve_for(moved_, slot + 1);
+      share_.reserve(slot + 1);
       reserve_for(silent_, slot + 1);
       auto connection = std::make_unique<Connection>(*this, static_cast<std::uint32_t>(slot));
       if (slot >= slots_reserved_) {  // last, since it is not taken back

@@ -48,6 +48,7 @@
 #include "server/errand.h"
 #include "server/failures.h"
 #include "server/process.h"
+#include "server/share.h"
 #include "server/unseen_handshakes.h"
 
 namespace lastcall {
@@ -145,7 +146,8 @@ class Worker {
     turn_batches_ += first_of_batch;
   }
   void saw_arrival(Ms accepted_at);
-  void park(Connection& connection);        // no receive buffer was left
+  void park(Connection& connection);  // no receive buffer was left
+  [[nodiscard]] Share& share() { return share_; }
   void note_moved(Connection& connection);  // at the end of the turn: Connection::on_moved
   void release(Connection& connection);
   [[nodiscard]] bool has_room_for_task();  // false: there is no memory to remember it by
@@ -271,7 +273,8 @@ class Worker {
   std::size_t slots_reserved_ = 0;  // with `io_`, whose room stays when a slot is given back
   std::vector<std::pair<std::uint32_t, std::uint32_t>> parked_;  // slot and generation
   std::vector<std::uint32_t> moved_;                             // slots, each once
-  std::vector<Connection*> silent_;                              // as asked for last
+  Share share_;
+  std::vector<Connection*> silent_;  // as asked for last
   std::vector<Exchange*> finished_;
   std::vector<Exchange*> finishing_;  // swapped with it: both keep their room
   Errand start_work_;

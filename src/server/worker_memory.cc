@@ -53,7 +53,7 @@ void Worker::watch_resident(std::size_t least) {
 // Connections that are not in use, but for a few; the slots of those at the end, too. What is left
 // is taken first.
 void Worker::trim_slots() {
-  if (!parked_.empty() || !moved_.empty()) return;  // which name slots
+  if (!parked_.empty() || !moved_.empty() || share_.is_waited_for()) return;  // which name slots
   for (std::size_t slot = limits::slots_kept; slot < connections_.size(); ++slot) {
     if (!used(connections_[slot])) connections_[slot].reset();
   }
