@@ -36,7 +36,6 @@ inline constexpr std::size_t small_answer_bytes = 16 * 1024;  // may be sent wha
 // A file's content up to this is read into its answer; more of it is sent from where it is.
 inline constexpr std::size_t file_in_answer_bytes = 16 * 1024;
 inline constexpr std::int64_t file_settled_seconds = 2;  // what changes later has a later time
-inline constexpr std::size_t send_bytes_max = 1 << 30;   // at once: a result is an int
 
 // Memory. A place is a connection with what it needs at least: its slot, a slab, a receive buffer
 // that waits, a request with its head and its frame.
@@ -61,8 +60,8 @@ inline constexpr std::size_t direct_bytes_first = 64 * 1024;
 // operation. (1 MB sent in four pieces, to a client that waits for it, costs 1.6 of one: it is
 // woken four times.)
 inline constexpr std::size_t share_bytes = 1024 * 1024;
-inline constexpr std::size_t received_piece_bytes = 256 * 1024;
-inline constexpr std::size_t sent_piece_bytes = 1024 * 1024;
+inline constexpr std::size_t receive_bytes_max = 256 * 1024;
+inline constexpr std::size_t send_bytes_max = 1024 * 1024;
 // Whose last request had a content of that size is expected to send another such.
 inline constexpr std::size_t bulky_bytes = 16 * 1024;
 inline constexpr std::size_t stream_bytes = 64 * 1024;  // written or read ahead, of a streamed body

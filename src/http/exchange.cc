@@ -12,8 +12,9 @@ namespace lastcall {
 
 // ---- BodyBuffer
 
-bool BodyBuffer::append(std::string_view bytes) {
-  return memory_.has_room_for_body(held_.growth(bytes.size())) && held_.append(bytes);
+bool BodyBuffer::append(std::string_view bytes, std::size_t to_come) {
+  return memory_.has_room_for_body(held_.growth(bytes.size(), to_come)) &&
+         held_.append(bytes, to_come);
 }
 
 bool BodyBuffer::take_in_place(std::string_view bytes) {

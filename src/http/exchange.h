@@ -36,7 +36,8 @@ class BodyBuffer {
   BodyBuffer& operator=(const BodyBuffer&) = delete;
   ~BodyBuffer() { clear(); }
 
-  [[nodiscard]] bool append(std::string_view bytes);  // false: there is no room, or no memory
+  // As HeldBytes::append. False: there is no room, or no memory.
+  [[nodiscard]] bool append(std::string_view bytes, std::size_t to_come = SIZE_MAX);
   // Bytes that have been put where the next ones go (HeldBytes::end): they count from here on.
   // False: they stand elsewhere.
   [[nodiscard]] bool take_in_place(std::string_view bytes);

@@ -9,21 +9,23 @@
 
 namespace lastcall {
 
-std::size_t HeldBytes::growth(std::size_t bytes) const {
+std::size_t HeldBytes::growth(std::size_t bytes, std::size_t to_come) const {
+  DCHECK(bytes <= to_come);
   const std::size_t needed = size_ + bytes;
   if (needed <= capacity_) return 0;
   // A body comes on and on; the rest is little each, of many.
   const std::size_t more = part_ == Part::body ? capacity_ : capacity_ / 2;
-  return std::max({needed, capacity_ + more, limits::held_bytes_min}) - capacity_;
+  const std::size_t spare = std::max(needed, capacity_ + more) - needed;
+  return std::max(needed + std::min(spare, to_come - bytes), limits::held_bytes_min) - capacity_;
 }
 
-bool HeldBytes::reserve(std::size_t bytes) {
+bool HeldBytes::reserve(std::size_t bytes, std::size_t to_come) {
   if (begin_ + size_ + bytes <= capacity_) return true;
   if (begin_ > 0) {  // the front has been dropped: it may do
     std::memmove(data_, data_ + begin_, size_);
     begin_ = 0;
   }
-  const std::size_t more = growth(bytes);
+  const std::size_t more = growth(bytes, to_come);
   if (more == 0) return true;
   // realloc(3) of what is large moves pages, and copies nothing.
   auto* const grown = static_cast<char*>(std::realloc(data_, capacity_ + more));
@@ -61,9 +63,9 @@ void HeldBytes::release(std::size_t bytes) {
   }
 }
 
-bool HeldBytes::append(std::string_view bytes) {
+bool HeldBytes::append(std::string_view bytes, std::size_t to_come) {
   if (bytes.empty()) return true;
-  if (!reserve(bytes.size())) return false;
+  if (!reserve(bytes.size(), to_come)) return false;
   std::memcpy(end(), bytes.data(), bytes.size());
   commit(bytes.size());
   return true;

@@ -19,11 +19,13 @@ class HeldBytes {
   HeldBytes& operator=(const HeldBytes&) = delete;
   ~HeldBytes() { clear(); }
 
-  // Room for `bytes` more; moves what is held. False: there is no memory, and nothing has changed.
-  [[nodiscard]] bool reserve(std::size_t bytes);
-  [[nodiscard]] bool append(std::string_view bytes);  // as `reserve`
+  // Room for `bytes` more, and for some of what is to come behind them: in all `to_come`, where
+  // that is known. Moves what is held. False: there is no memory, and nothing has changed.
+  [[nodiscard]] bool reserve(std::size_t bytes, std::size_t to_come = SIZE_MAX);
+  [[nodiscard]] bool append(std::string_view bytes,
+                            std::size_t to_come = SIZE_MAX);  // as `reserve`
   // What `reserve` would charge.
-  [[nodiscard]] std::size_t growth(std::size_t bytes) const;
+  [[nodiscard]] std::size_t growth(std::size_t bytes, std::size_t to_come = SIZE_MAX) const;
   void drop_front(std::size_t bytes);    // the memory of the rest stays where it is
   void give_room_back();                 // what `reserve` has added; moves what is held
   void swap(HeldBytes& other) noexcept;  // of the same part of the same account

@@ -423,7 +423,8 @@ int Parser::on_body(std::string_view piece) {
   } else if (joins) {
     body = {body.data(), body.size() + piece.size()};
   } else {
-    if (!exchange_->own_body() || !exchange_->body.append(piece)) return deny_content();
+    const std::size_t to_come = chunked_ ? SIZE_MAX : piece.size() + llhttp_.content_length;
+    if (!exchange_->own_body() || !exchange_->body.append(piece, to_come)) return deny_content();
     body = exchange_->body.bytes();
   }
   return 0;

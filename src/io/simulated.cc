@@ -307,6 +307,7 @@ bool SimIo::step_recv(Operation& operation) {
     std::memcpy(operation.into.data(), socket.to_server.data(), size);
     socket.to_server.erase(0, size);
     socket.received += size;
+    socket.received_in_place += size;
     return complete(operation, static_cast<int>(size));
   }
   if (random.chance(kernel_.faults.no_buffers)) return complete(operation, -ENOBUFS);

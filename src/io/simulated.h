@@ -89,8 +89,9 @@ struct Socket {
   std::size_t received = 0;  // by the server, of what was sent to it
   // Of each send: where it ends, of all that was sent, and how much the server had received then.
   std::deque<std::pair<std::size_t, std::size_t>> sends;
-  std::size_t sent_in_time = 0;  // by the client, before the window's end
-  std::size_t receive_room = 0;  // as told
+  std::size_t sent_in_time = 0;       // by the client, before the window's end
+  std::size_t receive_room = 0;       // as told
+  std::size_t received_in_place = 0;  // of `received`, into memory of the caller's
   bool client_fin = false;
   bool client_reset = false;
   bool told_of_reset = false;  // or will never be

@@ -54,6 +54,7 @@ void Connection::arm_recv() {
   DCHECK(receive_ == Receive::off && !eof_);
   if (waits_for_reader()) {
     if (held_back_at_ == 0) held_back_at_ = worker_.now();
+    worker_.metrics().add("receive_paused");
     receive_ = Receive::paused;
     return;
   }
@@ -438,10 +439,8 @@ void Connection::send_next() {
   const std::uint64_t whole = out_sent_ < out_.size() ? out_.size() : output_bytes();
   send_asked_ = static_cast<std::size_t>(
       std::min<std::uint64_t>(whole - out_sent_, worker_.config().send_bytes_max));
-  if (send_asked_ > limits::exchange_kept_bytes) {
-    send_asked_ = std::min(send_asked_, limits::sent_piece_bytes);
-    send_waits_ = !worker_.share().take(send_asked_);
-  }
+  const bool large = send_asked_ > limits::exchange_kept_bytes;
+  send_waits_ = large && !worker_.share().take(send_asked_);
   send_waits_ ? wait_for_share() : submit_send();
 }
 

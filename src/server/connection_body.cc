@@ -41,15 +41,16 @@ std::size_t Connection::direct_bytes() const {
   const bool read_as_it_comes = state_ == State::handling && !exchange_->in.is_kept();
   if (read_as_it_comes) return std::min(left, limits::stream_bytes);
   return std::min(left,
-                  std::clamp(3 * come, limits::direct_bytes_first, limits::received_piece_bytes));
+                  std::clamp(3 * come, limits::direct_bytes_first, limits::receive_bytes_max));
 }
 
 // While the kernel may write to it, it is the connection's: a handler may end, and its exchange go.
 bool Connection::receive_content(std::size_t bytes) {
   if (bytes == 0) return false;
   exchange_->give_content(content_);
-  const bool room = worker_.memory().has_room_for_body(content_.growth(bytes));
-  if (!room || !content_.reserve(bytes)) {
+  const auto left = static_cast<std::size_t>(parser_.content_left().value_or(0));
+  const bool room = worker_.memory().has_room_for_body(content_.growth(bytes, left));
+  if (!room || !content_.reserve(bytes, left)) {
     exchange_->take_content_back(content_);
     return false;
   }

@@ -11,14 +11,15 @@
 #include <cstdint>
 #include <vector>
 
-#include "base/limits.h"
 #include "base/reserve.h"
 
 namespace lastcall {
 
 class Share {
  public:
-  void begin_turn() { left_ = limits::share_bytes; }
+  explicit Share(std::size_t bytes) : bytes_(bytes), left_(bytes) {}
+
+  void begin_turn() { left_ = bytes_; }
   // May so many bytes move in this turn? The last one to be told so may pass the bound.
   [[nodiscard]] bool take(std::size_t bytes) {
     if (left_ == 0 || (!waiting_.empty() && !resuming_)) return false;
@@ -41,7 +42,8 @@ class Share {
   }
 
  private:
-  std::size_t left_ = limits::share_bytes;
+  const std::size_t bytes_;  // of each turn
+  std::size_t left_;
   std::vector<std::uint32_t> waiting_;  // slots of connections
   bool resuming_ = false;
 };

@@ -56,6 +56,7 @@ Worker::Worker(Io& io, const WorkerConfig& config, Process& process, unsigned in
       admin_(io, slot_.metrics, admin_index, config.admin_router, limits::admin_connections_max,
              true, true),
       heartbeat_(&Worker::on_heartbeat, this),
+      share_(config.share_bytes),
       random_(0x9e3779b97f4a7c15ull * (index + 1) ^ static_cast<std::uint64_t>(now_)) {
   context_.connections_open = &main_.open;
 }

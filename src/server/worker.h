@@ -75,6 +75,7 @@ struct WorkerConfig {
   std::size_t connections_max = 65'536;
   Memory::Bounds memory;
   std::size_t send_bytes_max = limits::send_bytes_max;
+  std::size_t share_bytes = limits::share_bytes;
   bool narrow = false;            // the kernel's buffers are bounded (memory_plan.h),
   std::size_t wide_sockets = 0;   // but for so many
   bool watches_resident = false;  // what the process has in memory is looked at, too

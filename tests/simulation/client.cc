@@ -136,8 +136,12 @@ std::string Client::make_request() {
            std::to_string(half) + "\r\n" + body.substr(0, half) + "\r\n" +
            std::to_string(body.size() - half) + "\r\n" + body.substr(half) + "\r\n0\r\n\r\n";
   }
-  return "POST /echo HTTP/1.1\r\nHost: sim\r\nContent-Length: " + std::to_string(body.size()) +
-         "\r\n" + close + "\r\n" + body;
+  const bool slow = manner_ == Manner::dripping || manner_ == Manner::not_reading;
+  std::string content = body;
+  if (!slow && kernel_.random.chance(0.05)) content.append(kernel_.random.below(150'000), 'x');
+  awaited_.back() = content;
+  return "POST /echo HTTP/1.1\r\nHost: sim\r\nContent-Length: " + std::to_string(content.size()) +
+         "\r\n" + close + "\r\n" + content;
 }
 
 void Client::send_something() {

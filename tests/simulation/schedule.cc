@@ -226,6 +226,7 @@ class Schedule {
     config_.router = &router_;
     config_.admin_router = &admin_router_;
     config_.connections_max = plan_.connections_max;
+    if (kernel_.random.chance(0.5)) config_.share_bytes = 20'000;
     start_workers();
   }
 

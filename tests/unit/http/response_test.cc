@@ -4,8 +4,10 @@
 #include <malloc.h>
 
 #include <chrono>
+#include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 using namespace lastcall;
 
@@ -74,4 +76,34 @@ TEST_CASE("a redirect says where, and has no body") {
   CHECK_THROWS_AS(response.redirect("/a\r\nSet-Cookie: b=c"), std::invalid_argument);
   CHECK_THROWS_AS(response.redirect("/", 200), std::invalid_argument);
   CHECK_THROWS_AS(response.redirect("/", 304), std::invalid_argument);
+}
+
+TEST_CASE("a body is copied, taken over where it is large, or shared with the program") {
+  Response response;
+  std::string large(100'000, 'x');
+  const char* const at = large.data();
+  response.body(std::move(large));
+  CHECK(response.body().data() == at);
+  CHECK(response.body().size() == 100'000);
+  std::string little = "little";
+  response.body(std::move(little));
+  CHECK(response.body() == "little");
+
+  const auto kept = std::make_shared<const std::string>("kept");
+  response.body(kept);
+  CHECK(response.body().data() == kept->data());
+  CHECK(kept.use_count() == 2);
+  response.append(", and more");
+  CHECK(response.body() == "kept, and more");
+  CHECK(*kept == "kept");
+  CHECK(kept.use_count() == 1);
+  response.body(kept).body(response.body().substr(1));
+  CHECK(response.body() == "ept");
+  response.body(kept).body(std::string(100'000, 'y'));
+  CHECK(response.body().front() == 'y');
+  CHECK(kept.use_count() == 1);
+  response.body(kept).clear();
+  CHECK(response.body().empty());
+  CHECK(kept.use_count() == 1);
+  CHECK_THROWS_AS(response.body(std::shared_ptr<const std::string>()), std::invalid_argument);
 }

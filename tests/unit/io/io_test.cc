@@ -338,6 +338,87 @@ TEST_CASE_TEMPLATE("send: a client that goes in the middle ends it short", W, EV
   check_nothing_left(world);
 }
 
+TEST_CASE_TEMPLATE("send of two pieces: both, in order, as far as the client reads", W, EVERY) {
+  W world;
+  const Pair pair(world);
+  const std::string head = pattern(3000);
+  TwoPieces small{.first = head, .second = "small"};
+  world.io().submit_send_two(pair.ours, small, sending);
+  const Completions sent = world.harvest(1);
+  REQUIRE(sent.size() == 1);
+  CHECK(sent[0].result == static_cast<int>(small.size()));
+  CHECK(world.receive(pair.theirs, small.size()) == head + "small");
+
+  const std::string content = pattern(16 << 20);
+  TwoPieces large{.first = head, .second = content};
+  world.io().submit_send_two(pair.ours, large, sending);
+  CHECK(world.settle().empty());
+  const auto [got, all] = ReadAll(world, pair.theirs, large.size());
+  CHECK(got == head + content);
+  REQUIRE(all.size() == 1);
+  CHECK(all[0].result == static_cast<int>(large.size()));
+  world.io().close(pair.ours);
+  check_nothing_left(world);
+}
+
+TEST_CASE_TEMPLATE("send of two pieces: a cancel tells what had gone before", W, EVERY) {
+  W world;
+  const Pair pair(world);
+  const std::string head = "head";
+  const std::string content = pattern(16 << 20);
+  TwoPieces pieces{.first = head, .second = content};
+  world.io().submit_send_two(pair.ours, pieces, sending);
+  CHECK(world.settle().empty());
+  world.io().submit_cancel(pair.ours, sending);
+  const Completions all = world.settle();
+  REQUIRE(of(all, sending).size() == 1);
+  const int result = of(all, sending)[0].result;
+  REQUIRE(result > 0);
+  CHECK(static_cast<std::size_t>(result) < pieces.size());
+  world.io().shut_send(pair.ours);
+  const auto went = static_cast<std::size_t>(result);
+  CHECK(world.receive(pair.theirs, went) == (head + content).substr(0, went));
+  CHECK(world.receive(pair.theirs, 1).empty());
+  world.io().close(pair.ours);
+  check_nothing_left(world);
+}
+
+TEST_CASE_TEMPLATE("receive: into memory of the caller's, once, no more than it holds", W, EVERY) {
+  W world;
+  const Pair pair(world);
+  std::array<std::byte, 6> into{};
+  const auto received = [&](std::size_t bytes) {
+    const std::string_view all(reinterpret_cast<const char*>(into.data()), into.size());
+    return all.substr(0, bytes);
+  };
+  world.io().submit_read(pair.ours, into, receiving);
+  CHECK(world.settle().empty());
+  world.send(pair.theirs, "hello world");
+  Completions all = world.settle();
+  REQUIRE(all.size() == 1);
+  CHECK(all[0].result == 6);
+  CHECK_FALSE(all[0].more);
+  CHECK_FALSE(all[0].has_buffer);
+  CHECK(received(6) == "hello ");
+  CHECK(world.io().buffers_lent() == 0);
+  CHECK(received_some(all, receiving));
+  world.io().submit_read(pair.ours, into, receiving);
+  all = world.settle();
+  REQUIRE(all.size() == 1);
+  CHECK(all[0].result == 5);
+  CHECK(received(5) == "world");
+  world.io().submit_read(pair.ours, into, receiving);
+  cancel(world, pair.ours, receiving);
+  world.io().submit_read(pair.ours, into, receiving);
+  world.fin(pair.theirs);
+  all = world.settle();
+  REQUIRE(all.size() == 1);
+  CHECK(all[0].result == 0);
+  CHECK_FALSE(received_some(all, receiving));
+  world.io().close(pair.ours);
+  check_nothing_left(world);
+}
+
 TEST_CASE_TEMPLATE("both ways at once on one socket", W, EVERY) {
   W world;
   const Pair pair(world);

@@ -3,6 +3,8 @@
 
 #include <csignal>
 #include <stdexcept>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "captured.h"
@@ -153,6 +155,175 @@ TEST_CASE("a client is held back by a handler that reads slowly, and nothing is 
   wire.pass(20'000);
   CHECK(body_of(wire.take(socket)) == std::to_string(size));
   CHECK(wire.worker.memory().peak() < most);
+}
+
+TEST_CASE("the rest of a large content is received where it stands, whoever takes it, and how") {
+  const std::string content = std::string(90'000, 'a') + std::string(60'000, 'b');
+  const auto echo_of = [](int how) -> Handler {
+    if (how == 0) return [](Request& request, Response& r) { r.body(request.body()); };
+    return [how](Request& request, Response& response) -> Task<> {
+      std::string all;
+      if (how == 1) {
+        all = co_await request.read_all();
+      } else {
+        if (how == 2) (void)co_await request.gather(200'000);
+        while (const auto piece = co_await request.read()) all += *piece;
+      }
+      response.body(std::move(all));
+    };
+  };
+  for (const int how : {0, 1, 2, 3}) {
+    for (const std::size_t piece : {1'000u, 50'000u, 150'000u}) {
+      CAPTURE(how);
+      CAPTURE(piece);
+      Wire wire;
+      (void)take(wire, echo_of(how));
+      const int socket = wire.connect();
+      const sim::Socket& there = wire.kernel.sockets[socket];
+      for (const std::size_t before : {0u, 100u, 10'000u}) {
+        const std::size_t in_place = there.received_in_place;
+        wire.send(socket, with_length(content.size()) + content.substr(0, before));
+        for (std::size_t at = before; at < content.size(); at += piece)
+          wire.send(socket, std::string_view(content).substr(at, piece));
+        const std::string answer = wire.take(socket);
+        CHECK(status(answer) == 200);
+        CHECK(body_of(answer) == content);
+        const std::size_t in_lent = limits::direct_bytes_min + 2 * limits::receive_buffer_bytes;
+        CHECK(there.received_in_place - in_place >= content.size() - before - in_lent);
+        CHECK(wire.io.buffers_lent() == 0);
+      }
+      CHECK(status(wire.ask(socket, hello)) == 200);
+      CHECK(wire.count("memory_bytes") == 0);
+    }
+  }
+}
+
+TEST_CASE("a content that is received where it stands, and whose request has ended meanwhile") {
+  const std::string half(40'000, 'a');
+  SUBCASE("by an early answer") {
+    Wire wire;
+    (void)take(wire, [](Request&, Response& response) -> Task<> {
+      co_await sleep(std::chrono::milliseconds(20));
+      response.body("early");
+    });
+    const int socket = wire.connect();
+    wire.send(socket, with_length(2 * half.size()) + half);
+    wire.pass(40);
+    CHECK(body_of(wire.take(socket)) == "early");
+    CHECK(status(wire.ask(socket, half + std::string(hello))) == 200);  // on the same connection
+  }
+  SUBCASE("by its client") {
+    for (const bool reset : {false, true}) {
+      Upload upload;
+      upload.wire.send(upload.socket, with_length(2 * half.size()) + half);
+      reset ? upload.wire.reset(upload.socket) : upload.wire.hang_up(upload.socket);
+      upload.wire.pass(8);
+      CHECK(upload.wire.count("connections_open") == 0);
+      CHECK(upload.wire.count("requests_undelivered") == (reset ? 1 : 0));
+      CHECK(upload.reader.incomplete == (reset ? 0 : 400));
+    }
+  }
+  SUBCASE("by the deadline: it is a loss if the rest is here, and none if it is not") {
+    for (const bool comes : {false, true}) {
+      Wire wire({}, {.window = 0, .timeout = 100});
+      const int socket = wire.connect();
+      wire.send(socket, "POST /take HTTP/1.1\r\nHost: a\r\nContent-Length: 80000\r\n\r\n" + half);
+      wire.signal(SIGTERM);
+      wire.kernel.now += 200;
+      wire.kernel.faults.late = 1;  // what comes is not received before the cut
+      if (comes) wire.kernel.sockets[socket].to_server += half;
+      wire.turn(1);
+      wire.kernel.faults.late = 0;
+      wire.pass(400);
+      CHECK(wire.count("requests_cut") == (comes ? 1 : 0));
+      CHECK(wire.count("partial_cut") == (comes ? 0 : 1));
+    }
+  }
+  SUBCASE("by nobody: where memory grows short its room is given back") {
+    WorkerConfig config;
+    config.memory = {.all = 640 * 1024, .bodies = 640 * 1024};
+    Wire wire(config);
+    const int first = wire.connect();
+    wire.send(first, "POST /take HTTP/1.1\r\nHost: a\r\nContent-Length: 150000\r\n\r\n" +
+                         std::string(3000, 'a'));
+    const std::size_t with_room = wire.worker.memory().charged();
+    CHECK(with_room > limits::direct_bytes_first);
+    const int second = wire.connect();
+    wire.send(second, "POST /take HTTP/1.1\r\nHost: a\r\nContent-Length: 400000\r\n\r\n");
+    wire.send(second, std::string(330'000, 'b'));
+    CHECK(wire.worker.tight());
+    CHECK(wire.worker.memory().charged() < with_room + 400'000);
+    wire.send(first, std::string(147'000, 'a'));
+    CHECK(status(wire.take(first)) == 200);
+    wire.send(second, std::string(70'000, 'b'));
+    CHECK(status(wire.take(second)) == 200);
+  }
+}
+
+TEST_CASE(
+    "large contents have a share of each turn, in and out, and a small request goes between") {
+  WorkerConfig config;
+  config.share_bytes = 60'000;
+  Wire wire(config);
+  const std::string content(200'000, 'c');
+  std::vector<int> sockets;
+  for (int i = 0; i < 8; ++i) {
+    sockets.push_back(wire.connect());
+    wire.kernel.sockets[sockets.back()].to_server +=
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n";
+  }
+  wire.turn();
+  for (const int socket : sockets) wire.kernel.sockets[socket].to_server += content;
+  const int small = wire.connect();
+  const auto received = [&] {
+    std::size_t all = 0;
+    for (const int socket : sockets) all += wire.kernel.sockets[socket].received;
+    return all;
+  };
+  bool moved = true;
+  std::size_t turns = 0;
+  for (std::size_t before = received(); moved; ++turns) {
+    wire.turn(1);
+    const std::size_t now = received();
+    CHECK(now - before <= config.share_bytes + 2 * limits::receive_bytes_max);
+    moved = now > before || wire.worker.share().is_waited_for();
+    before = now;
+    if (turns == 5) {
+      wire.kernel.sockets[small].to_server += hello;
+      wire.turn(3);
+      CHECK(status(wire.take(small)) == 200);
+      CHECK(moved);
+    }
+  }
+  CHECK(turns > 8);
+  wire.turn(100);
+  for (const int socket : sockets) {
+    const std::string answer = wire.take(socket);
+    CHECK(body_of(answer) == content);
+  }
+}
+
+TEST_CASE("who waits for a share when its client goes is forgotten, and its slot used again") {
+  WorkerConfig config;
+  config.share_bytes = 1000;
+  Wire wire(config);
+  std::vector<int> sockets;
+  for (int i = 0; i < 6; ++i) {
+    sockets.push_back(wire.connect());
+  }
+  for (const int socket : sockets)
+    wire.kernel.sockets[socket].to_server += "GET /large HTTP/1.1\r\nHost: a\r\n\r\n";
+  wire.turn(1);
+  CHECK(wire.worker.share().is_waited_for());
+  for (const int socket : sockets) wire.kernel.sockets[socket].client_reset = true;
+  wire.turn();
+  for (int& socket : sockets) {
+    socket = wire.connect();
+    wire.kernel.sockets[socket].to_server += "GET /large HTTP/1.1\r\nHost: a\r\n\r\n";
+  }
+  wire.turn(40);
+  for (const int socket : sockets) CHECK(body_of(wire.take(socket)).size() == 100'000);
+  CHECK(wire.count("requests_undelivered") == 6);
 }
 
 TEST_CASE("a content that is cut off is never taken for a whole one") {

@@ -160,8 +160,8 @@ TEST_CASE(
   WorkerConfig config;
   config.memory = {.all = 640 * 1024, .bodies = 640 * 1024};
   Wire wire(config);
-  const std::string part(150'000, 'x');
-  const std::string head = "POST /take HTTP/1.1\r\nHost: a\r\nContent-Length: 150001\r\n\r\n";
+  const std::string part(250'000, 'x');
+  const std::string head = "POST /take HTTP/1.1\r\nHost: a\r\nContent-Length: 250001\r\n\r\n";
   const int first = wire.connect();
   const int second = wire.connect();
   wire.send(first, head + part);
@@ -189,8 +189,8 @@ TEST_CASE("where memory is scarce a client is held back after a buffer, not afte
     wire.send(waits, "GET /wait?ms=1000 HTTP/1.1\r\nHost: a\r\n\r\n");
     const int holds = wire.connect();
     if (scarce)
-      wire.send(holds, "POST /take HTTP/1.1\r\nHost: a\r\nContent-Length: 300001\r\n\r\n" +
-                           std::string(300'000, 'x'));
+      wire.send(holds, "POST /take HTTP/1.1\r\nHost: a\r\nContent-Length: 340001\r\n\r\n" +
+                           std::string(340'000, 'x'));
     const std::string piece(1024, 'x');  // of requests behind it
     std::size_t sent = 0;
     for (int i = 0; i < 64; ++i, sent += piece.size()) wire.send(waits, piece);
