@@ -12,9 +12,10 @@ namespace {
 using Answer = uWS::HttpResponse<false>;
 using Asked = uWS::HttpRequest;
 
-// It closes by itself where that is asked for, but does not say so.
+// It closes by itself where the client asks for that, but does not say so, and wrk must be told.
 void hello(Answer* answer, Asked* asked) {
-  answer->end("hello world", asked->getHeader("connection") == "close");
+  if (asked->getHeader("connection") == "close") answer->writeHeader("Connection", "close");
+  answer->end("hello world");
 }
 
 void echo(Answer* answer, Asked*) {

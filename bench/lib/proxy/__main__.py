@@ -61,7 +61,7 @@ def measure(chosen) -> table.Result:
             say("nginx is not installed: no row for it, and one goal is not judged")
         rows = []
         for load in CHOSEN:
-            rounds.warm_up(wrk, started, load)
+            rounds.warm_up(wrk, started, load, say)
             measured = rounds.measure(wrk, started, load, chosen.rounds, chosen.seconds, say)
             rows.append(measured)
         seconds = QUICK_LATENCY_SECONDS if chosen.quick else LATENCY_SECONDS

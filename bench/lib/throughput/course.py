@@ -3,7 +3,7 @@
 import argparse
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.processes import HarnessError
 
@@ -12,7 +12,6 @@ from .fairness import Fairness
 from .fleet import Fleet, Stage
 from .latencies import LONGER, Latencies
 from .loads import COROUTINES, GREEDY, LOADS, OTHERS, STEADY_LOADS, UPLOADS, Load, SteadyLoad
-from .peers import NAMES as PEERS
 from .rounds import Row, Say
 from .servers import PARSING_FLOOR, Server
 
@@ -67,15 +66,12 @@ class Course:
 
     def _closed(self, load: Load, names: list[str], count: int) -> Row:
         with self._stage(names, load.of_sample, load) as stage:
+            wrk, servers = stage.wrk, stage.servers
             if load.idle or not self.chosen.quick:
-                rounds.warm_up(stage.wrk, stage.servers, load)
-            idle_bytes = {
-                server.name: bytes_of_each(stage, server, load.idle)
-                for server in stage.servers
-                if load.idle
-            }
-            seconds = self.chosen.seconds
-            row = rounds.measure(stage.wrk, stage.servers, load, count, seconds, self.say)
+                servers = rounds.warm_up(wrk, servers, load, self.say)
+            held = servers if load.idle else []
+            idle_bytes = {each.name: bytes_of_each(stage, each, load.idle) for each in held}
+            row = rounds.measure(wrk, servers, load, count, self.chosen.seconds, self.say)
             row.idle_bytes.update(idle_bytes)
             return row
 
@@ -103,13 +99,16 @@ class Course:
     def _stage(self, names: list[str], of_sample: bool, asked: Load) -> Iterator[Stage]:
         """Without the peers whose answer to what is asked is not what it must be."""
         with self.fleet.started(names, of_sample) as stage:
-            wrong = {each.name: answers.wrong(each, asked) for each in stage.servers}
-            wrong = {name: what for name, what in wrong.items() if what}
-            for name, what in wrong.items():
-                if name not in PEERS:
-                    raise HarnessError(f"{asked.title}: {name}: {what}")
-                self.say(f"{asked.title}: without {name}: {what}")
-            yield stage.without(wrong)
+            left = [each for each in stage.servers if self._does(each, asked)]
+            yield replace(stage, servers=left)
+
+    def _does(self, server: Server, asked: Load) -> bool:
+        wrong = answers.wrong(server, asked)
+        if wrong and not server.is_peer:
+            raise HarnessError(f"{asked.title}: {server.name}: {wrong}")
+        if wrong:
+            self.say(f"{asked.title}: without {server.name}: {wrong}")
+        return not wrong
 
 
 def bytes_of_each(stage: Stage, server: Server, connections: int) -> float:

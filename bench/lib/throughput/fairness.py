@@ -8,16 +8,14 @@ from .rounds import Say, interleaved
 from .servers import Server
 from .wrk import Wrk
 
-HEAD_START_SECONDS = 1  # of his: he is there when the others come
-
 
 @dataclass(frozen=True)
 class Shares:
-    """One server in one round: requests per second, of each connection."""
+    """One server in one round: requests per second."""
 
-    alone: float  # of the others, without him
-    beside: float  # of the others, with him
-    greedy: float
+    alone: float  # of each of the others, without him
+    beside: float  # the same, with him
+    greedy: float  # of his
 
 
 @dataclass(frozen=True)
@@ -34,14 +32,13 @@ class Fairness:
 def measure(wrk: Wrk, servers: list[Server], rounds: int, seconds: int, say: Say) -> Fairness:
     def take(server: Server) -> Shares:
         alone = wrk.run(server, OTHERS, seconds)
-        longer = seconds + HEAD_START_SECONDS
-        greedy = wrk.start(server, GREEDY, longer)
+        greedy = wrk.start(server, GREEDY, seconds)
         beside = wrk.run(server, OTHERS, seconds)
         each = OTHERS.connections * seconds
-        return Shares(alone / each, beside / each, greedy.answered() / longer)
+        return Shares(alone / each, beside / each, greedy.answered() / seconds)
 
     def tell(number: int, turns: dict[str, list[Shares]]) -> None:
         left = (f"{name} {each[-1].beside:.0f}/s" for name, each in turns.items())
         say(f"beside {GREEDY.title}, round {number + 1}/{rounds}: {', '.join(left)}")
 
-    return Fairness(interleaved(servers, rounds, take, tell))
+    return Fairness(interleaved(servers, rounds, take, tell, say))

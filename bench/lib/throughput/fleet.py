@@ -2,7 +2,7 @@
 
 import contextlib
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -40,9 +40,6 @@ class Stage:
     wrk: Wrk
     steady: Steady
     servers: list[Server]
-
-    def without(self, names: Collection[str]) -> "Stage":
-        return replace(self, servers=[each for each in self.servers if each.name not in names])
 
 
 @dataclass(frozen=True)
@@ -91,18 +88,20 @@ class Fleet:
     def _start(
         self, children: Children, folder: Path, name: str, port: int, of_sample: bool
     ) -> Server:
-        target = "/waits" if name in (WAITING, EPOLL_WAITING) else ""
+        is_peer = name in self.peers.commands
         if name in FLOOR_FLAGS:
             argv = [str(self.build_dir / "floor"), *FLOOR_FLAGS[name], str(port)]
-        elif name in ENGINES:
-            program = "lastcall" if of_sample else "bench_service"
-            argv = [str(self.build_dir / program), "--listen", f"{LOOPBACK}:{port}"]
-            argv += ["--workers", "1", "--log-level", "error", "--io", ENGINES[name]]
-        else:
+        elif is_peer:
             own = folder / name
             own.mkdir()
             argv = self.peers.commands[name](port, own)
-        return start(children, name, port, self.cpus.server, argv, target)
+        else:
+            program = "lastcall" if of_sample else "bench_service"
+            argv = [str(self.build_dir / program), "--listen", f"{LOOPBACK}:{port}"]
+            argv += ["--workers", "1", "--log-level", "error", "--io", ENGINES[name]]
+        started = start(children, name, port, self.cpus.server, argv)
+        target = "/waits" if name in (WAITING, EPOLL_WAITING) else ""
+        return replace(started, target=target, is_peer=is_peer)
 
 
 def check_sizes(servers: list[Server]) -> None:

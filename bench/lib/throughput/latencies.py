@@ -62,4 +62,4 @@ def measure(
         tails = (f"{name} {of_server[-1].p99:.0f}" for name, of_server in turns.items())
         say(f"{load.title}, round {number + 1}/{rounds}: p99 us: {', '.join(tails)}")
 
-    return Latencies(load, interleaved(servers, rounds, take, tell))
+    return Latencies(load, interleaved(servers, rounds, take, tell, say))

@@ -4,9 +4,10 @@ from harness.table import bold, markdown
 
 from . import goals
 from .latencies import Latencies
+from .loads import GREEDY
 from .peers import NAMES as PEERS
 from .rounds import Row
-from .servers import EPOLL, EPOLL_WAITING, FLOORS, LASTCALL, PARSING_FLOOR, WAITING
+from .servers import EPOLL, EPOLL_WAITING, LASTCALL, PARSING_FLOOR, WAITING
 from .table import JUDGED, Result, ours_of
 
 BESIDE_FLOORS = {
@@ -66,23 +67,24 @@ def latency_table(rows: list[Latencies]) -> str:
 
 
 def others_table(result: Result) -> str:
-    """A server a line: what is no ratio, or is of ours alone."""
+    """A server a line: what is no cost beside another's."""
     fair = result.rows.fairness[0]
     coroutines = result.rows.coroutines[0]
     waiting = {LASTCALL: WAITING, EPOLL: EPOLL_WAITING}
-    idle_bytes = {
-        name: told
-        for row in (*result.rows.peers, *result.rows.floors)
-        for name, told in row.idle_bytes.items()
-        if name not in FLOORS.values() or name == LASTCALL
-    }
-    lines = [["", "each of 64, /s", "the same beside one who pipelines x 2,000", "he, /s",
-              "bytes an idle connection", "coroutines that wait, of plain answers, x 16"]]
+    memory = {name: each for row in result.rows.peers for name, each in row.idle_bytes.items()}
+    lines = [[
+        "",
+        "each of 64, /s",
+        f"the same beside {GREEDY.title}",
+        "these, /s",
+        "bytes an idle connection",
+        "coroutines that wait, of plain answers, x 16",
+    ]]
     for name in fair.turns:
         rates = [f"{fair.median(name, of):,.0f}" for of in ("alone", "beside", "greedy")]
-        memory = f"{idle_bytes[name]:,.0f}" if name in idle_bytes else ""
+        of_idle = f"{memory[name]:,.0f}" if name in memory else ""
         cost = spread(coroutines, waiting[name]) if name in waiting else ""
-        lines.append([name, *rates, memory, cost])
+        lines.append([name, *rates, of_idle, cost])
     return markdown(lines)
 
 

@@ -14,7 +14,7 @@ What a request costs: CPU time of lastcall against the floor, which is what the 
 io_uring and by epoll, each against a floor of its own; and against the peers that this machine has
 or can build. Latencies at a steady rate; what one client leaves to others.
 
-    bench/throughput                all rows: about MINUTES minutes
+    bench/throughput                all rows: a little over an hour
     bench/throughput --row many     one of them, by its name: several may be given
     bench/throughput --quick        one short round of each: within four minutes, and nothing is
                                     judged

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from harness.processes import HarnessError
+
 from .cpus import used_by
 from .loads import Load
 from .servers import FLOOR, FLOORS, Server
@@ -80,14 +82,26 @@ def interleaved(
     rounds: int,
     take: Callable[[Server], T],
     tell: Callable[[int, dict[str, list[T]]], None],
+    say: Say,
 ) -> dict[str, list[T]]:
-    """What each server's turns gave, a round each. `tell` is called behind each round."""
+    """What each server's turns gave, a round each. `tell` is called behind each round.
+
+    A peer that fails has no turns in the end; a server of ours must not.
+    """
     turns: dict[str, list[T]] = {server.name: [] for server in servers}
     for number in range(rounds):
         # Every other round the other way round: nobody always comes after the same one.
         for server in servers if number % 2 == 0 else reversed(servers):
-            turns[server.name].append(take(server))
-            server.child.check_running()
+            if server.name not in turns:
+                continue
+            try:
+                turns[server.name].append(take(server))
+                server.child.check_running()
+            except HarnessError as error:
+                if not server.is_peer:
+                    raise
+                del turns[server.name]
+                say(f"without {server.name}: {error}")
         tell(number, turns)
     return turns
 
@@ -107,12 +121,16 @@ def measure(
     def take(server: Server) -> Turn:
         return _turn(wrk, server, load, seconds)
 
-    return Row(load, load.request_bytes(servers[0].port), interleaved(servers, rounds, take, tell))
+    turns = interleaved(servers, rounds, take, tell, say)
+    return Row(load, load.request_bytes(servers[0].port), turns)
 
 
-def warm_up(wrk: Wrk, servers: list[Server], load: Load) -> None:
-    for server in servers:
-        wrk.run(server, load, WARM_UP_SECONDS)
+def warm_up(wrk: Wrk, servers: list[Server], load: Load, say: Say) -> list[Server]:
+    """Those that are left: a peer may fail."""
+    left = interleaved(
+        servers, 1, lambda server: wrk.run(server, load, WARM_UP_SECONDS), lambda *_: None, say
+    )
+    return [server for server in servers if server.name in left]
 
 
 def _turn(wrk: Wrk, server: Server, load: Load, seconds: int) -> Turn:

@@ -52,6 +52,7 @@ class Server:
     port: int
     child: Child
     target: str = ""  # a path of its own, whatever is asked of the others
+    is_peer: bool = False  # a row goes on without it
 
     @property
     def pid(self) -> int:
@@ -82,14 +83,11 @@ def find_nginx() -> str | None:
     return shutil.which("nginx") or shutil.which("nginx", path=SYSTEM_FOLDERS)
 
 
-def start(
-    children: Children, name: str, port: int, cpu: int, argv: list[str], target: str = ""
-) -> Server:
+def start(children: Children, name: str, port: int, cpu: int, argv: list[str]) -> Server:
     """On that CPU alone, and with no option of lastcall that the user's shell has set."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("LASTCALL_")}
     pinned = ["taskset", "-c", str(cpu), *argv]
-    child = children.start(name, pinned, env=kept | {"GOMAXPROCS": "1"})
-    return Server(name, port, child, target)
+    return Server(name, port, children.start(name, pinned, env=kept | {"GOMAXPROCS": "1"}))
 
 
 def nginx_command(

@@ -10,15 +10,14 @@ from .course import Rows
 from .fairness import Fairness
 from .latencies import Latencies
 from .loads import GREEDY, KEEP_ALIVE
-from .servers import EPOLL, FLOORS, LASTCALL, FLOOR
+from .servers import EPOLL, FLOOR, FLOORS, LASTCALL
 
 RATIO_MAX = 1.15  # of its floor
 JUDGED = KEEP_ALIVE.name
 HEAD = ["load", "server", "CPU us/request", "of its floor", "ours of it", "user %", "requests/s"]
 COST_HEAD = ["request", "", "ns/request", "lowest", "highest", "heap allocations"]
-LATENCY_HEAD = [
-    "load", "server", "p50 us", "p99 us", "p99.9 us", "longest", "CPU us/request", "uploads/s"
-]
+LATENCY_HEAD = ["load", "server", "p50 us", "p99 us", "p99.9 us", "longest", "CPU us/request",
+                "uploads/s"]
 FAIRNESS_HEAD = ["load", "server", "each of 64/s, without him", "with him", "he/s"]
 
 

@@ -11,7 +11,7 @@ from harness.processes import Child, Children, HarnessError
 from .loads import Load
 from .servers import Server
 
-SLACK_SECONDS = 30
+SLACK_SECONDS = 15
 TIMEOUT = "10s"  # of an answer
 
 # wrk sends what `request` returns and counts each answer to it.
@@ -92,8 +92,13 @@ class Running:
 
     def answered(self) -> int:
         """How many requests were, once it has ended. Anything but answers of 200 is no result."""
-        if self.child.wait(self.seconds + SLACK_SECONDS) != 0:
-            raise HarnessError(f"wrk failed, {self.child.how_it_ended()}")
+        try:
+            exit_code = self.child.wait(self.seconds + SLACK_SECONDS)
+        except HarnessError:
+            self.child.kill()  # it would take the CPU from whatever comes next
+            raise HarnessError(f"{self.what}: wrk does not end") from None
+        if exit_code != 0:
+            raise HarnessError(f"{self.what}: wrk failed, {self.child.how_it_ended()}")
         return requests(self.output.read_text(), self.what)
 
 
