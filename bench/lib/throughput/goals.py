@@ -32,7 +32,7 @@ class Goal:
         """Of what was measured."""
         title = next(row.load.title for row in self.rows(rows) if row.load.name == self.load)
         what = "p99" if self.of else "CPU"
-        return f"{title}: {what} of {self.other}'s"
+        return f"{title}: {what}, of {self.other}"
 
 
 def _floors(rows: Rows) -> list[Row]:

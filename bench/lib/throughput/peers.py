@@ -33,7 +33,6 @@ SOURCE_CRATE = "libuwebsockets-sys"
 METADATA_SECONDS_MAX = 120
 
 NGINX_HTTP = """\
-    open_file_cache max=16;
     server {{
         listen {address}:{port} backlog=4096;
         root {folder}/contents;
@@ -122,7 +121,8 @@ def _by_port(binary: Path) -> Command:
 def _crate(folder: Path) -> Path:
     """A copy, so that cargo writes nothing beside the source."""
     copy = folder / "rust"
-    shutil.copytree(CRATE, copy, dirs_exist_ok=True)
+    own = shutil.ignore_patterns("Cargo.lock", "target")
+    shutil.copytree(CRATE, copy, ignore=own, dirs_exist_ok=True)
     return copy
 
 

@@ -1,6 +1,7 @@
 """Loads that send at fixed instants (bench/steady.cc), and connections that only stand there."""
 
 import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +44,7 @@ class Steady:
         what = f"{load.title}, {server.name}"
         child = self._start(server, flags)
         before = used_by(server.pid)  # connecting is none of it
+        time.sleep(seconds)  # whoever polls meanwhile takes a processor from it
         if child.wait(seconds + SLACK_SECONDS) != 0:
             raise HarnessError(f"{what}: steady failed, {child.how_it_ended()}")
         used = used_by(server.pid) - before

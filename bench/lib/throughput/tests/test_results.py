@@ -53,8 +53,8 @@ class Markdown(unittest.TestCase):
 class Goals(unittest.TestCase):
     def test_stand_beside_what_was_measured(self):
         told = {line[0]: line[1:] for line in goals.lines(result().rows)}
-        self.assertEqual(told["64 connections: CPU of floor's"], ["1.05", "1.02", "yes"])
-        self.assertEqual(told["1,000/s: p99 of floor's"], ["1.30", "1.20", "yes"])
+        self.assertEqual(told["64 connections: CPU, of floor"], ["1.05", "1.02", "yes"])
+        self.assertEqual(told["1,000/s: p99, of floor"], ["1.30", "1.20", "yes"])
 
     def test_that_were_not_measured_are_not_told(self):
         told = [line[0] for line in goals.lines(result().rows)[1:]]
