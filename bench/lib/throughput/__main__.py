@@ -72,6 +72,7 @@ def measure_all(chosen: argparse.Namespace) -> Result:
 def build_peers(children: Children, folder: Path) -> peers.Peers:
     check_writable(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    say("building the peers: a minute, the first time")
     found = peers.build(children, folder)
     for name, why in found.absent.items():
         say(f"{name} is left out: {why}")
