@@ -7,7 +7,8 @@
 //
 // It answers the routes that the harness asks of every server: GET / and POST /echo for the
 // load, /slow, /readyz for the health check of the proxy in front, and with -counter also /incr, whose
-// job outlives its request (jobs.go). Jobs are fire-and-forget in all modes but waitgroup.
+// job outlives its request (jobs.go). Jobs are fire-and-forget in all modes but waitgroup. What only
+// bench/throughput asks for is in contents.go.
 package main
 
 import (
@@ -76,6 +77,7 @@ func routes(draining *atomic.Bool) *http.ServeMux {
 	})
 	mux.HandleFunc("/echo", echo)
 	mux.HandleFunc("/slow", slow)
+	addContents(mux)
 	mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if draining.Load() {
 			http.Error(w, "Not Ready", http.StatusServiceUnavailable)

@@ -10,15 +10,16 @@ from harness.build import compile_go, compile_targets
 from harness.processes import Children
 from harness.program import Program
 from throughput import cpus, rounds
+from throughput.loads import KEEP_ALIVE, MANY
 from throughput.servers import find_nginx
-from throughput.wrk import LOADS, Wrk
+from throughput.wrk import Wrk
 
 from . import latencies, options, proxies, table
 
 PROGRAM = Program("proxy")
 TARGETS = ("lastcall", "floor")
 FILES_MAX = 16_384  # two for each connection of a proxy
-CHOSEN = [load for load in LOADS if load.pipelined == 1]  # proxies ask one thing at a time
+CHOSEN = (KEEP_ALIVE, MANY)  # proxies ask one thing at a time
 RATE, LATENCY_SECONDS, QUICK_LATENCY_SECONDS = 1000, 5, 2
 
 
@@ -58,10 +59,11 @@ def measure(chosen) -> table.Result:
         say(f"{pair.describe()}; {', '.join(server.name for server in started)}")
         if find_nginx() is None:
             say("nginx is not installed: no row for it, and one goal is not judged")
-        rows = [
-            rounds.measure(wrk, started, load, chosen.rounds, chosen.seconds, say)
-            for load in CHOSEN
-        ]
+        rows = []
+        for load in CHOSEN:
+            rounds.warm_up(wrk, started, load, say)
+            measured = rounds.measure(wrk, started, load, chosen.rounds, chosen.seconds, say)
+            rows.append(measured)
         seconds = QUICK_LATENCY_SECONDS if chosen.quick else LATENCY_SECONDS
         servers = [upstream, *started]
         vegeta = programs / "vegeta"

@@ -1,1 +1,1 @@
-"""What bench/throughput is made of; a noun a file. START HERE: rounds.py."""
+"""What bench/throughput is made of; a noun a file. START HERE: course.py."""

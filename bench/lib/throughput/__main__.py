@@ -1,4 +1,4 @@
-"""The command bench/throughput: measures every load, then user time without a kernel."""
+"""The command bench/throughput: measures user time without a kernel, then every row."""
 
 import argparse
 import json
@@ -10,17 +10,20 @@ from subprocess import PIPE
 
 from harness import program
 from harness.blocks import Block
-from harness.build import compile_targets
+from harness.build import check_writable, compile_targets
+from harness.network import many_ephemeral_ports
 from harness.processes import Children, HarnessError
 from harness.program import Program
 
-from . import cpus, rounds, servers
+from . import cpus, markdown, peers
+from .course import Course
+from .fleet import Fleet
+from .loads import KEEP_ALIVE
 from .options import parse
-from .table import RATIO_MAX, Result, as_object, compact, judged_ratios, report, sample
-from .wrk import LOADS, Wrk
+from .table import RATIO_MAX, Result, as_object, judged_ratios, report
 
 PROGRAM = Program("throughput")
-TARGETS = ("lastcall", "floor", "request_cost")
+TARGETS = ("lastcall", "bench_service", "floor", "steady", "request_cost")
 COST_ROUNDS, QUICK_COST_ROUNDS = 15, 3
 COST_SECONDS_MAX = 120
 FILES_MAX = 16_384  # one for each connection, in wrk and in the server
@@ -34,7 +37,7 @@ def main() -> int:
     PROGRAM.write_json(chosen.json, as_object(result))
     exit_code = verdict(result, chosen.quick)
     if block:
-        block.publish(exit_code, f"{compact(result)}\n\n{sample(result)}", say)
+        block.publish(exit_code, markdown.block(result), say)
     return exit_code
 
 
@@ -48,29 +51,32 @@ def measure_all(chosen: argparse.Namespace) -> Result:
     with (
         tempfile.TemporaryDirectory(prefix="lastcall-") as folder_name,
         Children(Path(folder_name)) as children,
+        many_ephemeral_ports(say),
     ):
-        folder = Path(folder_name)
         compile_targets(children, build_dir, TARGETS)
+        found = build_peers(children, build_dir / "peers")
         program.raise_file_limit(FILES_MAX)
         costs = request_costs(children, build_dir, chosen.quick)
-        wrk = Wrk(children, folder, pair.load)
-        started = servers.start_all(children, folder, build_dir, pair.server, chosen.io)
-        say(f"{pair.describe()}; {', '.join(server.name for server in started)}")
-        if servers.find_nginx() is None:
-            say("nginx is not installed: no row for it")
-
-        def measure(load, count: int) -> rounds.Row:
-            return rounds.measure(wrk, started, load, count, chosen.seconds, say)
-
-        loads = [load for load in LOADS if not chosen.row or load.name in chosen.row]
-        result = Result(pair, [measure(load, chosen.rounds) for load in loads], costs, False)
+        say(f"{pair.describe()}; peers: {', '.join(found.commands) or 'none'}")
+        course = Course(chosen, Fleet(build_dir, pair, chosen.io, found), say)
+        result = Result(pair, course.run(), costs, found.absent, False)
         failed = [] if chosen.quick else too_much(result)
         if failed:
             say(f"{', '.join(failed)}: once more, twice the rounds")
-            again = measure(result.judged.load, 2 * chosen.rounds)
-            rows = [again if row is result.judged else row for row in result.rows]
-            result = replace(result, rows=rows, retried=True)
+            again = course.beside_floors(KEEP_ALIVE, 2 * chosen.rounds)
+            floors = [again if row is result.judged else row for row in result.rows.floors]
+            result = replace(result, rows=replace(result.rows, floors=floors), retried=True)
         return result
+
+
+def build_peers(children: Children, folder: Path) -> peers.Peers:
+    check_writable(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    say("building the peers: a minute, the first time")
+    found = peers.build(children, folder)
+    for name, why in found.absent.items():
+        say(f"{name} is left out: {why}")
+    return found
 
 
 def request_costs(children: Children, build_dir: Path, quick: bool) -> list[dict]:

@@ -1,4 +1,4 @@
-"""Rounds: each server under the same load for a few seconds, one after the other, and again.
+"""Rounds: each server under the same load for a second or so, one after the other, and again.
 
 Whatever else the machine does changes from minute to minute, not from one server's turn to the
 next. So costs are compared within a round, and of all rounds' ratios the median counts.
@@ -7,12 +7,18 @@ next. So costs are compared within a round, and of all rounds' ratios the median
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
+
+from harness.processes import HarnessError
 
 from .cpus import used_by
+from .loads import Load
 from .servers import FLOOR, FLOORS, Server
-from .wrk import Load, Wrk
+from .wrk import Wrk
 
 WARM_UP_SECONDS = 1  # of each server under each load, not measured
+T = TypeVar("T")
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,7 @@ class Row:
     load: Load
     request_bytes: int
     turns: dict[str, list[Turn]] = field(default_factory=dict)
+    idle_bytes: dict[str, float] = field(default_factory=dict)  # of memory, a connection
 
     def cpu_us(self, server: str) -> float:
         return statistics.median(turn.cpu_us for turn in self.turns[server])
@@ -70,29 +77,64 @@ class Row:
         }
 
 
+def interleaved(
+    servers: list[Server],
+    rounds: int,
+    take: Callable[[Server], T],
+    tell: Callable[[int, dict[str, list[T]]], None],
+    say: Say,
+) -> dict[str, list[T]]:
+    """What each server's turns gave, a round each. `tell` is called behind each round.
+
+    A peer that fails has no turns in the end; a server of ours must not.
+    """
+    turns: dict[str, list[T]] = {server.name: [] for server in servers}
+    for number in range(rounds):
+        # Every other round the other way round: nobody always comes after the same one.
+        for server in servers if number % 2 == 0 else reversed(servers):
+            if server.name not in turns:
+                continue
+            try:
+                turns[server.name].append(take(server))
+                server.child.check_running()
+            except HarnessError as error:
+                if not server.is_peer:
+                    raise
+                del turns[server.name]
+                say(f"without {server.name}: {error}")
+        tell(number, turns)
+    return turns
+
+
 def measure(
     wrk: Wrk,
     servers: list[Server],
     load: Load,
     rounds: int,
     seconds: int,
-    say: Callable[[str], None],
+    say: Say,
 ) -> Row:
-    row = Row(load, load.request_bytes(servers[0].port), {server.name: [] for server in servers})
-    for server in servers:
-        wrk.run(server, load, WARM_UP_SECONDS)
-    for number in range(rounds):
-        # Every other round the other way round: nobody always comes after the same one.
-        for server in servers if number % 2 == 0 else reversed(servers):
-            row.turns[server.name].append(_turn(wrk, server, load, seconds))
-        costs = (f"{name} {turns[-1].cpu_us:.3f}" for name, turns in row.turns.items())
+    def tell(number: int, turns: dict[str, list[Turn]]) -> None:
+        costs = (f"{name} {of_server[-1].cpu_us:.3f}" for name, of_server in turns.items())
         say(f"{load.title}, round {number + 1}/{rounds}: us per request: {', '.join(costs)}")
-    return row
+
+    def take(server: Server) -> Turn:
+        return _turn(wrk, server, load, seconds)
+
+    turns = interleaved(servers, rounds, take, tell, say)
+    return Row(load, load.request_bytes(servers[0].port), turns)
+
+
+def warm_up(wrk: Wrk, servers: list[Server], load: Load, say: Say) -> list[Server]:
+    """Those that are left: a peer may fail."""
+    left = interleaved(
+        servers, 1, lambda server: wrk.run(server, load, WARM_UP_SECONDS), lambda *_: None, say
+    )
+    return [server for server in servers if server.name in left]
 
 
 def _turn(wrk: Wrk, server: Server, load: Load, seconds: int) -> Turn:
     before = used_by(server.pid)
     answered = wrk.run(server, load, seconds)
     used = used_by(server.pid) - before
-    server.child.check_running()
     return Turn(answered, used.user, used.system, seconds)

@@ -1,4 +1,4 @@
-"""The servers that are compared: one thread each, pinned to the same CPU, on loopback."""
+"""A server that is measured: one thread, pinned to a CPU, on loopback. Which ones: fleet.py."""
 
 import os
 import shutil
@@ -6,17 +6,21 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.network import LOOPBACK, free_ports
+from harness.network import LOOPBACK
 from harness.polls import polls
 from harness.processes import Child, Children, HarnessError
 
-FLOOR, PARSING_FLOOR, LASTCALL, NGINX = "floor", "floor + llhttp", "lastcall", "nginx"
+FLOOR, PARSING_FLOOR, LASTCALL = "floor", "floor + llhttp", "lastcall"
 EPOLL_FLOOR, EPOLL = "epoll floor", "lastcall by epoll"
-FLOORS = {EPOLL: EPOLL_FLOOR}  # of who has one of its own
+# The same where each answer is a coroutine's that has waited.
+WAITING, EPOLL_WAITING = "lastcall, coroutines", "lastcall by epoll, coroutines"
+# Of who has another one than the floor.
+FLOORS = {EPOLL: EPOLL_FLOOR, WAITING: LASTCALL, EPOLL_WAITING: EPOLL}
 SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"  # not on the PATH of an ordinary user
 READY_SECONDS_MAX = 10
 POLL_SECONDS = 0.02
-NGINX_FILES = 8192  # two for each of its connections
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+NGINX_CONNECTIONS = 4096
 BODY = b"hello world"
 
 NGINX_CONFIG = """\
@@ -40,12 +44,6 @@ http {{
 {http}
 }}
 """
-NGINX_HELLO = """\
-    server {{
-        listen {address}:{port} backlog=4096;
-        location / {{ return 200 "hello world"; }}
-    }}
-"""
 
 
 @dataclass(frozen=True)
@@ -53,10 +51,16 @@ class Server:
     name: str
     port: int
     child: Child
+    target: str = ""  # a path of its own, whatever is asked of the others
+    is_peer: bool = False  # a row goes on without it
 
     @property
     def pid(self) -> int:
         return self.child.process.pid  # taskset(1) becomes what it starts
+
+    def resident_bytes(self) -> int:
+        """proc(5): the second field of statm, in pages."""
+        return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * PAGE_BYTES
 
     def answer(self) -> bytes:
         """Its whole answer to the request that wrk sends, or empty when nobody listens."""
@@ -79,55 +83,23 @@ def find_nginx() -> str | None:
     return shutil.which("nginx") or shutil.which("nginx", path=SYSTEM_FOLDERS)
 
 
-def start_all(
-    children: Children, folder: Path, build_dir: Path, cpu: int, engine: str | None
-) -> list[Server]:
-    """The floors, and lastcall by either engine or by this one; then the peers that there are."""
-    nginx = find_nginx()
-    floor = str(build_dir / "floor")
-    names = (FLOOR, PARSING_FLOOR, LASTCALL, EPOLL_FLOOR, EPOLL, NGINX)
-    port_of = dict(zip(names, free_ports(len(names)), strict=True))
-    commands = {}
-    if engine != "epoll":
-        commands[FLOOR] = [floor, str(port_of[FLOOR])]
-        commands[PARSING_FLOOR] = [floor, "--parse", str(port_of[PARSING_FLOOR])]
-        commands[LASTCALL] = _lastcall(build_dir, port_of[LASTCALL], "io_uring")
-    if engine != "io_uring":
-        commands[EPOLL_FLOOR] = [floor, "--epoll", str(port_of[EPOLL_FLOOR])]
-        commands[EPOLL] = _lastcall(build_dir, port_of[EPOLL], "epoll")
-    if nginx and engine != "epoll":  # whose floor is the first
-        hello = NGINX_HELLO.format(address=LOOPBACK, port=port_of[NGINX])
-        commands[NGINX] = nginx_command(nginx, folder, hello)
-    servers = [
-        start(children, name, port_of[name], cpu, argv) for name, argv in commands.items()
-    ]
-    for server in servers:
-        wait_until_ready(server)
-    _check_answers(servers)
-    return servers
-
-
 def start(children: Children, name: str, port: int, cpu: int, argv: list[str]) -> Server:
     """On that CPU alone, and with no option of lastcall that the user's shell has set."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("LASTCALL_")}
     pinned = ["taskset", "-c", str(cpu), *argv]
-    return Server(name, port, children.start(name, pinned, env=kept))
+    return Server(name, port, children.start(name, pinned, env=kept | {"GOMAXPROCS": "1"}))
 
 
-def _lastcall(build_dir: Path, port: int, engine: str) -> list[str]:
-    flags = ["--listen", f"{LOOPBACK}:{port}", "--workers", "1", "--log-level", "error"]
-    flags += ["--io", engine]
-    return [str(build_dir / "lastcall"), *flags]
-
-
-def nginx_command(binary: str, folder: Path, http: str) -> list[str]:
+def nginx_command(
+    binary: str, folder: Path, http: str, connections: int = NGINX_CONNECTIONS
+) -> list[str]:
     """One thread that keeps its clients. `http`: what stands in that block of its configuration."""
     config = folder / "nginx.conf"
     config.write_text(
         NGINX_CONFIG.format(
             folder=folder,
-            files=NGINX_FILES,
-            connections=NGINX_FILES // 2,
+            files=2 * connections,
+            connections=connections,
             http=http,
         )
     )
@@ -140,10 +112,3 @@ def wait_until_ready(server: Server) -> None:
             return
         server.child.check_running()
     raise HarnessError(f"{server.name} does not answer after {READY_SECONDS_MAX} s")
-
-
-def _check_answers(servers: list[Server]) -> None:
-    """A floor is one only while it sends as many bytes as lastcall does."""
-    told = {server.name: len(server.answer()) for server in servers if server.name != NGINX}
-    if len(set(told.values())) != 1:
-        raise HarnessError(f"the floors do not answer as many bytes as lastcall: {told}")

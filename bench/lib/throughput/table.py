@@ -1,66 +1,117 @@
-"""The result as tables for people, as Markdown, and as an object for JSON."""
+"""The result in columns for a terminal, as an object for JSON, and what is judged of it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.table import align, bold, markdown
+from harness.table import align
 
-from . import cpus, rounds
-from .servers import EPOLL, EPOLL_FLOOR, FLOOR, LASTCALL, PARSING_FLOOR
-from .wrk import LOADS
+from . import cpus, goals, rounds
+from .course import Rows
+from .fairness import Fairness
+from .latencies import Latencies
+from .loads import GREEDY, KEEP_ALIVE
+from .servers import EPOLL, FLOOR, FLOORS, LASTCALL
 
 RATIO_MAX = 1.15  # of its floor
-JUDGED = LOADS[0].name
-HEAD = ["load", "server", "CPU us/request", "of its floor", "user %", "requests/s"]
+JUDGED = KEEP_ALIVE.name
+HEAD = ["load", "server", "CPU us/request", "of its floor", "ours of it", "user %", "requests/s"]
 COST_HEAD = ["request", "", "ns/request", "lowest", "highest", "heap allocations"]
+LATENCY_HEAD = ["load", "server", "p50 us", "p99 us", "p99.9 us", "longest", "CPU us/request",
+                "uploads/s"]
+FAIRNESS_HEAD = ["load", "server", "each of 64/s, without him", "with him", "he/s"]
 
 
 @dataclass(frozen=True)
 class Result:
     pair: cpus.Pair
-    rows: list[rounds.Row]
+    rows: Rows
     costs: list[dict]  # as request_cost prints them
+    absent: dict[str, str]  # peers, and why
     retried: bool
 
     @property
     def judged(self) -> rounds.Row | None:
         """None where it was not asked for."""
-        return next((row for row in self.rows if row.load.name == JUDGED), None)
+        return next((row for row in self.rows.floors if row.load.name == JUDGED), None)
 
 
-def judged_of(row: rounds.Row) -> list[str]:
-    """Whose cost is judged: lastcall's, by whatever engines are measured."""
+def ours_of(row: rounds.Row | Latencies | Fairness) -> list[str]:
+    """lastcall, by whatever engines are measured."""
     return [name for name in (LASTCALL, EPOLL) if name in row.turns]
 
 
 def judged_ratios(result: Result) -> dict[str, float]:
     row = result.judged
-    return {name: row.ratio(name) for name in judged_of(row)} if row else {}
+    return {name: row.ratio(name) for name in ours_of(row)} if row else {}
 
 
 def report(result: Result) -> None:
-    print(align([HEAD, *(cells(row, name) for row in result.rows for name in row.turns)]))
-    sizes = ", ".join(f"{row.request_bytes} ({row.load.title})" for row in result.rows)
-    print(f"Request: GET /, bytes: {sizes}; {result.pair.describe()}.")
-    for row in result.rows:
-        for name in judged_of(row):
+    print("\n\n".join(sections(result)))
+
+
+def sections(result: Result) -> Iterator[str]:
+    rows = result.rows
+    closed = [*rows.floors, *rows.peers, *rows.coroutines]
+    if closed:
+        yield align([HEAD, *(cells(row, name) for row in closed for name in row.turns)])
+        yield "\n".join(spreads(rows.floors))
+    steady = [*rows.steady_floors, *rows.steady_peers]
+    if steady:
+        lines = (latency_cells(row, name) for row in steady for name in row.turns)
+        yield align([LATENCY_HEAD, *lines])
+    for row in rows.fairness:
+        yield align([FAIRNESS_HEAD, *(fairness_cells(row, name) for name in row.turns)])
+    if held := [row for row in closed if row.idle_bytes]:
+        told = {name: each for row in held for name, each in row.idle_bytes.items()}
+        bytes_of = (f"{name} {each:,.0f}" for name, each in told.items())
+        yield f"Memory of an idle connection, bytes: {', '.join(bytes_of)}."
+    if len(aims := goals.lines(rows)) > 1:
+        yield align(aims)
+    yield "User time of a request over an Io in memory, 64 clients:"
+    yield align([COST_HEAD, *map(cost_cells, result.costs)])
+    without = (f"{name}: left out: {why}." for name, why in result.absent.items())
+    yield "\n".join([*without, f"{result.pair.describe()}."])
+
+
+def spreads(rows: list[rounds.Row]) -> Iterator[str]:
+    for row in rows:
+        for name in ours_of(row):
             spread = row.ratios(name)
-            print(
-                f"{row.load.title}: {name} takes {row.ratio(name):.3f} of its floor's CPU time"
-                f" (median of {len(spread)} rounds, {min(spread):.3f} to {max(spread):.3f})."
+            yield (
+                f"{row.load.title}, {row.request_bytes} bytes: {name} takes {row.ratio(name):.3f}"
+                f" of its floor's CPU time (median of {len(spread)} rounds, {min(spread):.3f} to"
+                f" {max(spread):.3f})."
             )
-    print("\nUser time of a request over an Io in memory, 64 clients:\n")
-    print(align([COST_HEAD, *map(cost_cells, result.costs)]))
 
 
 def cells(row: rounds.Row, server: str) -> list[str]:
+    base = FLOORS.get(server, FLOOR)
+    ours = ours_of(row)[0]
     return [
         row.load.title,
         server,
         f"{row.cpu_us(server):.3f}",
-        f"{row.ratio(server):.3f}",
+        f"{row.ratio(server):.3f}" if base in row.turns else "",
+        f"{row.ratio(ours, server):.3f}",
         f"{100 * row.user_share(server):.0f}",
         f"{row.per_second(server):,.0f}",
     ]
+
+
+def latency_cells(row: Latencies, server: str) -> list[str]:
+    times = (row.median(server, of) for of in ("p50", "p99", "p999", "longest"))
+    uploads = row.median(server, "uploads_per_second")
+    return [
+        row.load.title,
+        server,
+        *(f"{each:,.0f}" for each in times),
+        *([f"{row.cpu_us(server):.1f}", ""] if not uploads else ["", f"{uploads:,.0f}"]),
+    ]
+
+
+def fairness_cells(row: Fairness, server: str) -> list[str]:
+    rates = (row.median(server, of) for of in ("alone", "beside", "greedy"))
+    return [f"beside {GREEDY.title}", server, *(f"{each:,.0f}" for each in rates)]
 
 
 def cost_cells(cost: dict) -> list[str]:
@@ -69,60 +120,28 @@ def cost_cells(cost: dict) -> list[str]:
     return [cost["load"], "", *numbers, allocations]
 
 
-def compact(result: Result) -> str:
-    """Markdown: CPU time beside the floor's, then user time beside the first request's."""
-    servers = [name for name in result.judged.turns if name not in (FLOOR, EPOLL_FLOOR)]
-    beside = {
-        "lastcall, of floor + llhttp": (LASTCALL, PARSING_FLOOR),
-        "by epoll, of by io_uring": (EPOLL, LASTCALL),
-    }
-    lines = [["CPU per request, of its floor's", *servers, *beside]]
-    for row in result.rows:
-        cells = [spread(row, name) for name in servers]
-        lines.append([row.load.title, *cells, *(spread(row, *pair) for pair in beside.values())])
-    first = result.costs[0]["ns_per_request"]
-    costs = [["user time per request", "of the first", "heap allocations"]]
-    for cost in result.costs:
-        ratio = cost["ns_per_request"] / first
-        costs.append([cost["load"], f"{ratio:.2f}", f"{cost['allocations']:,}"])
-    return f"{markdown(lines)}\n\n{markdown(costs)}"
-
-
-def spread(row: rounds.Row, server: str, to: str = "") -> str:
-    """The median of the rounds, and the least and the most."""
-    ratios = row.ratios(server, to)
-    is_judged = row.load.name == JUDGED and server in judged_of(row) and not to
-    median = bold(f"{row.ratio(server, to):.2f}", is_judged)
-    return f"{median} ({min(ratios):.2f} – {max(ratios):.2f})"
-
-
-def sample(result: Result) -> str:
-    turns = next(iter(result.rows[0].turns.values()))
-    sizes = sorted({row.request_bytes for row in result.rows})
-    return (
-        f"Medians of {len(turns)} rounds of {turns[0].seconds} s, in brackets the least and the"
-        f" most; `GET /`, {' or '.join(map(str, sizes))} bytes; {result.pair.describe()}."
-    )
-
-
 def as_object(result: Result) -> dict:
+    rows = result.rows
     return {
         "cpus": vars(result.pair),
         "retried": result.retried,
         "judged": judged_ratios(result),
         "ratio_max": RATIO_MAX,
-        "rows": [
-            {
-                **row.as_object(name),
-                "title": row.load.title,
-                "request_bytes": row.request_bytes,
-                "connections": row.load.connections,
-                "pipelined": row.load.pipelined,
-                "ratio_to_floor": row.ratio(name),
-                "ratios": row.ratios(name),
-            }
-            for row in result.rows
-            for name in row.turns
-        ],
+        "rows": [row_object(row) for row in (*rows.floors, *rows.peers, *rows.coroutines)],
+        "latencies": [row.as_object() for row in (*rows.steady_floors, *rows.steady_peers)],
+        "fairness": [row.as_object() for row in rows.fairness],
+        "goals": goals.as_objects(rows),
+        "absent": result.absent,
         "request_cost": result.costs,
+    }
+
+
+def row_object(row: rounds.Row) -> dict:
+    return {
+        "title": row.load.title,
+        "request_bytes": row.request_bytes,
+        "connections": row.load.connections,
+        "pipelined": row.load.pipelined,
+        "idle_bytes": row.idle_bytes,
+        "servers": [row.as_object(name) for name in row.turns],
     }

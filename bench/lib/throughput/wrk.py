@@ -1,4 +1,4 @@
-"""The load: wrk, one thread on a CPU of its own, in a closed loop."""
+"""The load in a closed loop: wrk, one thread on a CPU of its own."""
 
 import re
 import shutil
@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.network import LOOPBACK
-from harness.processes import Children, HarnessError
+from harness.processes import Child, Children, HarnessError
 
+from .loads import Load
 from .servers import Server
 
-SLACK_SECONDS = 30
+SLACK_SECONDS = 15
+TIMEOUT = "10s"  # of an answer
 
 # wrk sends what `request` returns and counts each answer to it.
 PIPELINE = """\
@@ -22,36 +24,82 @@ init = function(args)
 end
 request = function() return batch end
 """
+POST = """\
+wrk.method = "POST"
+wrk.body = string.rep("x", {size})
+"""
+# It reopens what the server closes, and the server closes what it is asked to.
+CLOSING = """\
+local kept, last, count = nil, nil, 0
+init = function(args)
+  kept = wrk.format()
+  wrk.headers["Connection"] = "close"
+  last = wrk.format()
+end
+request = function()
+  count = count + 1
+  return count % {each} == 0 and last or kept
+end
+"""
+# Browsers, what a proxy passes on, a probe, a small content, and now and then a page.
+MIXED = """\
+local requests, count = {}, 0
+init = function(args)
+  local browser = {
+    ["User-Agent"] = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+    ["Accept"] = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    ["Accept-Language"] = "en-US,en;q=0.5",
+    ["Accept-Encoding"] = "gzip, deflate, br",
+    ["Cookie"] = "session=0123456789abcdef; theme=dark",
+  }
+  local proxied = {
+    ["X-Forwarded-For"] = "203.0.113.7", ["X-Forwarded-Proto"] = "https",
+    ["X-Request-Id"] = "7f3a9c", ["Accept"] = "*/*", ["User-Agent"] = "client/1.0",
+  }
+  local page = wrk.format("GET", "/", browser)
+  local call = wrk.format("GET", "/", proxied)
+  local probe = wrk.format("GET", "/readyz", {["User-Agent"] = "kube-probe/1.30"})
+  local large = wrk.format("GET", "/16k", browser)
+  local post = wrk.format("POST", "/echo", proxied, string.rep("x", 1024))
+  requests = {page, call, page, post, page, probe, page, call, page, large}
+end
+request = function()
+  count = count + 1
+  return requests[count % #requests + 1]
+end
+"""
+
+
+def script_of(load: Load) -> str:
+    """Empty: wrk's own request, again and again."""
+    if load.mixed:
+        return MIXED
+    if load.closes_each > 1:
+        return CLOSING.format(each=load.closes_each)
+    if load.posted:
+        return POST.format(size=load.posted)
+    return PIPELINE.format(depth=load.pipelined) if load.pipelined > 1 else ""
 
 
 @dataclass(frozen=True)
-class Load:
-    """One row of the result."""
+class Running:
+    """A wrk that is at work."""
 
-    name: str
-    title: str
-    connections: int
-    pipelined: int
-    headers: tuple[str, ...] = ()
+    child: Child
+    output: Path
+    seconds: int
+    what: str
 
-    def request_bytes(self, port: int) -> int:
-        head = f"GET / HTTP/1.1\r\nHost: {LOOPBACK}:{port}\r\n"
-        return len(head) + sum(len(header) + 2 for header in self.headers) + 2
-
-
-# With Host 163 bytes where the port has four digits: the request of bench/request_cost.cc.
-BROWSER = (
-    "User-Agent: Mozilla/5.0 (X11; Linux x86_64)",
-    "Accept: text/html,*/*;q=0.8",
-    "Accept-Language: en, de",
-    "Connection: keep-alive",
-)
-LOADS = (
-    Load("keep-alive", "64 connections", 64, 1),
-    Load("pipelined", "64 connections, pipelined x 16", 64, 16),
-    Load("browsers", "64 connections, pipelined x 16, a browser's head", 64, 16, BROWSER),
-    Load("many", "1,024 connections", 1024, 1),
-)
+    def answered(self) -> int:
+        """How many requests were, once it has ended. Anything but answers of 200 is no result."""
+        try:
+            exit_code = self.child.wait(self.seconds + SLACK_SECONDS)
+        except HarnessError:
+            self.child.kill()  # it would take the CPU from whatever comes next
+            raise HarnessError(f"{self.what}: wrk does not end") from None
+        if exit_code != 0:
+            raise HarnessError(f"{self.what}: wrk failed, {self.child.how_it_ended()}")
+        return requests(self.output.read_text(), self.what)
 
 
 class Wrk:
@@ -65,21 +113,21 @@ class Wrk:
         self._cpu = cpu
 
     def run(self, server: Server, load: Load, seconds: int) -> int:
-        """How many requests were answered. Anything but answers of 200 is no result."""
+        return self.start(server, load, seconds).answered()
+
+    def start(self, server: Server, load: Load, seconds: int) -> Running:
         argv = ["taskset", "-c", str(self._cpu), self._binary, "-t1", f"-c{load.connections}"]
-        argv += [f"-d{seconds}s", *(f"-H{header}" for header in load.headers)]
-        if load.pipelined > 1:
-            script = self._folder / f"pipeline-{load.pipelined}.lua"
-            script.write_text(PIPELINE.format(depth=load.pipelined))
+        argv += [f"-d{seconds}s", f"--timeout={TIMEOUT}"]
+        argv += [f"-H{header}" for header in load.headers]
+        if text := script_of(load):
+            script = self._folder / f"{load.name}.lua"
+            script.write_text(text)
             argv += [f"-s{script}"]
-        output = self._folder / "wrk.stdout"
+        output = self._folder / f"wrk-{load.name}.stdout"
+        url = f"http://{LOOPBACK}:{server.port}{server.target or load.target}"
         with open(output, "wb") as stdout:
-            child = self._children.start(
-                "wrk", [*argv, f"http://{LOOPBACK}:{server.port}/"], stdout=stdout
-            )
-        if child.wait(seconds + SLACK_SECONDS) != 0:
-            raise HarnessError(f"wrk failed, {child.how_it_ended()}")
-        return requests(output.read_text(), f"{load.title}, {server.name}")
+            child = self._children.start(f"wrk {load.name}", [*argv, url], stdout=stdout)
+        return Running(child, output, seconds, f"{load.title}, {server.name}")
 
 
 def requests(output: str, what: str) -> int:

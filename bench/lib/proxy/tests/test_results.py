@@ -6,8 +6,8 @@ from proxy import table
 from proxy.latencies import Latencies
 from proxy.proxies import EPOLL, HAPROXY, LASTCALL, NGINX, UPSTREAM
 from throughput.cpus import Pair
+from throughput.loads import LOADS
 from throughput.rounds import Row, Turn
-from throughput.wrk import LOADS
 
 
 def turns(*cpu_us: float) -> list[Turn]:
