@@ -26,9 +26,10 @@ inline std::int64_t nanoseconds(clockid_t clock) {
   return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
 }
 
-// Each client's batch comes in as many buffers as it needs, all in one harvest; the next batch
-// comes when everything sent has made up the answers to this one. Buffers go round in a ring, as
-// the kernel's do: the cache sees all of them.
+// Each client's batch comes in as many buffers as it needs, all in one harvest, unless it is taken
+// one buffer at a time, or into other memory; the next batch comes when everything sent has made up
+// the answers to this one. Buffers go round in a ring, as the kernel's do: the cache sees all of
+// them.
 class PretendIo final : public Io {
  public:
   enum class Clock : std::uint8_t {
@@ -41,18 +42,16 @@ class PretendIo final : public Io {
       : batch_(batch), clients_(clients), clock_(clock) {
     for (std::size_t i = 0; i < limits::receive_buffers; ++i) free_[i] = std::uint16_t(i);
     completions_.reserve(8 * limits::receive_buffers);
-    // Buffer i always carries piece i modulo the number of pieces.
-    for (std::size_t i = 0; i < limits::receive_buffers; ++i) {
-      const std::string_view bytes = piece(i % pieces());
-      std::memcpy(&memory_[i * limits::receive_buffer_bytes], bytes.data(), bytes.size());
-    }
+    // Buffer i carries piece i modulo the number of pieces, mostly.
+    for (std::size_t i = 0; i < limits::receive_buffers; ++i)
+      fill(i, i % pieces() * limits::receive_buffer_bytes);
     CHECK(limits::receive_buffers % pieces() == 0);
     CHECK(clients * pieces() <= limits::receive_buffers);
   }
 
   // Of the answers to one batch; before it is told, each client sends one batch only.
   void answer_bytes(std::size_t bytes) {
-    for (Client& client : clients_) client.unanswered = 0;
+    for (Client& client : clients_) client.unanswered = client.received = 0;
     batch_answer_bytes_ = bytes;
   }
   [[nodiscard]] std::uint64_t batches() const { return batches_; }
@@ -62,9 +61,12 @@ class PretendIo final : public Io {
 
   void reserve(std::size_t) override {}
   void submit_accept(int, Ticket ticket, bool) override { accept_ = ticket, accepting_ = true; }
-  void submit_recv(int socket, Ticket ticket, bool) override {
-    client_of(socket).recv = ticket;
-    client_of(socket).receiving = true;
+  void submit_recv(int socket, Ticket ticket, bool once) override {
+    Client& client = client_of(socket);
+    client.recv = ticket;
+    client.receiving = true;
+    client.once = once;
+    client.into = {};
   }
   void submit_send(int socket, std::string_view bytes, Ticket ticket) override {
     Client& client = client_of(socket);
@@ -79,12 +81,18 @@ class PretendIo final : public Io {
     submit_send(socket, joined_, ticket);
   }
   void submit_send_file(int, FilePiece&, Ticket) override { std::abort(); }
-  void submit_read(int, std::span<std::byte>, Ticket) override {}
+  void submit_read(int socket, std::span<std::byte> into, Ticket ticket) override {
+    if (ticket.kind != Kind::recv) return;  // what it waits for never is
+    submit_recv(socket, ticket, true);
+    client_of(socket).into = into;
+  }
   void submit_connect(int, const sockaddr*, socklen_t, Ticket) override {}
   void submit_poll(int, unsigned, Ticket) override {}
   void submit_write(int, std::string_view, std::uint64_t, Ticket) override {}
   void submit_sync(int, Ticket) override {}
-  void submit_cancel(int, Ticket) override {}
+  void submit_cancel(int socket, Ticket target) override {
+    client_of(socket).canceled = target.kind == Kind::recv;
+  }
 
   std::span<const Completion> harvest(Ms) override {
     completions_.clear();
@@ -92,7 +100,11 @@ class PretendIo final : public Io {
     if (accepting_ && accepted_ < clients_.size()) accept_all();
     for (Client& client : clients_) {
       if (client.sending > 0) complete_send(client);
-      if (client.receiving && client.unanswered == 0) complete_recv(client);
+      if (client.canceled) {
+        complete_cancel(client);
+      } else if (client.receiving && !is_answered_later(client)) {
+        client.into.empty() ? complete_recv(client) : complete_read(client);
+      }
     }
     return completions_;
   }
@@ -148,6 +160,10 @@ class PretendIo final : public Io {
     Ticket recv;
     Ticket send;
     bool receiving = false;
+    bool once = false;
+    bool canceled = false;
+    std::span<std::byte> into;  // empty: lent buffers
+    std::size_t received = 0;   // of its batch
     std::size_t sending = 0;
     std::size_t unanswered = 0;  // bytes of answers that the client still waits for
   };
@@ -156,8 +172,8 @@ class PretendIo final : public Io {
   [[nodiscard]] std::size_t pieces() const {
     return (batch_.size() + limits::receive_buffer_bytes - 1) / limits::receive_buffer_bytes;
   }
-  [[nodiscard]] std::string_view piece(std::size_t number) const {
-    return batch_.substr(number * limits::receive_buffer_bytes, limits::receive_buffer_bytes);
+  [[nodiscard]] std::string_view piece_at(std::size_t at) const {
+    return batch_.substr(at, limits::receive_buffer_bytes);
   }
 
   void accept_all() {
@@ -172,18 +188,49 @@ class PretendIo final : public Io {
     client.unanswered -= client.sending;
     client.sending = 0;
   }
+  // Its whole batch has come, and is not answered yet.
+  [[nodiscard]] static bool is_answered_later(const Client& client) {
+    return client.received == 0 && client.unanswered > 0;
+  }
   void complete_recv(Client& client) {
-    for (std::size_t i = 0; i < pieces(); ++i) {
+    bool more = true;
+    do {
       const std::uint16_t buffer = free_[lent_++ % free_.size()];
-      CHECK(buffer % pieces() == i);
+      if (carries_[buffer] != client.received) fill(buffer, client.received);
+      const std::size_t bytes = piece_at(client.received).size();
+      more = !client.once;
       completions_.push_back({.ticket = client.recv,
-                              .result = static_cast<int>(piece(i).size()),
-                              .more = true,
+                              .result = static_cast<int>(bytes),
+                              .more = more,
                               .has_buffer = true,
                               .buffer = buffer});
-    }
+      take(client, bytes);
+    } while (more && client.received > 0);
+    client.receiving = more;
+  }
+  void complete_read(Client& client) {
+    const std::string_view rest = batch_.substr(client.received, client.into.size());
+    std::memcpy(client.into.data(), rest.data(), rest.size());
+    completions_.push_back({.ticket = client.recv, .result = static_cast<int>(rest.size())});
+    client.receiving = false;
+    take(client, rest.size());
+  }
+  void take(Client& client, std::size_t bytes) {
+    client.received += bytes;
+    if (client.received < batch_.size()) return;
+    client.received = 0;
     client.unanswered = batch_answer_bytes_;
     ++batches_;
+  }
+  void complete_cancel(Client& client) {
+    client.canceled = client.receiving = false;
+    completions_.push_back({.ticket = client.recv, .result = -ECANCELED});
+    completions_.push_back({.ticket = {Kind::cancel}, .result = 0});
+  }
+  void fill(std::size_t buffer, std::size_t at) {
+    const std::string_view bytes = piece_at(at);
+    std::memcpy(&memory_[buffer * limits::receive_buffer_bytes], bytes.data(), bytes.size());
+    carries_[buffer] = at;
   }
 
   const std::string_view batch_;
@@ -203,6 +250,7 @@ class PretendIo final : public Io {
   std::uint64_t lent_ = 0;
   std::uint64_t given_back_ = limits::receive_buffers;
   std::array<char, limits::receive_buffers * limits::receive_buffer_bytes> memory_{};
+  std::array<std::size_t, limits::receive_buffers> carries_{};  // from where in the batch
   std::vector<Completion> completions_;
 };
 

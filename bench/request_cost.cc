@@ -134,6 +134,7 @@ struct Measured {
   std::size_t batch_bytes;
   std::size_t requests;
   std::uint64_t batches;
+  bool may_allocate = false;
 };
 
 void measure(const Measured& what, std::size_t rounds, PretendServer& server, Nobody& nobody) {
@@ -152,12 +153,12 @@ void measure(const Measured& what, std::size_t rounds, PretendServer& server, No
   const std::uint64_t requests = (server.io.batches() - before) * what.requests;
   fmt::print(R"({{"load":"{}","request_bytes":{},"pipelined":{},"requests":{},"rounds":{},)"
              R"("ns_per_request":{:.1f},"ns_min":{:.1f},"ns_max":{:.1f},"io_ns":{:.1f},)"
-             R"("allocations":{}}})"
+             R"("allocations":{},"may_allocate":{}}})"
              "\n",
              what.name, what.batch_bytes / what.requests, what.requests, requests, rounds,
              median(costs), *std::min_element(costs.begin(), costs.end()),
              *std::max_element(costs.begin(), costs.end()), median(overheads),
-             allocations - allocated);
+             allocations - allocated, what.may_allocate);
 }
 
 void measure(const Load& load, std::size_t rounds, const std::string& answer) {
@@ -176,7 +177,8 @@ void measure(const traffic::Load& load, std::size_t rounds) {
   PretendServer server(load.batch, count, PretendIo::Clock::stepped);
   const std::size_t answer_bytes = traffic::start(server, count);
   Nobody nobody(load.batch, count, std::string(answer_bytes, 'a'));
-  measure({load.name, load.batch.size(), load.requests, load.batches}, rounds, server, nobody);
+  measure({load.name, load.batch.size(), load.requests, load.batches, load.large}, rounds, server,
+          nobody);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 //   bench_service --listen ADDRESS:PORT [--io ENGINE]      and all of the library's options
 //
 // One worker, whatever --workers says. The servers of others in bench/peer have the same paths.
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -36,14 +37,13 @@ int main(int argc, char** argv) {
   options.workers = 1;
   lastcall::Server server(options);
 
-  const std::string filling(1'000'000, 'x');
   const auto content = [&](const char* path, std::size_t bytes) {
-    const auto answer = std::string_view(filling).substr(0, bytes);
-    server.route("GET", path, [answer](Request&, Response& response) { response.body(answer); });
+    const auto kept = std::make_shared<const std::string>(bytes, 'x');
+    server.route("GET", path, [kept](Request&, Response& response) { response.body(kept); });
   };
   content("/16k", 16 * 1024);
   content("/64k", 64 * 1024);
-  content("/1m", filling.size());
+  content("/1m", 1'000'000);
   server.route("GET", "/", [](Request&, Response& response) { response.body("hello world"); });
   server.route("GET", "/waits", wait);
   server.route("POST", "/echo",

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -100,6 +101,9 @@ inline void add_routes(PretendServer& server) {
     while (const auto piece = co_await request.read()) bytes += piece->size();
     response.body(std::to_string(bytes));
   });
+  routes.route("GET", "/large",
+               [content = std::make_shared<const std::string>(64 * 1024, 'l')](
+                   Request&, Response& response) { response.body(content); });
   routes.route("GET", "/stream", [](Request&, Response& response) -> Task<> {
     ResponseBody body = co_await response.begin();
     for (int i = 0; i < 8; ++i) {
@@ -118,6 +122,7 @@ struct Load {
   std::size_t requests;  // in it
   std::size_t batches;   // to be counted
   bool waits = false;    // for the clock, mostly
+  bool large = false;    // a content that is too large for memory that is kept
 };
 
 inline std::vector<Load> loads() {
@@ -139,7 +144,10 @@ inline std::vector<Load> loads() {
       {"content", request("POST", "/echo", proxy_fields, kilobyte), 1, 20'000},
       {"a large content", with_content("/echo", 8), 1, 1'000},
       {"chunks", chunked("/echo", kilobyte + kilobyte), 1, 6'000},
+      {"64 KiB, echoed", with_content("/echo", 32), 1, 500, false, true},
+      {"64 KiB, shared", request("GET", "/large", browser_fields), 1, 3'000, false, true},
       {"upload", with_content("/upload", 8), 1, 1'000},
+      {"upload of 64 KiB", with_content("/upload", 32), 1, 500},
       {"coroutine", request("GET", "/ready-at-once", browser_fields), 1, 20'000},
       {"coroutine, pipelined", times(16, request("GET", "/ready-at-once")), 16, 1'000},
       {"coroutine that waits", request("GET", "/waits", browser_fields), 1, 20'000, true},
