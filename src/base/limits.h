@@ -59,7 +59,7 @@ inline constexpr std::size_t direct_bytes_first = 64 * 1024;
 // Of large contents, what moves in one turn of a worker: others have theirs behind it. And by one
 // operation. (1 MB sent in four pieces, to a client that waits for it, costs 1.6 of one: it is
 // woken four times.)
-inline constexpr std::size_t share_bytes = 1024 * 1024;
+inline constexpr std::size_t share_bytes = 256 * 1024;
 inline constexpr std::size_t receive_bytes_max = 256 * 1024;
 inline constexpr std::size_t send_bytes_max = 1024 * 1024;
 // Whose last request had a content of that size is expected to send another such.

@@ -126,6 +126,7 @@ inline constexpr MetricRow metric_rows[] = {
     {"receive_paused", counter,
      "Times a client was held back: it does not read, or its handler runs."},
     {"receive_starved", counter, "Receives that found no buffer."},
+    {"share_waits", counter, "Times a large content had to wait for a share of its worker's turn."},
 };
 }  // namespace detail
 using detail::metric_rows;

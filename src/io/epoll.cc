@@ -534,16 +534,6 @@ Epoll::Outcome Epoll::read(Watch& watch, const Operation& operation) {
   return end(operation, bytes < 0 ? -errno : static_cast<int>(bytes));
 }
 
-ssize_t send_rest(int socket, const Operation& operation) {
-  constexpr int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
-  if (operation.does == Does::send_two) {
-    auto& pieces = *static_cast<TwoPieces*>(operation.memory);
-    return ::sendmsg(socket, &pieces.rest(operation.done), flags);
-  }
-  const auto* const rest = static_cast<const char*>(operation.memory) + operation.done;
-  return ::send(socket, rest, operation.size - operation.done, flags);
-}
-
 // All of it, or what went before the connection failed.
 Epoll::Outcome Epoll::send(Watch& watch, Operation& operation) {
   if (!watch.writable) return Outcome::waits;

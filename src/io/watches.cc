@@ -1,8 +1,11 @@
 #include "io/watches.h"
 
+#include <sys/socket.h>
+
 #include <utility>
 
 #include "base/check.h"
+#include "io/io.h"
 
 namespace lastcall {
 namespace {
@@ -71,6 +74,16 @@ void Watches::remove(int fd) {
   }
   places_[hole] = {};
   --size_;
+}
+
+ssize_t send_rest(int socket, const Operation& operation) {
+  constexpr int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+  if (operation.does == Does::send_two) {
+    auto& pieces = *static_cast<TwoPieces*>(operation.memory);
+    return ::sendmsg(socket, &pieces.rest(operation.done), flags);
+  }
+  const auto* const rest = static_cast<const char*>(operation.memory) + operation.done;
+  return ::send(socket, rest, operation.size - operation.done, flags);
 }
 
 }  // namespace lastcall

@@ -7,6 +7,8 @@
 //  3. References are good until the next `add` or `remove`.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -53,6 +55,9 @@ struct Operation {
   Does does = Does::poll;
 };
 static_assert(sizeof(Operation) == 32);
+
+// send(2), or sendmsg(2), of what such an operation has not sent yet; never blocks.
+[[nodiscard]] ssize_t send_rest(int socket, const Operation& operation);
 
 // accept(2), read(2), connect(2) and sendfile(2) block where the descriptor does; the others are
 // told not to.

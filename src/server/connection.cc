@@ -456,6 +456,7 @@ void Connection::submit_send() {
 
 void Connection::wait_for_share() {
   if (std::exchange(waits_for_share_, true)) return;
+  worker_.metrics().add("share_waits");
   worker_.share().wait(index_);
 }
 

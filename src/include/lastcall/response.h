@@ -1,8 +1,8 @@
 // An answer as a handler makes it (RFC 9110, RFC 9112).
 //
-// Everything a handler passes is copied, or taken over; nothing of it has to live on. What HTTP itself decides
-// (Date, Content-Length, Connection, no body to HEAD, nor with 204, 205 and 304) is not the
-// handler's business.
+// Everything a handler passes is copied, or taken over; nothing of it has to live on. What HTTP
+// itself decides (Date, Content-Length, Connection, no body to HEAD, nor with 204, 205 and 304) is
+// not the handler's business.
 #pragma once
 
 #include <chrono>
@@ -56,8 +56,8 @@ class Response {
   Response& content_type(std::string_view type);  // "text/plain" unless set; empty: not sent
   Response& body(std::string_view content);       // replaces
   Response& body(const char* content) { return body(std::string_view(content)); }
-  // The same of a string that nobody needs any more: what is large is sent from where it is, without
-  // a copy.
+  // The same of a string that nobody needs any more: what is large is sent from where it is,
+  // without a copy.
   Response& body(std::string&& content);
   // The same of what the program keeps, and may send to many at once; it stays unchanged. Throws
   // std::invalid_argument for null.
@@ -126,7 +126,7 @@ class Response {
   std::string fields_;
   std::string body_;
   std::shared_ptr<const std::string> shared_;  // in the place of `body_`
-  Exchange* exchange_ = nullptr;  // in which it stands
+  Exchange* exchange_ = nullptr;               // in which it stands
 };
 
 }  // namespace lastcall

@@ -296,6 +296,7 @@ TEST_CASE(
     }
   }
   CHECK(turns > 8);
+  CHECK(wire.count("share_waits") > 8);
   wire.turn(100);
   for (const int socket : sockets) {
     const std::string answer = wire.take(socket);
