@@ -5,12 +5,11 @@
 //   bench_service --listen ADDRESS:PORT [--io ENGINE]      and all of the library's options
 //
 // One worker, whatever --workers says. The servers of others in bench/peer have the same paths.
-#include <memory>
 #include <string>
-#include <string_view>
 
 #include <lastcall/latch.h>
 #include <lastcall/server.h>
+#include <lastcall/shared_content.h>
 
 namespace {
 
@@ -38,7 +37,7 @@ int main(int argc, char** argv) {
   lastcall::Server server(options);
 
   const auto content = [&](const char* path, std::size_t bytes) {
-    const auto kept = std::make_shared<const std::string>(bytes, 'x');
+    const lastcall::SharedContent kept(std::string(bytes, 'x'));
     server.route("GET", path, [kept](Request&, Response& response) { response.body(kept); });
   };
   content("/16k", 16 * 1024);

@@ -7,12 +7,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include <lastcall/shared_content.h>
 #include <lastcall/sleep.h>
 
 #include "pretend_server.h"
@@ -102,7 +102,7 @@ inline void add_routes(PretendServer& server) {
     response.body(std::to_string(bytes));
   });
   routes.route("GET", "/large",
-               [content = std::make_shared<const std::string>(64 * 1024, 'l')](
+               [content = SharedContent(std::string(64 * 1024, 'l'))](
                    Request&, Response& response) { response.body(content); });
   routes.route("GET", "/stream", [](Request&, Response& response) -> Task<> {
     ResponseBody body = co_await response.begin();

@@ -119,11 +119,12 @@ struct Exchange {
   }
   // Of the content of its answer: what is held for it alone.
   [[nodiscard]] bool holds_answer() const {
-    return response.shared_ == nullptr || response.shared_.use_count() == 1;
+    return shared_answer == nullptr || shared_answer.use_count() == 1;
   }
   void give_answer(LargeContent& to) noexcept {  // the content of it
-    if (response.shared_ != nullptr) {
-      to.take(response.shared_);
+    if (response.is_shared()) {
+      response.shared_ = {};
+      to.take(shared_answer);
     } else {
       to.take(response.body_);
     }
@@ -170,9 +171,10 @@ struct Exchange {
   IncomingBody in;
   OutgoingBody out;
   FileAnswer file_answer;
-  std::size_t read_all_max = 0;  // bytes
-  bool tunnel = false;           // what comes is another protocol's
-  bool answered = false;         // what still comes of its content is discarded
+  std::shared_ptr<const std::string> shared_answer;  // in the place of the answer's body
+  std::size_t read_all_max = 0;                      // bytes
+  bool tunnel = false;                               // what comes is another protocol's
+  bool answered = false;                             // what still comes of its content is discarded
 
   // Of a coroutine handler.
   Task<> task;

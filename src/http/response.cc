@@ -6,6 +6,7 @@
 
 #include <lastcall/client.h>
 #include <lastcall/request.h>
+#include <lastcall/shared_content.h>
 
 #include "base/limits.h"
 #include "base/token.h"
@@ -108,8 +109,8 @@ Response& Response::content_type(std::string_view type) {
 
 Response& Response::body(std::string_view content) {
   if (has_file_) drop_file();
-  body_.assign(content);  // which may be what is shared
-  shared_.reset();
+  body_.assign(content);
+  if (is_shared()) drop_shared();  // behind it: `content` may be of that
   return *this;
 }
 
@@ -117,24 +118,34 @@ Response& Response::body(std::string&& content) {
   // Little is copied: the memory that it goes to is kept.
   if (content.size() <= limits::exchange_kept_bytes) return body(std::string_view(content));
   if (has_file_) drop_file();
-  shared_.reset();
+  if (is_shared()) drop_shared();
   body_ = std::move(content);
   return *this;
 }
 
-Response& Response::body(std::shared_ptr<const std::string> content) {
-  if (content == nullptr) throw std::invalid_argument("there is no content: pass an empty one");
+Response& Response::body(const SharedContent& content) {
+  if (exchange_ == nullptr) return body(content.bytes());
   if (has_file_) drop_file();
   body_.clear();
-  shared_ = std::move(content);
+  exchange_->shared_answer = content.content_;
+  shared_ = content.bytes();
   return *this;
 }
 
 Response& Response::append(std::string_view content) {
   if (has_file_) drop_file();
-  if (const auto shared = std::move(shared_)) body_.assign(*shared);
-  body_.append(content);
+  if (!is_shared()) {
+    body_.append(content);
+    return *this;
+  }
+  body_.assign(shared_).append(content);
+  drop_shared();
   return *this;
+}
+
+void Response::drop_shared() {
+  shared_ = {};
+  exchange_->shared_answer.reset();
 }
 
 Task<ResponseBody> Response::begin() { co_return begin_as(std::nullopt); }
@@ -205,7 +216,7 @@ bool Response::begun() const { return exchange_ != nullptr && exchange_->out.beg
 
 void Response::clear() {
   if (has_file_) drop_file();
-  if (shared_) shared_.reset();
+  if (is_shared()) drop_shared();
   status_ = 200;
   closes_ = has_date_ = false;
   // One large answer does not bloat a pool for ever: nothing but a swap frees a string's memory.

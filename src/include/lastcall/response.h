@@ -7,7 +7,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -19,6 +18,7 @@ namespace lastcall {
 
 struct ByteRange;
 class ClientResponse;
+class SharedContent;
 struct OpenedFile;
 
 // How far a cookie goes (RFC 6265 section 4.1.2). Without any of it: to this host, below the path
@@ -59,9 +59,8 @@ class Response {
   // The same of a string that nobody needs any more: what is large is sent from where it is,
   // without a copy.
   Response& body(std::string&& content);
-  // The same of what the program keeps, and may send to many at once; it stays unchanged. Throws
-  // std::invalid_argument for null.
-  Response& body(std::shared_ptr<const std::string> content);
+  // The same of what the program keeps, and may send to many at once (shared_content.h).
+  Response& body(const SharedContent& content);
   Response& append(std::string_view content);
   // A regular file below `directory`, which nothing in `path` leaves (RESOLVE_BENEATH of
   // openat2(2), Linux 5.6); any method may be answered so. Sets ETag and Last-Modified, from its
@@ -106,7 +105,7 @@ class Response {
   [[nodiscard]] int status() const { return status_; }
   [[nodiscard]] std::string_view fields() const { return fields_; }  // as lines, CRLF each
   [[nodiscard]] std::string_view content_type() const { return content_type_; }
-  [[nodiscard]] std::string_view body() const { return shared_ ? *shared_ : body_; }
+  [[nodiscard]] std::string_view body() const { return is_shared() ? shared_ : body_; }
   [[nodiscard]] bool closes() const { return closes_; }
   [[nodiscard]] bool has_date() const { return has_date_; }  // among the fields
   [[nodiscard]] bool begun() const;  // by `begin`: what is set here is not sent any more
@@ -116,6 +115,8 @@ class Response {
   void check_may_begin() const;
   ResponseBody begin_as(std::optional<std::uint64_t> length);
   void drop_file();
+  [[nodiscard]] bool is_shared() const { return shared_.data() != nullptr; }
+  void drop_shared();
   ByteRange choose_part(const OpenedFile& opened, std::string_view path);
 
   int status_ = 200;
@@ -125,8 +126,8 @@ class Response {
   std::string content_type_ = "text/plain";
   std::string fields_;
   std::string body_;
-  std::shared_ptr<const std::string> shared_;  // in the place of `body_`
-  Exchange* exchange_ = nullptr;               // in which it stands
+  std::string_view shared_;       // in the place of `body_`; it lives by the exchange
+  Exchange* exchange_ = nullptr;  // in which it stands
 };
 
 }  // namespace lastcall

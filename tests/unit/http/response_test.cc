@@ -9,6 +9,10 @@
 #include <string>
 #include <utility>
 
+#include <lastcall/shared_content.h>
+
+#include "wire.h"
+
 using namespace lastcall;
 
 TEST_CASE("a handler cannot split an answer or set what is the server's") {
@@ -88,22 +92,39 @@ TEST_CASE("a body is copied, taken over where it is large, or shared with the pr
   std::string little = "little";
   response.body(std::move(little));
   CHECK(response.body() == "little");
+  response.body(SharedContent("kept"));  // copied: there is no exchange that it could live by
+  CHECK(response.body() == "kept");
+}
 
-  const auto kept = std::make_shared<const std::string>("kept");
-  response.body(kept);
-  CHECK(response.body().data() == kept->data());
+TEST_CASE("a content that is shared stays as it is, whatever an answer does, and is let go") {
+  Wire wire;
+  const auto kept = std::make_shared<const std::string>(100'000, 'k');
+  const SharedContent content(kept);
+  long uses = 0;
+  std::string seen;
+  wire.router.add({Method::get, "/kept", [&](Request& request, Response& response) {
+                     response.body("before").body(content);
+                     CHECK(response.body().data() == kept->data());
+                     const auto then = request.query_value("then").value_or("");
+                     if (then == "append") response.append(", and more");
+                     if (then == "part") response.body(response.body().substr(99'990));
+                     if (then == "other") response.body(std::string(50'000, 'o'));
+                     if (then == "again") response.body(content);
+                     if (then == "clear") response.clear();
+                     seen = response.body();
+                     uses = kept.use_count();
+                   }});
+  const int socket = wire.connect();
+  for (const std::string then : {"", "append", "part", "other", "again", "clear"}) {
+    CAPTURE(then);
+    const std::string answer =
+        wire.ask(socket, "GET /kept?then=" + then + " HTTP/1.1\r\nHost: a\r\n\r\n");
+    CHECK(answer.substr(answer.find("\r\n\r\n") + 4) == seen);
+    CHECK(uses == (then.empty() || then == "again" ? 3 : 2));
+    CHECK(kept.use_count() == 2);  // nobody but us has it
+    CHECK(*kept == std::string(100'000, 'k'));
+  }
+  CHECK(wire.ask(socket, "HEAD /kept HTTP/1.1\r\nHost: a\r\n\r\n").ends_with("\r\n\r\n"));
   CHECK(kept.use_count() == 2);
-  response.append(", and more");
-  CHECK(response.body() == "kept, and more");
-  CHECK(*kept == "kept");
-  CHECK(kept.use_count() == 1);
-  response.body(kept).body(response.body().substr(1));
-  CHECK(response.body() == "ept");
-  response.body(kept).body(std::string(100'000, 'y'));
-  CHECK(response.body().front() == 'y');
-  CHECK(kept.use_count() == 1);
-  response.body(kept).clear();
-  CHECK(response.body().empty());
-  CHECK(kept.use_count() == 1);
-  CHECK_THROWS_AS(response.body(std::shared_ptr<const std::string>()), std::invalid_argument);
+  CHECK_THROWS_AS(SharedContent(std::shared_ptr<const std::string>()), std::invalid_argument);
 }

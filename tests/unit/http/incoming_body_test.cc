@@ -1,0 +1,116 @@
+// A large content, which is received into the memory that it stands in, on the wire.
+#include "http/incoming_body.h"
+
+#include <doctest/doctest.h>
+
+#include <csignal>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "upload.h"
+
+using namespace lastcall;
+
+TEST_CASE("the rest of a large content is received where it stands, whoever takes it, and how") {
+  const std::string content = std::string(90'000, 'a') + std::string(60'000, 'b');
+  const auto echo_of = [](int how) -> Handler {
+    if (how == 0) return [](Request& request, Response& r) { r.body(request.body()); };
+    return [how](Request& request, Response& response) -> Task<> {
+      std::string all;
+      if (how == 1) {
+        all = co_await request.read_all();
+      } else {
+        if (how == 2) (void)co_await request.gather(200'000);
+        while (const auto piece = co_await request.read()) all += *piece;
+      }
+      response.body(std::move(all));
+    };
+  };
+  for (const int how : {0, 1, 2, 3}) {
+    for (const std::size_t piece : {1'000u, 50'000u, 150'000u}) {
+      CAPTURE(how);
+      CAPTURE(piece);
+      Wire wire;
+      (void)take(wire, echo_of(how));
+      const int socket = wire.connect();
+      const sim::Socket& there = wire.kernel.sockets[socket];
+      for (const std::size_t before : {0u, 100u, 10'000u}) {
+        const std::size_t in_place = there.received_in_place;
+        wire.send(socket, with_length(content.size()) + content.substr(0, before));
+        for (std::size_t at = before; at < content.size(); at += piece)
+          wire.send(socket, std::string_view(content).substr(at, piece));
+        const std::string answer = wire.take(socket);
+        CHECK(status(answer) == 200);
+        CHECK(body_of(answer) == content);
+        const std::size_t in_lent = limits::direct_bytes_min + 2 * limits::receive_buffer_bytes;
+        CHECK(there.received_in_place - in_place >= content.size() - before - in_lent);
+        CHECK(wire.io.buffers_lent() == 0);
+      }
+      CHECK(status(wire.ask(socket, hello)) == 200);
+      CHECK(wire.count("memory_bytes") == 0);
+    }
+  }
+}
+
+TEST_CASE("a content that is received where it stands, and whose request has ended meanwhile") {
+  const std::string half(40'000, 'a');
+  SUBCASE("by an early answer") {
+    Wire wire;
+    (void)take(wire, [](Request&, Response& response) -> Task<> {
+      co_await sleep(std::chrono::milliseconds(20));
+      response.body("early");
+    });
+    const int socket = wire.connect();
+    wire.send(socket, with_length(2 * half.size()) + half);
+    wire.pass(40);
+    CHECK(body_of(wire.take(socket)) == "early");
+    CHECK(status(wire.ask(socket, half + std::string(hello))) == 200);  // on the same connection
+  }
+  SUBCASE("by its client") {
+    for (const bool reset : {false, true}) {
+      Upload upload;
+      upload.wire.send(upload.socket, with_length(2 * half.size()) + half);
+      reset ? upload.wire.reset(upload.socket) : upload.wire.hang_up(upload.socket);
+      upload.wire.pass(8);
+      CHECK(upload.wire.count("connections_open") == 0);
+      CHECK(upload.wire.count("requests_undelivered") == (reset ? 1 : 0));
+      CHECK(upload.reader.incomplete == (reset ? 0 : 400));
+    }
+  }
+  SUBCASE("by the deadline: it is a loss if the rest is here, and none if it is not") {
+    for (const bool comes : {false, true}) {
+      Wire wire({}, {.window = 0, .timeout = 100});
+      const int socket = wire.connect();
+      wire.send(socket, "POST /take HTTP/1.1\r\nHost: a\r\nContent-Length: 80000\r\n\r\n" + half);
+      wire.signal(SIGTERM);
+      wire.kernel.now += 200;
+      wire.kernel.faults.late = 1;  // what comes is not received before the cut
+      if (comes) wire.kernel.sockets[socket].to_server += half;
+      wire.turn(1);
+      wire.kernel.faults.late = 0;
+      wire.pass(400);
+      CHECK(wire.count("requests_cut") == (comes ? 1 : 0));
+      CHECK(wire.count("partial_cut") == (comes ? 0 : 1));
+    }
+  }
+  SUBCASE("by nobody: where memory grows short its room is given back") {
+    WorkerConfig config;
+    config.memory = {.all = 640 * 1024, .bodies = 640 * 1024};
+    Wire wire(config);
+    const int first = wire.connect();
+    wire.send(first, "POST /take HTTP/1.1\r\nHost: a\r\nContent-Length: 150000\r\n\r\n" +
+                         std::string(3000, 'a'));
+    const std::size_t with_room = wire.worker.memory().charged();
+    CHECK(with_room > limits::direct_bytes_first);
+    const int second = wire.connect();
+    wire.send(second, "POST /take HTTP/1.1\r\nHost: a\r\nContent-Length: 400000\r\n\r\n");
+    wire.send(second, std::string(330'000, 'b'));
+    CHECK(wire.worker.tight());
+    CHECK(wire.worker.memory().charged() < with_room + 400'000);
+    wire.send(first, std::string(147'000, 'a'));
+    CHECK(status(wire.take(first)) == 200);
+    wire.send(second, std::string(70'000, 'b'));
+    CHECK(status(wire.take(second)) == 200);
+  }
+}
