@@ -113,6 +113,10 @@ struct Exchange {
     body.swap(from);
     request.body_ = body.bytes();
   }
+  void give_room_back() {  // that was reserved for more of it
+    body.give_room_back();
+    request.body_ = body.bytes();
+  }
   void drop_content() {
     request.body_ = {};
     body.clear();

@@ -7,8 +7,7 @@
 //
 // Invariants, checked after each event in debug, sanitizer and simulation builds
 //  1. `receive_`, `send_in_flight_` and `send_waits_` tell exactly which operations are
-//  outstanding;
-//     the slot is released only when none is.
+//     outstanding; the slot is released only when none is.
 //  2. `out_` is not appended to while `send_in_flight_`.
 //  3. Every request received in full ends in exactly one of: answered, undelivered (the client had
 //     gone), cut (the deadline), broken off (by its handler). (The worker checks the sums.)

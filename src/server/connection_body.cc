@@ -63,7 +63,7 @@ void Connection::on_content(int received) {
   const std::string_view bytes(content_.end(), static_cast<std::size_t>(std::max(received, 0)));
   if (keeps_content()) {
     exchange_->take_content_back(content_);
-    if (bytes.empty() && worker_.tight()) exchange_->body.give_room_back();
+    if (bytes.empty() && worker_.tight()) exchange_->give_room_back();
   }
   if (!bytes.empty()) on_bytes(bytes);
   content_.clear();
