@@ -195,6 +195,7 @@ class Connection {
   [[nodiscard]] Task<> begin_handler(const Route& route);
   void start_waiting(const Route& route, std::size_t buffered);
   void start_handler(const Route& route, std::size_t buffered);
+  void take_result();
   void answer_handled();
   void abandon_exchange();
   void on_incomplete(Parser::Stage before);

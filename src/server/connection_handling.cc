@@ -144,12 +144,27 @@ void Connection::start_handler(const Route& route, std::size_t buffered) {
   exchange.calls = &exchange_calls;
   worker_.under_way().begin(route);
   state_ = State::handling;
-  worker_.start_task(exchange);
+  if (!worker_.start_task(exchange)) return;
+  // It has not waited: its answer goes with those of the batch.
+  take_result();
+  state_ = State::open;
+  respond(buffered);
 }
 
 void Connection::on_handled() noexcept {
   CHECK(state_ == State::handling && exchange_ != nullptr);
   state_ = State::handled;
+  take_result();
+  if (!send_in_flight_) {
+    answer_handled();
+  } else if (!exchange_->out.begun() && !exchange_->body.charge_answer(answer_bytes())) {
+    deny_answer();  // on_send comes back to it
+  }
+  proceed();
+}
+
+// What its coroutine has ended by.
+void Connection::take_result() {
   worker_.under_way().end(*exchange_->found.route());
   Exchange& exchange = *exchange_;
   exchange.calls = nullptr;
@@ -172,12 +187,6 @@ void Connection::on_handled() noexcept {
     }
   }
   if (!exchange.out.begun()) run_after_hooks();
-  if (!send_in_flight_) {
-    answer_handled();
-  } else if (!exchange.out.begun() && !exchange.body.charge_answer(answer_bytes())) {
-    deny_answer();  // on_send comes back to it
-  }
-  proceed();
 }
 
 void Connection::answer_handled() {

@@ -112,6 +112,7 @@ class Process {
   std::uint16_t port = 0;                  // of the main listeners
   std::string_view io;                     // "io_uring" or "epoll": what all workers serve by
   TcpCounts tcp_at_start;                  // before anything listened
+  TcpCounts tcp_at_signal;                 // by the leader, before the close begins
   const Router* router = nullptr;          // of clients; null in tests
   const ProgramReport* program = nullptr;  // what that adds; null in tests
   bool can_unlisten = false;
@@ -132,7 +133,8 @@ class Process {
   std::atomic<Ms> serving_at{never};
   std::atomic<Ms> close_began_at{never};  // un-listened then, where the kernel can
   std::atomic<Ms> settled_at{never};
-  // Between the signal and then: cookies sent, queues overflown; -1: not known.
+  // Between the signal and then, or where the kernel cannot, the last listener's end: cookies sent,
+  // queues overflown; -1: not known.
   std::atomic<std::int64_t> syn_cookies{0};
   std::atomic<std::int64_t> queue_overflows{0};
   std::atomic<Ms> stopped_at{never};

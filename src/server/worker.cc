@@ -397,7 +397,8 @@ void Worker::tend_listeners() {
     if (!listener.closing() || listener.armed()) continue;
     for (int fd; (fd = listener.sweep(now_, room(*door))) >= 0;) adopt(fd, *door, true);
   }
-  if (!main_.listener.is_open()) slot_.listener.store(-1, std::memory_order_relaxed);
+  if (!main_.listener.is_open() && slot_.listener.exchange(-1, std::memory_order_relaxed) >= 0)
+    note_unseen_at_the_end();
 }
 
 void Worker::park(Connection& connection) {
@@ -437,12 +438,18 @@ bool Worker::has_room_for_task() {
   }
 }
 
-void Worker::start_task(Exchange& exchange) {
+bool Worker::start_task(Exchange& exchange) {
   DCHECK(finished_.capacity() > waiting_ && exchange.connection != nullptr && exchange.task);
   exchange.worker = this;
   ++waiting_;
   metrics().add("handlers_waiting");
   exchange.task.start(&Worker::on_task_done, &exchange);
+  const bool ended = !finished_.empty() && finished_.back() == &exchange;
+  if (!ended || exchange.out.is_used() || exchange.tunnel) return false;
+  finished_.pop_back();
+  --waiting_;
+  metrics().subtract("handlers_waiting");
+  return true;
 }
 
 void Worker::on_task_done(void* argument) noexcept {

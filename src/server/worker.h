@@ -152,7 +152,9 @@ class Worker {
   void note_moved(Connection& connection);  // at the end of the turn: Connection::on_moved
   void release(Connection& connection);
   [[nodiscard]] bool has_room_for_task();  // false: there is no memory to remember it by
-  void start_task(Exchange& exchange);     // runs its coroutine until that first waits
+  // Runs its coroutine until that first waits. True: it has ended, and its answer is whole;
+  // Connection::on_handled will not be called.
+  [[nodiscard]] bool start_task(Exchange& exchange);
   [[nodiscard]] bool take_wide_socket() {
     if (wide_sockets_ == config_.wide_sockets) return false;
     ++wide_sockets_;
@@ -218,6 +220,7 @@ class Worker {
   void begin_closing();
   void unlisten_in_time();
   void unlisten_all();
+  void note_unseen_at_the_end();
   void settle();
   [[nodiscard]] std::optional<int> settled() const;
   [[nodiscard]] bool waits_for_work() const;

@@ -115,7 +115,10 @@ void Worker::begin_drain() {
   ready_.take(drain_waiters_);
   cut_report_.say_rest();  // of what was lost before, for want of memory: the deadline has its own
   if (leader()) process_.cut_lines = 0;
-  if (leader()) unseen_.on_signal(io_.tcp_counts(), now_);
+  if (leader()) {
+    process_.tcp_at_signal = io_.tcp_counts();
+    unseen_.on_signal(process_.tcp_at_signal, now_);
+  }
   if (!leader() || !config_.on_drain) return;
   try {
     config_.on_drain();
@@ -192,6 +195,19 @@ void Worker::unlisten_all() {
   }
   process_.close_began_at = io_.now();
   log::info("closing: no new connection from here on");
+}
+
+// A listener that was not un-listened has taken SYNs up to now, when it is closed.
+void Worker::note_unseen_at_the_end() {
+  if (process_.unlisten_worked || process_.close_began_at == never) return;
+  const auto note = [](std::atomic<std::int64_t>& told, std::int64_t then, std::int64_t now) {
+    std::int64_t before = told;
+    while (then >= 0 && now - then > before && !told.compare_exchange_weak(before, now - then)) {
+    }
+  };
+  const TcpCounts counts = io_.tcp_counts();
+  note(process_.syn_cookies, process_.tcp_at_signal.cookies_sent, counts.cookies_sent);
+  note(process_.queue_overflows, process_.tcp_at_signal.listen_overflows, counts.listen_overflows);
 }
 
 // Polls until handshakes under way are over (leader); then each worker begins its own close.
