@@ -121,9 +121,10 @@ struct Exchange {
     request.body_ = {};
     body.clear();
   }
-  // Of the content of its answer: what is held for it alone.
-  [[nodiscard]] bool holds_answer() const {
-    return shared_answer == nullptr || shared_answer.use_count() == 1;
+  // What is held for an answer of so many bytes of content, and for nobody else.
+  [[nodiscard]] std::size_t held_for_answer(std::size_t content) const {
+    if (response.is_shared()) return shared_answer.use_count() == 1 ? content : 0;
+    return content > limits::exchange_kept_bytes ? response.body_.capacity() : content;
   }
   void give_answer(LargeContent& to) noexcept {  // the content of it
     if (response.is_shared()) {

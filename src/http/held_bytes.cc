@@ -27,7 +27,6 @@ bool HeldBytes::reserve(std::size_t bytes, std::size_t to_come) {
   }
   const std::size_t more = growth(bytes, to_come);
   if (more == 0) return true;
-  // realloc(3) of what is large moves pages, and copies nothing.
   auto* const grown = static_cast<char*>(std::realloc(data_, capacity_ + more));
   if (grown == nullptr) return false;
   data_ = grown;

@@ -16,6 +16,11 @@ bool IncomingBody::wants() const {
   return collecting_ || held < most || held <= gathers_;
 }
 
+std::size_t IncomingBody::keeps() const {
+  if (collecting_) return exchange_.read_all_max;
+  return gathering_ ? gathers_ : 0;
+}
+
 void IncomingBody::begin_tunnel() {
   DCHECK(!bell_.is_awaited());
   exchange_.forget_content();

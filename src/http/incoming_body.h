@@ -45,6 +45,8 @@ class IncomingBody {
   [[nodiscard]] bool is_gathered() const { return state_ == State::receiving && gathering_; }
   // Is what has come left there until there is more of it?
   [[nodiscard]] bool is_kept() const { return collecting_ || gathering_; }
+  // As much of it: beyond that, whoever waits for it has something to do.
+  [[nodiscard]] std::size_t keeps() const;
   [[nodiscard]] bool is_used() const { return state_ != State::whole || collecting_ || ended_; }
   void clear();
 

@@ -59,8 +59,8 @@ void Connection::arm_recv() {
     return;
   }
   const std::size_t direct = direct_bytes();
-  if (direct > 0 && !worker_.share().take(direct)) {
-    receive_ = Receive::parked;
+  if (direct > 0 && !worker_.share().take(std::min(direct, worker_.io().bytes_waiting(fd_)))) {
+    receive_ = Receive::queued;
     wait_for_share();
     return;
   }
@@ -464,7 +464,7 @@ void Connection::on_share() {
   waits_for_share_ = false;
   if (!in_use()) return;  // the slot may have got another client since: no harm
   if (std::exchange(send_waits_, false)) send_next();
-  (void)resume_receive();
+  if (receive_ == Receive::queued) receive_ = Receive::off;
   proceed();
 }
 
@@ -565,7 +565,7 @@ void Connection::proceed() {
 
 void Connection::check_invariants() const {
   if (!in_use()) {
-    DCHECK(!receiving() && receive_ != Receive::parked && !send_in_flight_ && !direct_);
+    DCHECK(receive_ == Receive::off && !send_in_flight_ && !direct_);
     DCHECK(exchange_ == nullptr && out_.empty() && file_ == nullptr && answers_ == 0 &&
            spill_.empty());
     DCHECK(!timer_.armed());

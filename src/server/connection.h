@@ -95,7 +95,8 @@ class Connection {
     armed,      // outstanding
     canceling,  // outstanding, and its cancel too: the spill was full
     paused,     // none, until the spill is half empty, or the handler has read
-    parked,     // none, until a buffer is free, or a share: it waits in the worker's queue
+    parked,     // none, until a buffer is free: it waits in the worker's queue
+    queued,     // none, until there is a share: likewise
   };
   // How much the client has sent so far. The drain gives one that has sent nothing a little longer.
   enum class Said : std::uint8_t { nothing, something, request };

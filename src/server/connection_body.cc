@@ -25,8 +25,8 @@ bool Connection::keeps_content() const {
 // in the kernel.
 bool Connection::waits_for_reader() const {
   return bulky_ && state_ == State::handling && keeps_content() &&
-         exchange_->in.state() == IncomingBody::State::receiving && !exchange_->in.is_kept() &&
-         !exchange_->content().empty();
+         exchange_->in.state() == IncomingBody::State::receiving &&
+         exchange_->content().size() > exchange_->in.keeps();
 }
 
 // So much of the content is received at once into the memory of the content. 0: it comes in lent

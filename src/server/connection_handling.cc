@@ -78,8 +78,7 @@ std::size_t Connection::answer_bytes() const {
   DCHECK(exchange_ != nullptr);
   const Response& response = exchange_->response;
   const bool head = exchange_->request.method() == Method::head;
-  const std::size_t held = exchange_->holds_answer() ? content(response, head).size() : 0;
-  return response.fields().size() + held;
+  return response.fields().size() + exchange_->held_for_answer(content(response, head).size());
 }
 
 // Empty: a hook has answered, or there was no memory. Throws what a hook does, or a function that

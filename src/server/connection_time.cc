@@ -78,6 +78,10 @@ void Connection::on_timeout(Ms now) {
 void Connection::on_write_timeout(Ms now) {
   DCHECK(send_in_flight_);
   const Ms period = worker_.config().write_timeout;
+  if (send_waits_) {  // for us: there is nothing that the client could have read
+    write_deadline_ = now + period;
+    return;
+  }
   const std::uint64_t acked = worker_.io().bytes_acked(fd_);
   const auto least = std::max<std::uint64_t>(
       1, static_cast<std::uint64_t>(period) * limits::write_rate_min / 1000);

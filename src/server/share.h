@@ -3,7 +3,7 @@
 // served: a connection has one place in the queue at most (Connection::wait_for_share).
 //
 // A share is counted when its operation is submitted, since that is when the kernel copies what it
-// can.
+// can: all of a send, and of a receive what has come.
 #pragma once
 
 #include <algorithm>
@@ -22,6 +22,7 @@ class Share {
   void begin_turn() { left_ = bytes_; }
   // May so many bytes move in this turn? The last one to be told so may pass the bound.
   [[nodiscard]] bool take(std::size_t bytes) {
+    if (bytes == 0) return true;
     if (left_ == 0 || (!waiting_.empty() && !resuming_)) return false;
     left_ -= std::min(left_, bytes);
     return true;

@@ -98,7 +98,7 @@ void Worker::turn() {
   if (start_work_.has_ended()) end_start_task();
   if (last_work_.has_ended()) end_last_work();
   resume_parked();
-  share_.resume([this](std::uint32_t slot) { connections_[slot]->on_share(); });
+  resume_shares();
   tend_listeners();
   if (stopped()) stop();
 #ifndef NDEBUG
@@ -283,7 +283,7 @@ Connection* Worker::free_slot() {
       reserve_for(free_slots_, slot + 1);
       reserve_for(parked_, slot + 1);
       reserve_for(moved_, slot + 1);
-      share_.reserve(slot + 1);
+      share_.reserve(slot + 2);  // who is resumed may wait again before its place is free
       reserve_for(silent_, slot + 1);
       auto connection = std::make_unique<Connection>(*this, static_cast<std::uint32_t>(slot));
       if (slot >= slots_reserved_) {  // last, since it is not taken back
@@ -419,6 +419,10 @@ void Worker::resume_parked() {
     if (connection.resume_receive()) --free;
   }
   parked_.erase(parked_.begin(), parked_.begin() + static_cast<std::ptrdiff_t>(seen));
+}
+
+void Worker::resume_shares() {
+  share_.resume([this](std::uint32_t slot) { connections_[slot]->on_share(); });
 }
 
 void Worker::saw_arrival(Ms accepted_at) {

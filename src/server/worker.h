@@ -205,6 +205,7 @@ class Worker {
   void end_abandoned(Exchange& exchange);
   void move_streams();
   void resume_parked();
+  void resume_shares();
   void tend_listeners();
   [[nodiscard]] std::size_t room(const Door& door) const;
   [[nodiscard]] std::vector<Connection*>& silent_since(Ms since, const Door& door);

@@ -308,10 +308,12 @@ void Worker::cut() {
   // much, is answered where that takes no waiting.
   const Ms until = io_.now() + limits::last_look_ms;
   std::span<const Completion> completions = io_.harvest(now_);
-  while (!completions.empty() && io_.now() < until) {
+  while ((!completions.empty() || share_.is_waited_for()) && io_.now() < until) {
     dispatch_all(completions);
     run_coroutines();
     resume_parked();
+    share_.begin_turn();
+    resume_shares();
     completions = io_.harvest(now_);
   }
   cut_ = true;

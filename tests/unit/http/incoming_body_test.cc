@@ -114,3 +114,102 @@ TEST_CASE("a content that is received where it stands, and whose request has end
     CHECK(status(wire.take(second)) == 200);
   }
 }
+
+TEST_CASE("read_all ends beyond its limit, before all of it is held") {
+  for (const std::size_t piece : {3'000u, 50'000u}) {
+    CAPTURE(piece);
+    WorkerConfig config;
+    config.parser.body_bytes_max = 100'000;
+    Wire wire(config);
+    (void)take(wire, [](Request& request, Response& response) -> Task<> {
+      (void)co_await request.read_all();
+      response.body("all");
+    });
+    const int socket = wire.connect();
+    wire.send(socket, with_length(10'000'000));
+    std::size_t sent = 0;
+    std::string answer;
+    while (sent < 10'000'000 && answer.empty()) {
+      wire.kernel.sockets[socket].to_server += std::string(piece, 'x');
+      wire.turn(3);
+      sent += piece;
+      answer = wire.take(socket);
+    }
+    CHECK(status(answer) == 413);
+    CHECK(sent <= 700'000);
+    CHECK(wire.worker.memory().peak() < 1'000'000);
+  }
+}
+
+TEST_CASE("gather returns when more is here than it asks for") {
+  for (const std::size_t comes : {18'000u, 30'000u, 50'000u}) {
+    CAPTURE(comes);
+    Wire wire(with_timeouts(1000));
+    bool gathered = false;
+    bool all = true;
+    int incomplete = -1;
+    (void)take(wire, [&](Request& request, Response& response) -> Task<> {
+      try {
+        all = co_await request.gather(16'000);
+        gathered = true;
+        while (const auto piece = co_await request.read()) (void)piece;
+      } catch (const Incomplete& why) {
+        incomplete = why.status;
+        throw;
+      }
+      response.body("ok");
+    });
+    const int socket = wire.connect();
+    wire.send(socket, with_length(60'000));
+    wire.send(socket, std::string(comes / 2, 'x'));
+    wire.send(socket, std::string(comes - comes / 2, 'x'));
+    wire.turn(20);
+    CHECK(gathered);
+    CHECK_FALSE((all && gathered));
+    wire.pass(1500);
+  }
+}
+
+TEST_CASE("a half that is gathered is no loss at the deadline, unless the rest is here") {
+  for (const bool comes : {false, true}) {
+    CAPTURE(comes);
+    Wire wire({}, {.window = 0, .timeout = 100});
+    (void)take(wire, [](Request& request, Response& response) -> Task<> {
+      (void)co_await request.gather(200'000);
+      response.body("ok");
+    });
+    const int socket = wire.connect();
+    wire.send(socket, with_length(80'000) + std::string(40'000, 'a'));
+    wire.signal(SIGTERM);
+    wire.kernel.now += 200;
+    wire.kernel.faults.late = 1;
+    if (comes) wire.kernel.sockets[socket].to_server += std::string(40'000, 'b');
+    wire.turn(1);
+    wire.kernel.faults.late = 0;
+    wire.pass(400);
+    CHECK(wire.count("requests_cut") == (comes ? 1 : 0));
+    CHECK(wire.count("partial_cut") == (comes ? 0 : 1));
+  }
+}
+
+TEST_CASE("a streamed content that nobody reads, and its client resets or sends its FIN") {
+  for (const bool reset : {false, true}) {
+    CAPTURE(reset);
+    Wire wire(with_timeouts(2000));
+    bool gone = false;
+    (void)take(wire, [&](Request& request, Response& response) -> Task<> {
+      for (int i = 0; i < 200 && !gone; ++i) {
+        co_await sleep(std::chrono::milliseconds(100));
+        gone = request.client_gone();
+      }
+      response.body("ok");
+    });
+    const int socket = wire.connect();
+    wire.send(socket, with_length(60'000) + std::string(20'000, 'x'));
+    reset ? wire.reset(socket) : wire.hang_up(socket);
+    wire.pass(3000);
+    CHECK(gone == reset);
+    wire.pass(30'000);
+    CHECK(wire.count("connections_open") == 0);
+  }
+}
