@@ -65,9 +65,9 @@ void Connection::arm_recv() {
     return;
   }
   receive_ = Receive::armed;
-  direct_ = receive_content(direct);
-  goes_on_ = !direct_ && !bulky_ && !worker_.tight();
-  if (!direct_) worker_.io().submit_recv(fd_, ticket(Kind::recv), !goes_on_);
+  const bool in_place = receive_content(direct);
+  goes_on_ = !in_place && !bulky_ && !worker_.tight();
+  if (!in_place) worker_.io().submit_recv(fd_, ticket(Kind::recv), !goes_on_);
 }
 
 // A receive that goes on may bring all that there are buffers for, before it can be stopped.
@@ -102,7 +102,7 @@ void Connection::end_recv() {
 void Connection::on_recv(const Completion& completion) noexcept {
   DCHECK(in_use() && receiving());
   if (!completion.more) end_recv();
-  if (std::exchange(direct_, false)) {
+  if (content_.capacity() > 0) {
     on_content(completion.result);
   } else if (completion.has_buffer) {
     if (completion.result > 0) {
@@ -565,7 +565,7 @@ void Connection::proceed() {
 
 void Connection::check_invariants() const {
   if (!in_use()) {
-    DCHECK(receive_ == Receive::off && !send_in_flight_ && !direct_);
+    DCHECK(receive_ == Receive::off && !send_in_flight_);
     DCHECK(exchange_ == nullptr && out_.empty() && file_ == nullptr && answers_ == 0 &&
            spill_.empty());
     DCHECK(!timer_.armed());
@@ -580,7 +580,7 @@ void Connection::check_invariants() const {
   DCHECK(receive_ != Receive::off || eof_ || state_ == State::closing);
   DCHECK(receive_ != Receive::paused || state_ == State::closing || exchange_ != nullptr ||
          spill_.size() >= limits::spill_bytes_tight / 2);
-  DCHECK(direct_ ? receiving() : content_.capacity() == 0);
+  DCHECK(content_.capacity() == 0 || receiving());
   DCHECK((cut_ == Cut::no) || state_ == State::closing);
   DCHECK(!half_ || (cut_ == Cut::counting && exchange_ != nullptr));
   DCHECK(!eof_ || state_ != State::open || send_in_flight_);

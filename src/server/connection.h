@@ -279,7 +279,6 @@ class Connection {
   bool send_waits_ = false;       // for a share, before it is submitted
   bool waits_for_share_ = false;  // in the worker's queue
   bool goes_on_ = false;          // the receive: into one lent buffer after the other
-  bool direct_ = false;           // the receive: into `content_`
   bool bulky_ = false;            // its last request has a large content
   bool cancel_old_ = false;       // the receive's was sent before the last look
   bool wide_ = false;             // it has room in the kernel for a large body
@@ -299,7 +298,7 @@ class Connection {
   std::size_t send_asked_ = 0;         // of the send that is under way
   std::size_t answers_ = 0;            // in `out_`
   HeldBytes spill_;
-  HeldBytes content_;  // of `exchange_`, while a receive writes to it
+  HeldBytes content_;  // of `exchange_`, while a receive writes to it; else without memory
   Timer timer_;
   Parser parser_;
   SentAnswers sent_;

@@ -16,10 +16,11 @@
 //
 // GCC 12 and older destroy some temporaries twice that stand within a `co_await`: what is made in
 // one branch of `c ? a : b`, by braces (`f({.host = name})`), or captured by value by a lambda.
-// Give such an argument a name on a line before. GCC 12 never leaves a loop with a `co_await` for
-// its condition and nothing in it: name what is read, `while (const auto piece = co_await
-// request.read())`. Nothing of this library takes an argument that
+// Give such an argument a name on a line before. Nothing of this library takes an argument that
 // would have to be written so; tests/install says which forms are sound with which compiler.
+//
+// GCC 12 never leaves a loop with a `co_await` for its condition and nothing in it. Name what is
+// read: `while (const auto piece = co_await request.read())`.
 #pragma once
 
 #include <coroutine>

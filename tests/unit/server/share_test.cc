@@ -4,11 +4,29 @@
 
 #include <csignal>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "upload.h"
 
 using namespace lastcall;
+
+namespace {
+
+std::vector<int> connect_to(Wire& wire, std::size_t clients) {
+  std::vector<int> sockets;
+  while (sockets.size() < clients) sockets.push_back(wire.connect());
+  return sockets;
+}
+
+// From each of them, to be received in the next turn.
+void send_at_once(Wire& wire, const std::vector<int>& sockets, std::string_view bytes) {
+  for (const int socket : sockets) wire.kernel.sockets[socket].to_server += bytes;
+}
+
+constexpr std::string_view get_large = "GET /large HTTP/1.1\r\nHost: a\r\n\r\n";
+
+}  // namespace
 
 TEST_CASE("a share is of a turn, and its last bytes may be passed") {
   Share share(100);
@@ -63,7 +81,7 @@ TEST_CASE(
         "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n";
   }
   wire.turn();
-  for (const int socket : sockets) wire.kernel.sockets[socket].to_server += content;
+  send_at_once(wire, sockets, content);
   const int small = wire.connect();
   const auto received = [&] {
     std::size_t all = 0;
@@ -98,12 +116,8 @@ TEST_CASE("who waits for a share when its client goes is forgotten, and its slot
   WorkerConfig config;
   config.share_bytes = 1000;
   Wire wire(config);
-  std::vector<int> sockets;
-  for (int i = 0; i < 6; ++i) {
-    sockets.push_back(wire.connect());
-  }
-  for (const int socket : sockets)
-    wire.kernel.sockets[socket].to_server += "GET /large HTTP/1.1\r\nHost: a\r\n\r\n";
+  std::vector<int> sockets = connect_to(wire, 6);
+  send_at_once(wire, sockets, get_large);
   wire.turn(1);
   CHECK(wire.worker.share().is_waited_for());
   for (const int socket : sockets) wire.kernel.sockets[socket].client_reset = true;
@@ -122,12 +136,10 @@ TEST_CASE("answers that are ready at the deadline go out, share or no share") {
     WorkerConfig config;
     config.share_bytes = share;
     Wire wire(config, {.window = 0, .timeout = 1000});
-    std::vector<int> sockets;
-    for (int i = 0; i < 10; ++i) sockets.push_back(wire.connect());
+    const std::vector<int> sockets = connect_to(wire, 10);
     wire.signal(SIGTERM);
     wire.kernel.now += 5000;  // stopped, and continued
-    for (const int socket : sockets)
-      wire.kernel.sockets[socket].to_server += "GET /large HTTP/1.1\r\nHost: a\r\n\r\n";
+    send_at_once(wire, sockets, get_large);
     wire.turn(1);
     wire.pass(400);
     CHECK(wire.count("requests_answered") == 10);
@@ -146,8 +158,7 @@ TEST_CASE("contents that are here at the deadline are taken, share or no share")
     }
     wire.signal(SIGTERM);
     wire.kernel.now += 5000;  // stopped, and continued
-    for (const int socket : sockets)
-      wire.kernel.sockets[socket].to_server += std::string(150'000, 'x');
+    send_at_once(wire, sockets, std::string(150'000, 'x'));
     wire.turn(1);
     wire.pass(400);
     CHECK(wire.count("requests_answered") == 12);
@@ -159,10 +170,8 @@ TEST_CASE("who waits for a share while the process is stopped is no slow reader"
     WorkerConfig config;
     config.share_bytes = share;
     Wire wire(config);
-    std::vector<int> sockets;
-    for (int i = 0; i < 6; ++i) sockets.push_back(wire.connect());
-    for (const int socket : sockets)
-      wire.kernel.sockets[socket].to_server += "GET /large HTTP/1.1\r\nHost: a\r\n\r\n";
+    const std::vector<int> sockets = connect_to(wire, 6);
+    send_at_once(wire, sockets, get_large);
     wire.turn(1);
     wire.kernel.now += 31'000;  // stopped, and continued; or a handler that blocks
     wire.turn(40);
@@ -183,7 +192,7 @@ TEST_CASE("a share is of what has come: small pieces of many large contents need
                                     std::string(400'000, 'x'));
       wire.turn(20);
     }
-    for (const int socket : sockets) wire.kernel.sockets[socket].to_server += "1000 bytes, say";
+    send_at_once(wire, sockets, "1000 bytes, say");
     int turns = 0;
     do {
       wire.turn(1);
@@ -213,15 +222,13 @@ TEST_CASE("receives that wait for a share while the process is stopped are no sl
       wire.send(sockets.back(), how == 0 ? post("/take", 200'000).substr(0, 120)
                                          : with_length(200'000) + std::string(1000, 'x'));
     }
-    for (const int socket : sockets)
-      wire.kernel.sockets[socket].to_server += std::string(120'000, 'x');
+    send_at_once(wire, sockets, std::string(120'000, 'x'));
     wire.turn(1);
     wire.kernel.now += 5000;
     wire.turn(60);
     CHECK(wire.count("body_timeouts") == 0);
     CHECK(wire.count("header_timeouts") == 0);
-    for (const int socket : sockets)
-      wire.kernel.sockets[socket].to_server += std::string(79'000, 'x');
+    send_at_once(wire, sockets, std::string(79'000, 'x'));
     wire.turn(200);
     if (how != 0) CHECK(wire.count("requests_answered") == 8);
   }
@@ -246,8 +253,7 @@ TEST_CASE("who waits for a share, and its client goes, or the deadline comes") {
         sockets.push_back(wire.connect());
         wire.send(sockets.back(), with_length(150'000));
       }
-      for (const int socket : sockets)
-        wire.kernel.sockets[socket].to_server += std::string(out ? 150'000 : 60'000, 'x');
+      send_at_once(wire, sockets, std::string(out ? 150'000 : 60'000, 'x'));
       wire.turn(3);
       CHECK(wire.worker.share().is_waited_for());
       if (what == 0)
@@ -286,8 +292,7 @@ TEST_CASE("an early answer while the receive waits for a share, or for its reade
         wire.kernel.sockets[sockets.back()].to_server += with_length(length);
       }
       wire.turn(2);
-      for (const int socket : sockets)
-        wire.kernel.sockets[socket].to_server += std::string(length, 'x') + std::string(hello);
+      send_at_once(wire, sockets, std::string(length, 'x') + std::string(hello));
       wire.turn(2);
       wire.kernel.now += 8;
       wire.turn(400);
